@@ -1,0 +1,89 @@
+// Label, annotation, taint and finalizer names with a meaning here, and the rules on which labels users may set.
+
+export const LABEL = {
+  provisioner: 'karpenter.sh/provisioner-name',
+  capacityType: 'karpenter.sh/capacity-type',
+  registered: 'karpenter.sh/registered',
+  initialized: 'karpenter.sh/initialized',
+  zone: 'topology.kubernetes.io/zone',
+  region: 'topology.kubernetes.io/region',
+  instanceType: 'node.kubernetes.io/instance-type',
+  arch: 'kubernetes.io/arch',
+  os: 'kubernetes.io/os',
+  hostname: 'kubernetes.io/hostname',
+  instanceHypervisor: 'karpenter.k8s.aws/instance-hypervisor',
+  instanceCategory: 'karpenter.k8s.aws/instance-category',
+  instanceFamily: 'karpenter.k8s.aws/instance-family',
+  instanceGeneration: 'karpenter.k8s.aws/instance-generation',
+  instanceSize: 'karpenter.k8s.aws/instance-size',
+  instanceLocalNvme: 'karpenter.k8s.aws/instance-local-nvme',
+  instanceCpu: 'karpenter.k8s.aws/instance-cpu',
+  instanceMemory: 'karpenter.k8s.aws/instance-memory',
+  instancePods: 'karpenter.k8s.aws/instance-pods',
+  instanceGpuName: 'karpenter.k8s.aws/instance-gpu-name',
+  instanceGpuManufacturer: 'karpenter.k8s.aws/instance-gpu-manufacturer',
+  instanceGpuCount: 'karpenter.k8s.aws/instance-gpu-count',
+  instanceGpuMemory: 'karpenter.k8s.aws/instance-gpu-memory',
+  excludeFromLoadBalancers: 'node.kubernetes.io/exclude-from-external-load-balancers',
+} as const;
+
+export const ANNOTATION = {
+  doNotEvict: 'karpenter.sh/do-not-evict',
+  doNotDisrupt: 'karpenter.sh/do-not-disrupt',
+  doNotConsolidate: 'karpenter.sh/do-not-consolidate',
+  safeToEvict: 'cluster-autoscaler.kubernetes.io/safe-to-evict',
+  emptinessTimestamp: 'karpenter.sh/emptiness-timestamp',
+} as const;
+
+export const TERMINATION_FINALIZER = 'karpenter.sh/termination';
+export const DISRUPTED_TAINT_KEY = 'karpenter.sh/disrupted';
+export const UNREGISTERED_TAINT_KEY = 'karpenter.sh/unregistered';
+
+/** EC2 tags that say whose an instance is. */
+export const TAG = {
+  provisioner: 'karpenter.sh/provisioner-name',
+  nodeClaim: 'karpenter.sh/nodeclaim',
+  managedBy: 'karpenter.sh/managed-by',
+} as const;
+
+const ALIASES: Readonly<Record<string, string>> = {
+  'beta.kubernetes.io/arch': LABEL.arch,
+  'beta.kubernetes.io/os': LABEL.os,
+  'beta.kubernetes.io/instance-type': LABEL.instanceType,
+  'failure-domain.beta.kubernetes.io/zone': LABEL.zone,
+  'failure-domain.beta.kubernetes.io/region': LABEL.region,
+  'topology.ebs.csi.aws.com/zone': LABEL.zone,
+};
+
+/** The modern name of a label: deprecated and driver-specific names become the well-known one. */
+export function normalizeLabel(key: string): string {
+  return ALIASES[key] ?? key;
+}
+
+const WELL_KNOWN: ReadonlySet<string> = new Set([
+  LABEL.provisioner,
+  LABEL.capacityType,
+  LABEL.zone,
+  LABEL.region,
+  LABEL.instanceType,
+  LABEL.arch,
+  LABEL.os,
+  ...Object.values(LABEL).filter((label) => label.startsWith('karpenter.k8s.aws/')),
+]);
+
+/** True for labels whose values come from the instance type or offering: a pod may ask for them undeclared. */
+export function isWellKnownLabel(key: string): boolean {
+  return WELL_KNOWN.has(normalizeLabel(key));
+}
+
+const RESTRICTED_DOMAINS = ['kubernetes.io', 'k8s.io', 'karpenter.sh', 'karpenter.k8s.aws'];
+const ALLOWED_DOMAINS = ['kops.k8s.io', 'node.kubernetes.io', 'node-restriction.kubernetes.io'];
+
+/** True for labels that users may neither put on a Provisioner nor ask for, unless they are well known. */
+export function isRestrictedLabel(key: string): boolean {
+  if (key === LABEL.hostname) return true;
+  if (isWellKnownLabel(key)) return false;
+  const domain = key.includes('/') ? key.slice(0, key.indexOf('/')) : '';
+  const matches = (suffix: string): boolean => domain === suffix || domain.endsWith(`.${suffix}`);
+  return RESTRICTED_DOMAINS.some(matches) && !ALLOWED_DOMAINS.some(matches);
+}

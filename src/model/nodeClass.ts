@@ -1,0 +1,57 @@
+// The AWS part of a Provisioner: how its instances are found, booted and tagged.
+
+/** Tag filters, ANDed. `aws-ids` (or `aws::ids`) holds a comma-separated list of ids instead of a tag value. */
+export type TagSelector = Readonly<Record<string, string>>;
+
+export type AmiFamily =
+  | 'AL2'
+  | 'AL2023'
+  | 'Bottlerocket'
+  | 'Ubuntu'
+  | 'Windows2019'
+  | 'Windows2022'
+  | 'Windows2025'
+  | 'Custom';
+
+export interface MetadataOptions {
+  readonly httpEndpoint: 'enabled' | 'disabled';
+  readonly httpProtocolIpv6: 'enabled' | 'disabled';
+  readonly httpPutResponseHopLimit: number;
+  readonly httpTokens: 'required' | 'optional';
+}
+
+export interface BlockDevice {
+  readonly deviceName: string;
+  readonly volumeSizeGib: number | null;
+  readonly volumeType: string | null;
+  readonly iops: number | null;
+  readonly throughput: number | null;
+  readonly encrypted: boolean | null;
+  readonly kmsKeyId: string | null;
+  readonly deleteOnTermination: boolean | null;
+  readonly snapshotId: string | null;
+}
+
+/** `key` is `Provisioner/<name>` for an inline `provider`, `AWSNodeTemplate/<name>` for a template. */
+export interface NodeClass {
+  readonly key: string;
+  readonly generation: number;
+  readonly subnetSelector: TagSelector;
+  readonly securityGroupSelector: TagSelector;
+  readonly instanceProfile: string | null;
+  /** As written; null when the manifest names none. The adapter chooses a living default. */
+  readonly amiFamily: AmiFamily | null;
+  readonly amiSelector: TagSelector;
+  readonly userData: string | null;
+  readonly launchTemplate: string | null;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly metadataOptions: MetadataOptions | null;
+  readonly blockDevices: readonly BlockDevice[];
+  readonly detailedMonitoring: boolean;
+  readonly context: string | null;
+}
+
+/** The key of the node class that a reference names. */
+export function nodeClassKey(ref: { readonly kind: string; readonly name: string }): string {
+  return `${ref.kind}/${ref.name}`;
+}

@@ -1,0 +1,49 @@
+// A Provisioner after parsing and defaulting: what may be launched, and how long it lives.
+import type { Requirement } from './requirement.ts';
+import type { Resources } from './resources.ts';
+import type { Taint } from './taint.ts';
+
+/** Kubelet settings that change what a node can hold, and are passed on to its boot configuration. */
+export interface KubeletConfiguration {
+  readonly clusterDns?: readonly string[];
+  readonly containerRuntime?: string;
+  readonly maxPods?: number;
+  readonly podsPerCore?: number;
+  readonly systemReserved?: Readonly<Record<string, string>>;
+  readonly kubeReserved?: Readonly<Record<string, string>>;
+  readonly evictionHard?: Readonly<Record<string, string>>;
+  readonly evictionSoft?: Readonly<Record<string, string>>;
+  readonly evictionSoftGracePeriod?: Readonly<Record<string, string>>;
+  readonly evictionMaxPodGracePeriod?: number;
+  readonly imageGcHighThresholdPercent?: number;
+  readonly imageGcLowThresholdPercent?: number;
+  readonly cpuCfsQuota?: boolean;
+}
+
+/** Where the AWS part of a Provisioner is written: inline in it, or in an AWSNodeTemplate. */
+export interface NodeClassRef {
+  readonly kind: 'Provisioner' | 'AWSNodeTemplate';
+  readonly name: string;
+}
+
+export interface Provisioner {
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  /** Put on the node at boot, expected to be removed by a daemon; ignored in scheduling until then. */
+  readonly startupTaints: readonly Taint[];
+  /** Requirements with defaults applied; labels are not repeated here. */
+  readonly requirements: readonly Requirement[];
+  readonly kubelet: KubeletConfiguration;
+  readonly nodeClassRef: NodeClassRef;
+  readonly ttlAfterEmptyMs: number | null;
+  readonly ttlUntilExpiredMs: number | null;
+  readonly consolidationEnabled: boolean;
+  /** Total capacity that its nodes may have, claims in flight included; null for no limit. */
+  readonly limits: Resources | null;
+  readonly weight: number;
+  readonly deletionRequestedAtMs: number | null;
+}

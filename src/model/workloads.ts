@@ -1,0 +1,23 @@
+// DaemonSets, disruption budgets and namespaces, cut down to what decisions look at.
+import type { LabelSelector } from './labelSelector.ts';
+import type { PodSpec } from './pod.ts';
+
+export interface DaemonSet {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Its pod template, with overhead and LimitRange defaults applied where they are known. */
+  readonly spec: PodSpec;
+}
+
+export interface PodDisruptionBudget {
+  readonly namespace: string;
+  readonly name: string;
+  readonly selector: LabelSelector | null;
+  readonly disruptionsAllowed: number;
+}
+
+export interface Namespace {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}

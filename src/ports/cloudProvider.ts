@@ -1,0 +1,57 @@
+// Everything asked of the cloud: what can be bought, buying it, what is there, giving it back.
+import type { CapacityType, InstanceType, Offering } from '../model/instanceType.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import type { NodeClass } from '../model/nodeClass.ts';
+import type { Provisioner } from '../model/provisioner.ts';
+import type { Resources } from '../model/resources.ts';
+
+export interface Instance {
+  /** `aws:///us-east-1a/i-0123`: what the Node's `spec.providerID` will be. */
+  readonly providerId: string;
+  readonly instanceType: string;
+  readonly zone: string;
+  readonly capacityType: CapacityType;
+  readonly imageId: string;
+  readonly launchedAtMs: number;
+  readonly state: 'pending' | 'running' | 'shutting-down' | 'stopping' | 'stopped' | 'terminated';
+  /** Name and uid of the NodeClaim it was launched for, from its tags; '' when it carries none. */
+  readonly nodeClaim: string;
+  readonly nodeClaimUid: string;
+  readonly provisioner: string;
+}
+
+/** What a launch answered, beyond the instance itself. */
+export interface LaunchedInstance extends Instance {
+  readonly usdPerHour: number | null;
+  readonly capacity: Resources;
+  readonly allocatable: Resources;
+}
+
+export type LaunchOutcome =
+  | { readonly kind: 'launched'; readonly instance: LaunchedInstance }
+  /** EC2 has none of these just now; they are remembered and left out for a while. */
+  | {
+      readonly kind: 'insufficientCapacity';
+      readonly offerings: readonly (Offering & { readonly instanceType: string })[];
+      readonly message: string;
+    }
+  /** Will not work until a person mends the object named in the message. */
+  | { readonly kind: 'rejected'; readonly reason: string; readonly message: string }
+  /** The same call may go through later, and repeating it is safe: throttled, lost, or a fault of EC2's. */
+  | { readonly kind: 'retryable'; readonly message: string };
+
+/** Types on sale for one Provisioner, or why there are none: object, field and mend in one sentence each. */
+export type InstanceTypesOutcome =
+  | { readonly kind: 'found'; readonly instanceTypes: readonly InstanceType[] }
+  | { readonly kind: 'notReady'; readonly reason: string; readonly message: string };
+
+export interface CloudProvider {
+  /** Types and prices for the Provisioner, offerings out of stock marked unavailable. Cheap to repeat: cached. */
+  instanceTypes(provisioner: Provisioner, nodeClass: NodeClass): Promise<InstanceTypesOutcome>;
+  /** Launches the claim's one instance. Repeating it for the same claim uid gives the same instance, never a second. */
+  launch(claim: NodeClaim, nodeClass: NodeClass): Promise<LaunchOutcome>;
+  /** Every instance of this cluster that carries owner tags and is not terminated. Throws when EC2 cannot be asked. */
+  list(): Promise<readonly Instance[]>;
+  /** Asks for termination. 'gone' once the instance is terminated or unknown, 'terminating' until then; repeat until gone. */
+  terminate(providerId: string): Promise<'terminating' | 'gone'>;
+}

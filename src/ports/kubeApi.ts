@@ -1,0 +1,81 @@
+// Everything written to Kubernetes. Reads come as events through the watch, never through here.
+import type { Node } from '../model/node.ts';
+import type { NodeClaim, NodeClaimSpec, NodeClaimStatus } from '../model/nodeClaim.ts';
+import type { Resources } from '../model/resources.ts';
+import type { Taint } from '../model/taint.ts';
+
+/** Result of a write: the object as stored, 'gone' when it is not there, 'conflict' when a newer version is. */
+export type WriteOutcome<T> =
+  | { readonly kind: 'written'; readonly object: T }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'conflict' };
+
+export interface NodeClaimDraft {
+  readonly name: string;
+  readonly spec: NodeClaimSpec;
+  /** The Provisioner it belongs to: deleting that deletes its claims. */
+  readonly ownerUid: string;
+}
+
+/** Absent fields stay as they are. Labels and annotations merge; null removes one. Taints replace by (key, effect). */
+export interface NodePatch {
+  readonly labels?: Readonly<Record<string, string | null>>;
+  readonly annotations?: Readonly<Record<string, string | null>>;
+  readonly addTaints?: readonly Taint[];
+  readonly removeTaints?: readonly { readonly key: string; readonly effect: string }[];
+  readonly unschedulable?: boolean;
+  readonly addFinalizer?: string;
+  readonly removeFinalizer?: string;
+}
+
+export interface EventDraft {
+  readonly about: {
+    readonly kind: 'Pod' | 'Node' | 'NodeClaim' | 'Provisioner' | 'AWSNodeTemplate';
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  };
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface StatusCondition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly sinceMs: number;
+}
+
+export interface ProvisionerStatus {
+  readonly resources: Resources;
+  readonly conditions: readonly StatusCondition[];
+}
+
+export interface KubeApi {
+  /** 'exists' when a claim of that name is there already (an earlier try went through). */
+  createNodeClaim(
+    draft: NodeClaimDraft,
+  ): Promise<{ readonly kind: 'written' | 'exists'; readonly object: NodeClaim }>;
+  /** Replaces the status. 'conflict' when the claim has changed since `claim` was read. */
+  writeNodeClaimStatus(claim: NodeClaim, status: NodeClaimStatus): Promise<WriteOutcome<NodeClaim>>;
+  /** Stamps or clears the start of emptiness (annotation `karpenter.sh/emptiness-timestamp`). */
+  writeEmptySince(claim: NodeClaim, emptySinceMs: number | null): Promise<WriteOutcome<NodeClaim>>;
+  /** Asks for deletion; the finalizer keeps the claim until its instance is gone. */
+  deleteNodeClaim(name: string, uid: string): Promise<'deleted' | 'gone'>;
+  /** Takes the termination finalizer off: the claim goes. */
+  releaseNodeClaim(name: string): Promise<'released' | 'gone'>;
+  patchNode(node: Node, patch: NodePatch): Promise<WriteOutcome<Node>>;
+  deleteNode(name: string, uid: string): Promise<'deleted' | 'gone'>;
+  /** Eviction API. 'blocked' when a disruption budget forbids it now (HTTP 429). */
+  evictPod(pod: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  }): Promise<'evicted' | 'blocked' | 'gone'>;
+  writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'>;
+  writeNodeTemplateStatus(name: string, conditions: readonly StatusCondition[]): Promise<'written' | 'gone'>;
+  /** Best effort: never throws, repeated events are counted up by the adapter. */
+  publishEvent(event: EventDraft): Promise<void>;
+}

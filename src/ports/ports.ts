@@ -1,0 +1,14 @@
+// The whole outside world of the controllers, in one record.
+import type { Clock } from './clock.ts';
+import type { CloudProvider } from './cloudProvider.ts';
+import type { Journal } from './journal.ts';
+import type { KubeApi } from './kubeApi.ts';
+import type { Telemetry } from './telemetry.ts';
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly cloud: CloudProvider;
+  readonly kube: KubeApi;
+  readonly journal: Journal;
+  readonly telemetry: Telemetry;
+}

@@ -1,0 +1,26 @@
+// Logs and metrics, as the shell sees them.
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Messages are constant; facts go into fields. */
+export interface Log {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+export type MetricLabels = Readonly<Record<string, string>>;
+
+/** Metric names are registered in `telemetry/metrics.ts`; an unknown one is a bug and throws. */
+export interface Metrics {
+  count(name: string, labels: MetricLabels, amount?: number): void;
+  gauge(name: string, labels: MetricLabels, value: number): void;
+  /** Seconds for durations. */
+  observe(name: string, labels: MetricLabels, value: number): void;
+}
+
+export interface Telemetry {
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
