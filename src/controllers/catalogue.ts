@@ -1,0 +1,53 @@
+// What each Provisioner may buy just now, and why some may buy nothing.
+import type { InstanceType } from '../model/instanceType.ts';
+import type { NodeClass } from '../model/nodeClass.ts';
+import { nodeClassKey } from '../model/nodeClass.ts';
+import type { Provisioner } from '../model/provisioner.ts';
+import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import type { CloudProvider } from '../ports/cloudProvider.ts';
+
+/** Why a Provisioner can launch nothing: object, field and mend in one sentence. */
+export interface NotReady {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface CatalogueReading {
+  readonly catalogue: Catalogue;
+  /** By Provisioner name. */
+  readonly notReady: ReadonlyMap<string, NotReady>;
+}
+
+/** Asks the cloud what every Provisioner may buy. A Provisioner that cannot be served never stops the others. */
+export async function readCatalogue(
+  cloud: CloudProvider,
+  snapshot: ClusterSnapshot,
+): Promise<CatalogueReading> {
+  const catalogue = new Map<string, readonly InstanceType[]>();
+  const notReady = new Map<string, NotReady>();
+  const classes = new Map(snapshot.nodeClasses.map((nodeClass) => [nodeClass.key, nodeClass]));
+  const read = async (provisioner: Provisioner): Promise<void> => {
+    const nodeClass = classes.get(nodeClassKey(provisioner.nodeClassRef));
+    if (nodeClass === undefined) notReady.set(provisioner.name, missingNodeClass(provisioner));
+    else await readOne(provisioner, nodeClass);
+  };
+  const readOne = async (provisioner: Provisioner, nodeClass: NodeClass): Promise<void> => {
+    try {
+      const outcome = await cloud.instanceTypes(provisioner, nodeClass);
+      if (outcome.kind === 'found') catalogue.set(provisioner.name, outcome.instanceTypes);
+      else notReady.set(provisioner.name, { reason: outcome.reason, message: outcome.message });
+    } catch (failure) {
+      notReady.set(provisioner.name, { reason: 'CloudUnreachable', message: String(failure) });
+    }
+  };
+  await Promise.all(snapshot.provisioners.filter((one) => one.deletionRequestedAtMs === null).map(read));
+  return { catalogue, notReady };
+}
+
+function missingNodeClass({ name, nodeClassRef }: Provisioner): NotReady {
+  const message =
+    nodeClassRef.kind === 'AWSNodeTemplate'
+      ? `Provisioner ${name}: spec.providerRef.name: there is no valid AWSNodeTemplate ${nodeClassRef.name}; create it or mend it`
+      : `Provisioner ${name}: spec.provider: missing; write it there or name an AWSNodeTemplate in spec.providerRef`;
+  return { reason: 'NodeClassMissing', message };
+}

@@ -1,0 +1,56 @@
+// Carrying out what disruption decides: stamps on claims, and deletion of those whose time is up.
+import { disrupt } from '../disruption/disruptor.ts';
+import type { DisruptionPlan } from '../model/plan.ts';
+import type { Ports } from '../ports/ports.ts';
+import { concurrently } from './concurrently.ts';
+import { tellClaim } from './lifecycle.ts';
+import type { LiveState } from './liveState.ts';
+import type { NextRun } from './nextRun.ts';
+import type { Nominations } from './nominations.ts';
+import type { ControllerSettings } from './settings.ts';
+
+export interface Disrupting {
+  readonly live: LiveState;
+  readonly nominations: Nominations;
+  readonly settings: ControllerSettings;
+}
+
+/** One look at the cluster: writes emptiness stamps, deletes claims that are due. */
+export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promise<NextRun> {
+  const { live, nominations, settings } = disrupting;
+  const snapshot = live.snapshot();
+  const decision = disrupt(snapshot, (name) => nominations.endsAtMs(name));
+  await concurrently(decision.emptinessChanges, settings.writesAtOnce, async ({ claim, emptySinceMs }) => {
+    live.recordNodeClaim(claim.name, await ports.kube.writeEmptySince(claim, emptySinceMs));
+    const facts = { node: claim.status.nodeName };
+    const atMs = snapshot.takenAtMs;
+    const [kind, reason] =
+      emptySinceMs === null
+        ? (['Kept', 'node is in use again'] as const)
+        : (['Empty', 'no pods are left'] as const);
+    ports.telemetry.log.info(
+      { nodeClaim: claim.name, ...facts, empty: emptySinceMs !== null },
+      'emptiness changed',
+    );
+    ports.journal.append({ atMs, kind, subject: claim.name, reason, facts });
+  });
+  await concurrently(decision.plans, settings.writesAtOnce, (plan) => carryOut(ports, disrupting, plan));
+  return { afterMs: Math.max(0, decision.nextAtMs - ports.clock.nowMs()) };
+}
+
+async function carryOut(ports: Ports, { live }: Disrupting, plan: DisruptionPlan): Promise<void> {
+  for (const name of plan.nodeClaims) {
+    const claim = live.get('nodeClaim', name);
+    if (claim === undefined) continue;
+    await tellClaim(ports, claim, {
+      type: 'Normal',
+      reason: `Disruption${plan.reason}`,
+      message: plan.message,
+    });
+    await ports.kube.deleteNodeClaim(name, claim.uid);
+    const facts = { node: claim.status.nodeName, disruption: plan.reason };
+    ports.telemetry.log.info({ nodeClaim: name, ...facts }, 'node claim deleted');
+    const atMs = ports.clock.nowMs();
+    ports.journal.append({ atMs, kind: 'Disrupted', subject: name, reason: plan.message, facts });
+  }
+}

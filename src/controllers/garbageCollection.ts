@@ -1,0 +1,128 @@
+// Finding what has lost its other half: instances without a claim, claims and nodes without an instance.
+
+import { LABEL, TERMINATION_FINALIZER } from '../model/labels.ts';
+import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
+import type { Instance } from '../ports/cloudProvider.ts';
+import type { Ports } from '../ports/ports.ts';
+import { concurrently } from './concurrently.ts';
+import { tellClaim } from './lifecycle.ts';
+import type { LiveState } from './liveState.ts';
+import type { NextRun } from './nextRun.ts';
+import type { ControllerSettings } from './settings.ts';
+import { removeNode } from './termination.ts';
+
+/** The first sweeps after a start come this fast: a crash is when things get lost (Karpenter v1). */
+const EARLY_SWEEPS = 20;
+const EARLY_EVERY_MS = 10_000;
+/** EC2's answers lag behind: an instance must be missing from this many sweeps in a row. */
+const MISSES_MOST = 2;
+/** An instance launched less than this ago may not be listed yet. */
+const LISTED_AFTER_MS = 60_000;
+
+export interface Collecting {
+  readonly live: LiveState;
+  readonly settings: ControllerSettings;
+  /** By claim uid: in how many sweeps in a row its instance was missing. */
+  readonly misses: Map<string, number>;
+  /** Provider ids found gone; termination then skips the drain. */
+  readonly goneInstances: Set<string>;
+  readonly sweeps: { count: number };
+}
+
+/** One sweep over EC2's list and the claims. */
+export async function collectGarbage(ports: Ports, collecting: Collecting): Promise<NextRun> {
+  const instances = await ports.cloud.list();
+  // Claims are read after the instances: a claim is always stored before its instance is launched.
+  const snapshot = collecting.live.snapshot();
+  const { settings } = collecting;
+  const orphans = orphanedInstances(instances, snapshot, settings.garbageGraceMs);
+  await concurrently(orphans, settings.writesAtOnce, (instance) => collectInstance(ports, instance));
+  const lost = lostClaims(instances, snapshot, collecting.misses);
+  await concurrently(lost, settings.writesAtOnce, (claim) => collectClaim(ports, collecting, claim));
+  await freeNodes(ports, collecting, snapshot);
+  ports.telemetry.metrics.gauge('cooper_leaked_instances', {}, orphans.length);
+  collecting.sweeps.count += 1;
+  return { afterMs: collecting.sweeps.count <= EARLY_SWEEPS ? EARLY_EVERY_MS : settings.garbageEveryMs };
+}
+
+/** Instances older than the grace time whose claim (by uid) is not there. */
+export function orphanedInstances(
+  instances: readonly Instance[],
+  snapshot: ClusterSnapshot,
+  graceMs: number,
+): readonly Instance[] {
+  const uids = new Set(snapshot.nodeClaims.map((claim) => claim.uid));
+  return instances.filter(
+    ({ nodeClaimUid, launchedAtMs, state }) =>
+      nodeClaimUid !== '' &&
+      !uids.has(nodeClaimUid) &&
+      state !== 'shutting-down' &&
+      state !== 'terminated' &&
+      snapshot.takenAtMs - launchedAtMs >= graceMs,
+  );
+}
+
+/** Claims whose instance was missing from several lists in a row, or is shutting down without our doing. */
+export function lostClaims(
+  instances: readonly Instance[],
+  snapshot: ClusterSnapshot,
+  misses: Map<string, number>,
+): readonly NodeClaim[] {
+  const alive = new Set(
+    instances
+      .filter(({ state }) => state !== 'shutting-down' && state !== 'terminated')
+      .map(({ providerId }) => providerId),
+  );
+  const uids = new Set(snapshot.nodeClaims.map((claim) => claim.uid));
+  for (const uid of misses.keys()) if (!uids.has(uid)) misses.delete(uid);
+  return snapshot.nodeClaims.filter((claim) => {
+    const { providerId, conditions } = claim.status;
+    const launched = conditions.find((condition) => condition.type === 'Launched');
+    const settled = launched !== undefined && snapshot.takenAtMs - launched.sinceMs >= LISTED_AFTER_MS;
+    if (providerId === '' || !settled || alive.has(providerId)) {
+      misses.delete(claim.uid);
+      return false;
+    }
+    const count = (misses.get(claim.uid) ?? 0) + 1;
+    misses.set(claim.uid, count);
+    return count >= MISSES_MOST;
+  });
+}
+
+async function collectInstance(ports: Ports, instance: Instance): Promise<void> {
+  const { providerId, nodeClaim, instanceType } = instance;
+  await ports.cloud.terminate(providerId);
+  const facts = { providerId, instanceType };
+  ports.telemetry.log.warn({ nodeClaim, ...facts }, 'instance without a claim terminated');
+  const reason = 'no NodeClaim knows it';
+  ports.journal.append({ atMs: ports.clock.nowMs(), kind: 'Collected', subject: providerId, reason, facts });
+}
+
+async function collectClaim(ports: Ports, { goneInstances }: Collecting, claim: NodeClaim): Promise<void> {
+  goneInstances.add(claim.status.providerId);
+  if (claim.deletionRequestedAtMs !== null) return;
+  const message = `instance ${claim.status.providerId} is gone, and not by Cooper`;
+  await tellClaim(ports, claim, { type: 'Warning', reason: 'InstanceGone', message });
+  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  const facts = { providerId: claim.status.providerId };
+  ports.telemetry.log.warn({ nodeClaim: claim.name, ...facts }, 'claim without an instance deleted');
+  ports.journal.append({
+    atMs: ports.clock.nowMs(),
+    kind: 'Collected',
+    subject: claim.name,
+    reason: message,
+    facts: { ...facts, registered: hasCondition(claim, 'Registered') },
+  });
+}
+
+/** Nodes that were ours, are being deleted, and have no claim left to finish it (someone removed it by force). */
+async function freeNodes(ports: Ports, { live }: Collecting, snapshot: ClusterSnapshot): Promise<void> {
+  const known = new Set(snapshot.nodeClaims.map((claim) => claim.status.providerId));
+  for (const node of snapshot.nodes) {
+    const ours =
+      node.labels[LABEL.provisioner] !== undefined && node.finalizers.includes(TERMINATION_FINALIZER);
+    if (!ours || node.deletionRequestedAtMs === null || known.has(node.providerId)) continue;
+    if ((await ports.cloud.terminate(node.providerId)) === 'gone') await removeNode(ports, live, node);
+  }
+}

@@ -1,0 +1,131 @@
+// The life of a NodeClaim up to the moment its node takes pods: launched, registered, initialized.
+import { LABEL } from '../model/labels.ts';
+import type { Node } from '../model/node.ts';
+import { hasCondition, type NodeClaim, type NodeClaimStatus } from '../model/nodeClaim.ts';
+import type { Ports } from '../ports/ports.ts';
+import { withCondition } from './claimConditions.ts';
+import { concurrently } from './concurrently.ts';
+import { type Launching, launchClaim } from './launch.ts';
+import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
+import { notInitializedBecause, registrationPatch } from './registration.ts';
+
+/**
+ * Moves every claim that is not being deleted one step on. Launches are started and not waited for:
+ * a slow fleet call delays no registration.
+ */
+export async function advanceNodeClaims(ports: Ports, launching: Launching): Promise<NextRun> {
+  const { live, settings } = launching;
+  const snapshot = live.snapshot();
+  const nodes = new Map(snapshot.nodes.map((node) => [node.providerId, node]));
+  let next = WHEN_CHANGED;
+  const alive = snapshot.nodeClaims.filter((claim) => claim.deletionRequestedAtMs === null);
+  await concurrently(alive, settings.writesAtOnce, async (claim) => {
+    next = sooner(next, await advance(ports, launching, claim, nodes.get(claim.status.providerId)));
+  });
+  return next;
+}
+
+async function advance(
+  ports: Ports,
+  launching: Launching,
+  claim: NodeClaim,
+  node: Node | undefined,
+): Promise<NextRun> {
+  if (claim.status.providerId === '') return launchClaim(ports, launching, claim);
+  if (node === undefined) return awaitNode(ports, launching, claim);
+  if (node.deletionRequestedAtMs !== null) {
+    await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+    return WHEN_CHANGED;
+  }
+  const registered = hasCondition(claim, 'Registered')
+    ? claim
+    : await register(ports, launching, claim, node);
+  if (registered === null || hasCondition(registered, 'Initialized')) return WHEN_CHANGED;
+  const fresh = launching.live.get('node', node.name) ?? node;
+  return initialize(ports, launching, registered, fresh);
+}
+
+/** A launched instance that does not become a Node in time is given back; its pods are planned again. */
+async function awaitNode(ports: Ports, { settings }: Launching, claim: NodeClaim): Promise<NextRun> {
+  if (hasCondition(claim, 'Registered')) return WHEN_CHANGED; // garbage collection asks EC2 what became of it
+  const launchedAtMs =
+    claim.status.conditions.find((condition) => condition.type === 'Launched')?.sinceMs ?? claim.createdAtMs;
+  const leftMs = launchedAtMs + settings.registrationTtlMs - ports.clock.nowMs();
+  if (leftMs > 0) return { afterMs: leftMs };
+  const minutes = Math.round(settings.registrationTtlMs / 60_000);
+  const message = `instance did not become a Node within ${minutes} min; check its user data, instance profile and aws-auth or access entry`;
+  ports.telemetry.log.warn(
+    { nodeClaim: claim.name, providerId: claim.status.providerId },
+    'node never registered',
+  );
+  await tellClaim(ports, claim, { type: 'Warning', reason: 'NeverRegistered', message });
+  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  return WHEN_CHANGED;
+}
+
+async function register(
+  ports: Ports,
+  launching: Launching,
+  claim: NodeClaim,
+  node: Node,
+): Promise<NodeClaim | null> {
+  const { live } = launching;
+  const patched = live.recordNode(
+    node.name,
+    await ports.kube.patchNode(node, registrationPatch(claim, node)),
+  );
+  if (patched?.labels[LABEL.registered] !== 'true') return null; // conflict: the node's next event brings us back
+  const nowMs = ports.clock.nowMs();
+  const status: NodeClaimStatus = withCondition(
+    { ...claim.status, nodeName: node.name },
+    { type: 'Registered', status: 'True', reason: 'NodeFound', message: '', sinceMs: nowMs },
+  );
+  const stored = live.recordNodeClaim(claim.name, await ports.kube.writeNodeClaimStatus(claim, status));
+  if (stored === null || !hasCondition(stored, 'Registered')) return null;
+  const seconds = (nowMs - claim.createdAtMs) / 1000;
+  ports.telemetry.log.info({ nodeClaim: claim.name, node: node.name, seconds }, 'node registered');
+  const facts = { node: node.name, seconds };
+  ports.journal.append({
+    atMs: nowMs,
+    kind: 'Registered',
+    subject: claim.name,
+    reason: 'node joined',
+    facts,
+  });
+  return stored;
+}
+
+async function initialize(ports: Ports, { live }: Launching, claim: NodeClaim, node: Node): Promise<NextRun> {
+  if (notInitializedBecause(claim, node) !== null) return WHEN_CHANGED;
+  const patch = { labels: { [LABEL.initialized]: 'true' } };
+  const patched = live.recordNode(node.name, await ports.kube.patchNode(node, patch));
+  if (patched?.labels[LABEL.initialized] !== 'true') return WHEN_CHANGED;
+  const nowMs = ports.clock.nowMs();
+  const status = withCondition(
+    { ...claim.status, capacity: node.capacity, allocatable: node.allocatable },
+    { type: 'Initialized', status: 'True', reason: 'NodeReady', message: '', sinceMs: nowMs },
+  );
+  const stored = live.recordNodeClaim(claim.name, await ports.kube.writeNodeClaimStatus(claim, status));
+  if (stored === null || !hasCondition(stored, 'Initialized')) return WHEN_CHANGED;
+  const seconds = (nowMs - claim.createdAtMs) / 1000;
+  ports.telemetry.log.info({ nodeClaim: claim.name, node: node.name, seconds }, 'node initialized');
+  const facts = { node: node.name, seconds };
+  ports.journal.append({
+    atMs: nowMs,
+    kind: 'Initialized',
+    subject: claim.name,
+    reason: 'node ready',
+    facts,
+  });
+  return WHEN_CHANGED;
+}
+
+/** One event on the claim. */
+export async function tellClaim(
+  ports: Ports,
+  claim: NodeClaim,
+  event: { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string },
+): Promise<void> {
+  const about = { kind: 'NodeClaim' as const, namespace: '', name: claim.name, uid: claim.uid };
+  await ports.kube.publishEvent({ about, ...event });
+}

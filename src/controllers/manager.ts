@@ -1,0 +1,210 @@
+// The running whole: which controller is due, each at most once at a time.
+import type { ClusterEvent, ObjectKind } from '../model/clusterEvent.ts';
+import type { Ports } from '../ports/ports.ts';
+import type { ClusterState } from '../state/clusterState.ts';
+import { Backoff } from './backoff.ts';
+import { disruptNodes } from './disruption.ts';
+import { collectGarbage } from './garbageCollection.ts';
+import type { Launching } from './launch.ts';
+import { advanceNodeClaims } from './lifecycle.ts';
+import { LiveState } from './liveState.ts';
+import type { NextRun } from './nextRun.ts';
+import { provision } from './provisioning.ts';
+import { ProvisioningMemory } from './provisioningMemory.ts';
+import type { ControllerSettings } from './settings.ts';
+import { type InvalidObject, reportStatus, StatusMemory } from './status.ts';
+import { terminateNodeClaims } from './termination.ts';
+
+export type ControllerName =
+  | 'provisioning'
+  | 'lifecycle'
+  | 'termination'
+  | 'disruption'
+  | 'garbage'
+  | 'status';
+
+interface Turn {
+  running: boolean;
+  dueAtMs: number;
+  lastStartMs: number;
+  /** Asked for while it was running. */
+  again: boolean;
+}
+
+/** Kinds whose changes make a controller due. */
+const WAKES: Readonly<Record<ControllerName, ReadonlySet<ObjectKind>>> = {
+  provisioning: new Set([]), // its batch window says when
+  lifecycle: new Set(['nodeClaim', 'node', 'nodeClass']),
+  termination: new Set(['nodeClaim', 'node', 'pod']),
+  disruption: new Set(['nodeClaim', 'node', 'pod', 'provisioner']),
+  garbage: new Set([]),
+  status: new Set(['nodeClaim', 'node', 'provisioner', 'nodeClass']),
+};
+
+/** Runs that follow from changes are at least this far apart, so that a storm of events costs one look. */
+const SPACING_MS: Readonly<Record<ControllerName, number>> = {
+  provisioning: 0,
+  lifecycle: 0,
+  termination: 50,
+  disruption: 250,
+  garbage: 0,
+  status: 1000,
+};
+
+const FAILED_FIRST_MS = 500;
+const FAILED_MOST_MS = 30_000;
+const NEVER = Number.POSITIVE_INFINITY;
+
+/**
+ * Runs the controllers over ports. Does not sleep: the caller polls at the time that `poll` returns,
+ * after each event, and whenever `onWake` is called.
+ */
+export class ControllerManager {
+  /** Called when a controller has finished or something new is due. */
+  onWake: () => void = () => {};
+  /** Readable by tests, the dashboard and metrics. */
+  readonly memory: ProvisioningMemory;
+  readonly #ports: Ports;
+  readonly #live: LiveState;
+  readonly #settings: ControllerSettings;
+  readonly #launching: Launching;
+  readonly #status = new StatusMemory();
+  readonly #goneInstances = new Set<string>();
+  readonly #misses = new Map<string, number>();
+  readonly #sweeps = { count: 0 };
+  readonly #evictions = new Backoff(100, 10_000);
+  readonly #failures = new Backoff(FAILED_FIRST_MS, FAILED_MOST_MS);
+  readonly #turns: Record<ControllerName, Turn>;
+
+  constructor(ports: Ports, state: ClusterState, settings: ControllerSettings) {
+    this.#ports = ports;
+    this.#settings = settings;
+    this.memory = new ProvisioningMemory(settings);
+    this.#live = new LiveState(state, ports.clock, (event) => this.noteEvent(event));
+    this.#launching = {
+      live: this.#live,
+      memory: this.memory,
+      settings,
+      underWay: new Set(),
+      retries: new Backoff(1000, 60_000),
+      wake: () => {
+        this.#wake('lifecycle');
+        this.#wake('termination');
+      },
+    };
+    const nowMs = ports.clock.nowMs();
+    const turn = (): Turn => ({ running: false, dueAtMs: nowMs, lastStartMs: -NEVER, again: false });
+    this.#turns = {
+      provisioning: turn(),
+      lifecycle: turn(),
+      termination: turn(),
+      disruption: turn(),
+      garbage: turn(),
+      status: turn(),
+    };
+  }
+
+  /** True when no controller is running and no launch is under way. */
+  get idle(): boolean {
+    return this.#launching.underWay.size === 0 && !Object.values(this.#turns).some((turn) => turn.running);
+  }
+
+  /** Takes note of a change that the state has taken in; the next poll runs whom it concerns. */
+  noteEvent(event: ClusterEvent): void {
+    const nowMs = this.#ports.clock.nowMs();
+    if (this.memory.note(event, nowMs)) this.#wake('provisioning');
+    for (const name of NAMES) if (WAKES[name].has(event.kind)) this.#wake(name);
+  }
+
+  /** Takes note of an object that cannot be used; its status and an event will say why. */
+  noteInvalid(object: InvalidObject): void {
+    this.#status.noteInvalid(object);
+    this.#wake('status');
+  }
+
+  /** Starts every controller that is due and not running. Returns when the next is due; Infinity for never. */
+  poll(): number {
+    const nowMs = this.#ports.clock.nowMs();
+    const ports = this.#ports;
+    const { live, settings, memory } = { live: this.#live, settings: this.#settings, memory: this.memory };
+    this.#startIfDue('lifecycle', nowMs, () => advanceNodeClaims(ports, this.#launching));
+    this.#startIfDue('provisioning', nowMs, () => provision(ports, { live, memory, settings }));
+    this.#startIfDue('termination', nowMs, () =>
+      terminateNodeClaims(ports, {
+        live,
+        settings,
+        launchesUnderWay: this.#launching.underWay,
+        goneInstances: this.#goneInstances,
+        evictions: this.#evictions,
+      }),
+    );
+    this.#startIfDue('disruption', nowMs, () =>
+      disruptNodes(ports, { live, nominations: memory.nominations, settings }),
+    );
+    this.#startIfDue('garbage', nowMs, () =>
+      collectGarbage(ports, {
+        live,
+        settings,
+        misses: this.#misses,
+        goneInstances: this.#goneInstances,
+        sweeps: this.#sweeps,
+      }),
+    );
+    this.#startIfDue('status', nowMs, () => reportStatus(ports, live, this.#status));
+    return NAMES.reduce((soonest, name) => Math.min(soonest, this.#nextAtMs(name)), NEVER);
+  }
+
+  #nextAtMs(name: ControllerName): number {
+    const turn = this.#turns[name];
+    if (turn.running) return NEVER;
+    return Math.max(turn.dueAtMs, turn.lastStartMs + SPACING_MS[name]);
+  }
+
+  #wake(name: ControllerName): void {
+    const turn = this.#turns[name];
+    if (turn.running) turn.again = true;
+    turn.dueAtMs =
+      name === 'provisioning' ? Math.min(turn.dueAtMs, this.memory.dueAtMs()) : this.#ports.clock.nowMs();
+    this.onWake();
+  }
+
+  #startIfDue(name: ControllerName, nowMs: number, act: () => Promise<NextRun>): void {
+    const turn = this.#turns[name];
+    if (turn.running || this.#nextAtMs(name) > nowMs) return;
+    turn.running = true;
+    turn.again = false;
+    turn.lastStartMs = nowMs;
+    turn.dueAtMs = NEVER;
+    void this.#runTurn(name, act);
+  }
+
+  async #runTurn(name: ControllerName, act: () => Promise<NextRun>): Promise<void> {
+    const turn = this.#turns[name];
+    let afterMs: number;
+    try {
+      ({ afterMs } = await act());
+      this.#failures.succeeded(name);
+    } catch (failure) {
+      const nowMs = this.#ports.clock.nowMs();
+      afterMs = this.#failures.failed(name, nowMs) - nowMs;
+      turn.again = false;
+      this.#ports.telemetry.log.error({ controller: name, error: String(failure) }, 'controller failed');
+      this.#ports.telemetry.metrics.count('cooper_controller_errors_total', { controller: name });
+    }
+    const nowMs = this.#ports.clock.nowMs();
+    turn.running = false;
+    turn.dueAtMs = turn.again ? nowMs : Math.min(turn.dueAtMs, nowMs + afterMs);
+    if (name === 'provisioning')
+      turn.dueAtMs = Math.min(turn.dueAtMs, Math.max(nowMs, this.memory.dueAtMs()));
+    this.onWake();
+  }
+}
+
+const NAMES: readonly ControllerName[] = [
+  'lifecycle',
+  'provisioning',
+  'termination',
+  'disruption',
+  'garbage',
+  'status',
+];

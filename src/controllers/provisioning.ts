@@ -1,0 +1,135 @@
+// From pods that wait to NodeClaims stored: one batch, one plan, carried out.
+import type { PlannedNodeClaim, Refusal, SchedulingPlan } from '../model/plan.ts';
+import type { Pod } from '../model/pod.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
+import type { NodeClaimDraft } from '../ports/kubeApi.ts';
+import type { Ports } from '../ports/ports.ts';
+import { schedule } from '../scheduling/scheduler.ts';
+import { type CatalogueReading, readCatalogue } from './catalogue.ts';
+import { concurrently } from './concurrently.ts';
+import type { LiveState } from './liveState.ts';
+import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
+import { claimName } from './nodeClaimNames.ts';
+import { nominationMs } from './nominations.ts';
+import { tellNominated, tellRefused } from './provisioningEvents.ts';
+import type { ProvisioningMemory } from './provisioningMemory.ts';
+import type { ControllerSettings } from './settings.ts';
+
+/** What one provisioning controller works with. */
+export interface Provisioning {
+  readonly live: LiveState;
+  readonly memory: ProvisioningMemory;
+  readonly settings: ControllerSettings;
+}
+
+/**
+ * Plans for the pods that wait, once their batch window has closed, and stores a NodeClaim for each planned node.
+ * Launching is not done here: a stored claim is launched by its lifecycle, after a crash too.
+ */
+export async function provision(ports: Ports, { live, memory, settings }: Provisioning): Promise<NextRun> {
+  const startedAtMs = ports.clock.nowMs();
+  if (memory.dueAtMs() > startedAtMs) return untilDue(memory, startedAtMs);
+  memory.beginPass(startedAtMs);
+  const snapshot = live.snapshot();
+  const pods = waitingPods(live, memory);
+  if (pods.length === 0) return WHEN_CHANGED;
+  const reading = withoutRejected(await readCatalogue(ports.cloud, snapshot), memory, startedAtMs);
+  const plan = schedule(snapshot, reading.catalogue, pods, {
+    budgetMs: settings.planBudgetMs,
+    elapsedMs: () => ports.clock.nowMs() - startedAtMs,
+  });
+  const { metrics, log } = ports.telemetry;
+  const seconds = (ports.clock.nowMs() - startedAtMs) / 1000;
+  metrics.observe('karpenter_allocation_controller_scheduling_duration_seconds', {}, seconds);
+  const facts = {
+    pods: pods.length,
+    nodeClaims: plan.nodeClaims.length,
+    nominations: plan.nominations.length,
+    refusals: plan.refusals.length,
+    usdPerHour: plan.usdPerHour,
+    lowerBoundUsdPerHour: plan.lowerBoundUsdPerHour,
+    seconds,
+  };
+  log.info(facts, 'pods planned');
+  await carryOut(ports, { live, memory, settings }, { plan, snapshot });
+  tellRefused(
+    ports,
+    live,
+    memory,
+    plan.refusals.map((refusal) => explained(refusal, reading)),
+  );
+  return untilDue(memory, ports.clock.nowMs());
+}
+
+/** Stores the plan's claims and notes where each pod is going. */
+export async function carryOut(
+  ports: Ports,
+  { live, memory, settings }: Provisioning,
+  { plan, snapshot }: { readonly plan: SchedulingPlan; readonly snapshot: ClusterSnapshot },
+): Promise<void> {
+  const holdMs = nominationMs(settings.batchMaxMs);
+  memory.nominations.nominate(plan.nominations, ports.clock.nowMs(), holdMs);
+  await concurrently(plan.nodeClaims, settings.writesAtOnce, async (planned, index) => {
+    const draft = draftOf(planned, snapshot, index);
+    const { object } = await ports.kube.createNodeClaim(draft);
+    const nominations = planned.pods.map((pod) => ({
+      pod,
+      target: { kind: 'nodeClaim' as const, name: draft.name },
+    }));
+    const nowMs = ports.clock.nowMs();
+    memory.nominations.nominate(nominations, nowMs, holdMs);
+    live.record({ type: 'upsert', kind: 'nodeClaim', key: object.name, object });
+    const { instanceType, zone, capacityType, usdPerHour, pods } = planned;
+    const facts = { instanceType, zone, capacityType, usdPerHour, pods: pods.length };
+    ports.telemetry.log.info({ nodeClaim: draft.name, ...facts }, 'node claim stored');
+    const reason = `cheapest node that holds its ${pods.length} pods`;
+    ports.journal.append({
+      atMs: nowMs,
+      kind: 'Provisioned',
+      subject: draft.name,
+      reason,
+      facts: { ...facts, pods },
+    });
+    tellNominated(ports, live, memory, { planned, name: draft.name });
+  });
+}
+
+function draftOf(planned: PlannedNodeClaim, snapshot: ClusterSnapshot, index: number): NodeClaimDraft {
+  const owner = snapshot.provisioners.find((one) => one.name === planned.spec.provisioner);
+  const seed = `${snapshot.takenAtMs}/${index}/${planned.pods.join(',')}`;
+  return { name: claimName(planned.spec.provisioner, seed), spec: planned.spec, ownerUid: owner?.uid ?? '' };
+}
+
+function waitingPods(live: LiveState, memory: ProvisioningMemory): readonly Pod[] {
+  return [...memory.waiting().keys()].flatMap((key) => live.get('pod', key) ?? []);
+}
+
+/** Leaves out Provisioners whose launches were refused a moment ago, and says so in place of "no types". */
+function withoutRejected(
+  reading: CatalogueReading,
+  memory: ProvisioningMemory,
+  nowMs: number,
+): CatalogueReading {
+  const rejected = memory.rejections.waiting(nowMs);
+  if (rejected.length === 0) return reading;
+  const catalogue = new Map([...reading.catalogue].filter(([name]) => !rejected.includes(name)));
+  const notReady = new Map(reading.notReady);
+  for (const name of rejected) {
+    const message = `Provisioner ${name}: its last launch was refused; see the events on it, it is tried again shortly`;
+    notReady.set(name, { reason: 'LaunchRefused', message });
+  }
+  return { catalogue, notReady };
+}
+
+/** A refusal because nothing is on sale is due to what keeps the Provisioner from being served, if anything does. */
+function explained(refusal: Refusal, { notReady }: CatalogueReading): Refusal {
+  const [first] = notReady.values();
+  if (first === undefined || !(refusal.code === 'NoProvisioner' || refusal.code === 'NoCapacity'))
+    return refusal;
+  const own = notReady.get(refusal.provisioner) ?? first;
+  return { ...refusal, reason: own.message };
+}
+
+function untilDue(memory: ProvisioningMemory, nowMs: number): NextRun {
+  return { afterMs: Math.max(0, memory.dueAtMs() - nowMs) };
+}

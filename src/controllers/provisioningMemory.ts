@@ -1,0 +1,82 @@
+// What provisioning remembers between runs: who waits, the open batch window, where pods were sent.
+import type { ClusterEvent } from '../model/clusterEvent.ts';
+import { podKey } from '../model/pod.ts';
+import { isProvisionable } from '../scheduling/provisionable.ts';
+import { Backoff } from './backoff.ts';
+import { type BatchWindow, batchReadyAtMs, withArrival } from './batchWindow.ts';
+import { Nominations } from './nominations.ts';
+import type { ControllerSettings } from './settings.ts';
+
+/** Changes of these kinds may let a waiting pod in. */
+const MAY_HELP: ReadonlySet<string> = new Set(['provisioner', 'nodeClass']);
+/** Going away of these may leave pods that were sent there without a place. */
+const LOST_TARGET: ReadonlySet<string> = new Set(['nodeClaim', 'node']);
+
+const REJECTED_FIRST_MS = 10_000;
+const REJECTED_MOST_MS = 300_000;
+
+export class ProvisioningMemory {
+  readonly nominations = new Nominations();
+  /** By Provisioner name: its launches were refused for a reason that only a person can mend. */
+  readonly rejections = new Backoff(REJECTED_FIRST_MS, REJECTED_MOST_MS);
+  /** What each waiting pod was last told, so that an event says it once. */
+  readonly told = new Map<string, string>();
+  readonly #settings: ControllerSettings;
+  readonly #waiting = new Map<string, number>();
+  #window: BatchWindow | null = null;
+  #retryAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(settings: ControllerSettings) {
+    this.#settings = settings;
+  }
+
+  /** Takes note of one change at `nowMs`; returns true when the window has opened or grown. */
+  note(event: ClusterEvent, nowMs: number): boolean {
+    if (event.kind === 'pod') return this.#notePod(event, nowMs);
+    const helps = MAY_HELP.has(event.kind) || (event.type === 'delete' && LOST_TARGET.has(event.kind));
+    if (!helps || this.#waiting.size === 0) return false;
+    this.#window = withArrival(this.#window, nowMs);
+    return true;
+  }
+
+  /** Keys of the pods that wait for capacity, and since when they have asked for it. */
+  waiting(): ReadonlyMap<string, number> {
+    return this.#waiting;
+  }
+
+  /** When the next planning pass is due; Infinity while nobody waits. */
+  dueAtMs(): number {
+    if (this.#waiting.size === 0) return Number.POSITIVE_INFINITY;
+    const windowMs =
+      this.#window === null ? Number.POSITIVE_INFINITY : batchReadyAtMs(this.#window, this.#settings);
+    return Math.min(windowMs, this.#retryAtMs);
+  }
+
+  /** Starts a pass: the window closes, and whoever still waits is planned for again after the retry time. */
+  beginPass(nowMs: number): void {
+    this.#window = null;
+    this.#retryAtMs = nowMs + this.#settings.retryMs;
+    this.nominations.prune(nowMs);
+  }
+
+  /** Plans again soon, as if a pod had arrived. */
+  reopen(nowMs: number): void {
+    this.#window = withArrival(this.#window, nowMs);
+  }
+
+  #notePod(event: ClusterEvent & { readonly kind: string }, nowMs: number): boolean {
+    const pod = event.type === 'upsert' && event.kind === 'pod' ? event.object : null;
+    const key = pod === null ? event.key : podKey(pod);
+    if (pod !== null && isProvisionable(pod, this.#settings.schedulerName)) {
+      if (this.#waiting.has(key)) return false;
+      this.#waiting.set(key, nowMs);
+      this.#window = withArrival(this.#window, nowMs);
+      return true;
+    }
+    if (this.#waiting.delete(key)) {
+      this.told.delete(key);
+      this.nominations.forgetPod(key);
+    }
+    return false;
+  }
+}

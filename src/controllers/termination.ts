@@ -1,0 +1,165 @@
+// Taking a node away: cordon, drain, terminate the instance, and only then let its records go.
+import { DISRUPTED_TAINT, type DrainStep, nextDrainStep } from '../disruption/evictable.ts';
+import { LABEL, TERMINATION_FINALIZER } from '../model/labels.ts';
+import type { Node } from '../model/node.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import { type Pod, podKey } from '../model/pod.ts';
+import type { Ports } from '../ports/ports.ts';
+import type { Backoff } from './backoff.ts';
+import { concurrently } from './concurrently.ts';
+import { tellClaim } from './lifecycle.ts';
+import type { LiveState } from './liveState.ts';
+import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
+import type { ControllerSettings } from './settings.ts';
+
+/** How often EC2 is asked again whether an instance has gone. */
+const ASK_AGAIN_MS = 2_000;
+/** How often a drain that waits for pods looks again, beside the events it gets. */
+const DRAIN_AGAIN_MS = 5_000;
+
+export interface Terminating {
+  readonly live: LiveState;
+  readonly settings: ControllerSettings;
+  /** Uids of claims whose launch is under way: they are not released before it has answered. */
+  readonly launchesUnderWay: ReadonlySet<string>;
+  /** Provider ids that EC2 says are gone: nothing is left to drain. */
+  readonly goneInstances: Set<string>;
+  /** By pod key: pauses after a disruption budget said no. */
+  readonly evictions: Backoff;
+}
+
+/** Moves every claim that is being deleted one step on. One claim that fails does not hold up the others. */
+export async function terminateNodeClaims(ports: Ports, terminating: Terminating): Promise<NextRun> {
+  const snapshot = terminating.live.snapshot();
+  const leaving = snapshot.nodeClaims.filter((claim) => claim.deletionRequestedAtMs !== null);
+  if (leaving.length === 0) return WHEN_CHANGED;
+  const nodes = new Map(snapshot.nodes.map((node) => [node.providerId, node]));
+  const podsByNode = Map.groupBy(snapshot.pods, (pod) => pod.nodeName);
+  let next = WHEN_CHANGED;
+  await concurrently(leaving, terminating.settings.writesAtOnce, async (claim) => {
+    const node = nodes.get(claim.status.providerId);
+    const pods = node === undefined ? [] : (podsByNode.get(node.name) ?? []);
+    next = sooner(next, await terminateNodeClaim(ports, terminating, claim, { node, pods }));
+  });
+  return next;
+}
+
+/** One step for one claim: each is safe to repeat after a crash. */
+async function terminateNodeClaim(
+  ports: Ports,
+  terminating: Terminating,
+  claim: NodeClaim,
+  { node, pods }: { readonly node: Node | undefined; readonly pods: readonly Pod[] },
+): Promise<NextRun> {
+  if (terminating.launchesUnderWay.has(claim.uid)) return WHEN_CHANGED;
+  if (claim.status.providerId === '') return releaseUnlaunched(ports, terminating, claim);
+  if (node !== undefined && !terminating.goneInstances.has(claim.status.providerId)) {
+    const cordoned = await cordon(ports, terminating, node);
+    if (!cordoned) return { afterMs: 0 };
+    const drained = await drain(ports, terminating, claim, pods);
+    if (drained !== null) return drained;
+  }
+  if ((await ports.cloud.terminate(claim.status.providerId)) === 'terminating')
+    return { afterMs: ASK_AGAIN_MS };
+  await release(ports, terminating, claim);
+  return WHEN_CHANGED;
+}
+
+async function cordon(ports: Ports, { live }: Terminating, node: Node): Promise<boolean> {
+  if (isCordoned(node)) return true;
+  const patch = {
+    unschedulable: true,
+    addTaints: [DISRUPTED_TAINT],
+    labels: { [LABEL.excludeFromLoadBalancers]: 'karpenter' },
+  };
+  const patched = live.recordNode(node.name, await ports.kube.patchNode(node, patch));
+  return patched === null || isCordoned(patched);
+}
+
+function isCordoned(node: Node): boolean {
+  return node.unschedulable && node.taints.some((taint) => taint.key === DISRUPTED_TAINT.key);
+}
+
+/** Null when nothing is left to drain, else when to look again. */
+async function drain(
+  ports: Ports,
+  terminating: Terminating,
+  claim: NodeClaim,
+  pods: readonly Pod[],
+): Promise<NextRun | null> {
+  const step = nextDrainStep(pods, ports.clock.nowMs());
+  if (step.evict.length + step.leaving.length + step.forbidding.length === 0) return null;
+  await tellForbidding(ports, claim, step);
+  let next: NextRun = { afterMs: DRAIN_AGAIN_MS };
+  await concurrently(step.evict, terminating.settings.writesAtOnce, async (pod) => {
+    next = sooner(next, await evict(ports, terminating, pod));
+  });
+  return next;
+}
+
+async function evict(ports: Ports, { evictions }: Terminating, pod: Pod): Promise<NextRun> {
+  const key = podKey(pod);
+  const nowMs = ports.clock.nowMs();
+  const waitMs = evictions.waitMs(key, nowMs);
+  if (waitMs > 0) return { afterMs: waitMs };
+  const outcome = await ports.kube.evictPod(pod);
+  if (outcome === 'blocked') return { afterMs: evictions.failed(key, nowMs) - nowMs };
+  evictions.succeeded(key);
+  if (outcome === 'gone') return WHEN_CHANGED;
+  const facts = { node: pod.nodeName };
+  ports.telemetry.log.info({ pod: key, ...facts }, 'pod evicted');
+  ports.journal.append({ atMs: nowMs, kind: 'Evicted', subject: key, reason: 'its node is going', facts });
+  const about = { kind: 'Pod' as const, namespace: pod.namespace, name: pod.name, uid: pod.uid };
+  const message = `Evicted from ${pod.nodeName}: the node is being taken away`;
+  await ports.kube.publishEvent({ about, type: 'Normal', reason: 'Evict', message });
+  // Evicted, but the event that it is terminating is still on its way: do not ask again at once.
+  evictions.failed(key, nowMs);
+  return WHEN_CHANGED;
+}
+
+async function tellForbidding(ports: Ports, claim: NodeClaim, { forbidding }: DrainStep): Promise<void> {
+  const [first] = forbidding;
+  if (first === undefined) return;
+  const more = forbidding.length > 1 ? ` and ${forbidding.length - 1} more` : '';
+  const message = `Pod ${podKey(first.pod)}${more} forbids the drain by ${first.annotation}; remove the annotation or the pod`;
+  await tellClaim(ports, claim, { type: 'Warning', reason: 'FailedDraining', message });
+}
+
+/** A claim that has no instance on record may have one all the same: the launch may have gone out before a crash. */
+async function releaseUnlaunched(ports: Ports, terminating: Terminating, claim: NodeClaim): Promise<NextRun> {
+  const instances = await ports.cloud.list();
+  const own = instances.find((instance) => instance.nodeClaimUid === claim.uid);
+  if (own !== undefined && (await ports.cloud.terminate(own.providerId)) === 'terminating') {
+    return { afterMs: ASK_AGAIN_MS };
+  }
+  await release(ports, terminating, claim);
+  return WHEN_CHANGED;
+}
+
+/** The instance is gone: so are the Node and the claim. */
+async function release(ports: Ports, { live, goneInstances }: Terminating, claim: NodeClaim): Promise<void> {
+  const node = live.get('node', claim.status.nodeName);
+  if (node !== undefined && node.providerId === claim.status.providerId) await removeNode(ports, live, node);
+  await ports.kube.releaseNodeClaim(claim.name);
+  live.record({ type: 'delete', kind: 'nodeClaim', key: claim.name });
+  goneInstances.delete(claim.status.providerId);
+  const { providerId } = claim.status;
+  const nowMs = ports.clock.nowMs();
+  const facts = { providerId, node: claim.status.nodeName };
+  ports.telemetry.log.info({ nodeClaim: claim.name, ...facts }, 'node claim terminated');
+  ports.journal.append({
+    atMs: nowMs,
+    kind: 'Terminated',
+    subject: claim.name,
+    reason: 'instance is gone',
+    facts,
+  });
+}
+
+/** Deletes a Node whose instance is gone, and takes our finalizer off it. */
+export async function removeNode(ports: Ports, live: LiveState, node: Node): Promise<void> {
+  await ports.kube.deleteNode(node.name, node.uid);
+  if (!node.finalizers.includes(TERMINATION_FINALIZER)) return;
+  const current = live.get('node', node.name) ?? node;
+  live.recordNode(node.name, await ports.kube.patchNode(current, { removeFinalizer: TERMINATION_FINALIZER }));
+}

@@ -1,0 +1,56 @@
+// Empty nodes: since when, and when they may go (`ttlSecondsAfterEmpty`).
+import { LABEL } from '../model/labels.ts';
+import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
+import { occupiesNode } from './evictable.ts';
+
+/** A change of the stamp that says since when a claim's node is empty. */
+export interface EmptinessChange {
+  readonly claim: NodeClaim;
+  readonly emptySinceMs: number | null;
+}
+
+/** A claim whose time as an empty node is up, or will be at `dueAtMs`. */
+export interface EmptinessDue {
+  readonly claim: NodeClaim;
+  readonly dueAtMs: number;
+}
+
+export interface EmptinessDecision {
+  readonly changes: readonly EmptinessChange[];
+  readonly due: readonly EmptinessDue[];
+}
+
+/**
+ * Which nodes have become empty or stopped being so, and when the empty ones are due.
+ * Only initialized nodes of Provisioners with `ttlSecondsAfterEmpty` count, and none that has pods on their way
+ * (Karpenter v0.16). The time runs from the moment this first saw the node empty.
+ * @param nominatedUntilMs by node or claim name: until when pods are on their way to it
+ */
+export function decideEmptiness(
+  snapshot: ClusterSnapshot,
+  nominatedUntilMs: (name: string) => number,
+): EmptinessDecision {
+  const ttlMs = new Map(snapshot.provisioners.map((one) => [one.name, one.ttlAfterEmptyMs]));
+  const occupied = new Set(snapshot.pods.filter(occupiesNode).map((pod) => pod.nodeName));
+  const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
+  const changes: EmptinessChange[] = [];
+  const due: EmptinessDue[] = [];
+  for (const claim of snapshot.nodeClaims) {
+    if (claim.deletionRequestedAtMs !== null) continue;
+    const ttl = ttlMs.get(claim.spec.provisioner) ?? null;
+    const node = nodes.get(claim.status.nodeName);
+    const expected = Math.max(nominatedUntilMs(claim.name), nominatedUntilMs(claim.status.nodeName));
+    const counts =
+      ttl !== null && hasCondition(claim, 'Initialized') && node?.labels[LABEL.initialized] === 'true';
+    const empty = counts && !occupied.has(claim.status.nodeName) && expected <= snapshot.takenAtMs;
+    if (!empty) {
+      if (claim.emptySinceMs !== null) changes.push({ claim, emptySinceMs: null });
+      continue;
+    }
+    const sinceMs = claim.emptySinceMs ?? snapshot.takenAtMs;
+    if (claim.emptySinceMs === null) changes.push({ claim, emptySinceMs: sinceMs });
+    due.push({ claim, dueAtMs: sinceMs + ttl });
+  }
+  return { changes, due };
+}
