@@ -46,7 +46,8 @@ export const TAG = {
   managedBy: 'karpenter.sh/managed-by',
 } as const;
 
-const ALIASES: Readonly<Record<string, string>> = {
+/** Deprecated and driver-specific label names, and the well-known name that each stands for. */
+export const LABEL_ALIASES: Readonly<Record<string, string>> = {
   'beta.kubernetes.io/arch': LABEL.arch,
   'beta.kubernetes.io/os': LABEL.os,
   'beta.kubernetes.io/instance-type': LABEL.instanceType,
@@ -57,10 +58,10 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** The modern name of a label: deprecated and driver-specific names become the well-known one. */
 export function normalizeLabel(key: string): string {
-  return ALIASES[key] ?? key;
+  return Object.hasOwn(LABEL_ALIASES, key) ? (LABEL_ALIASES[key] ?? key) : key;
 }
 
-const WELL_KNOWN: ReadonlySet<string> = new Set([
+export const WELL_KNOWN_LABELS: ReadonlySet<string> = new Set([
   LABEL.provisioner,
   LABEL.capacityType,
   LABEL.zone,
@@ -73,11 +74,11 @@ const WELL_KNOWN: ReadonlySet<string> = new Set([
 
 /** True for labels whose values come from the instance type or offering: a pod may ask for them undeclared. */
 export function isWellKnownLabel(key: string): boolean {
-  return WELL_KNOWN.has(normalizeLabel(key));
+  return WELL_KNOWN_LABELS.has(normalizeLabel(key));
 }
 
-const RESTRICTED_DOMAINS = ['kubernetes.io', 'k8s.io', 'karpenter.sh', 'karpenter.k8s.aws'];
-const ALLOWED_DOMAINS = ['kops.k8s.io', 'node.kubernetes.io', 'node-restriction.kubernetes.io'];
+export const RESTRICTED_DOMAINS = ['kubernetes.io', 'k8s.io', 'karpenter.sh', 'karpenter.k8s.aws'];
+export const ALLOWED_DOMAINS = ['kops.k8s.io', 'node.kubernetes.io', 'node-restriction.kubernetes.io'];
 
 /** True for labels that users may neither put on a Provisioner nor ask for, unless they are well known. */
 export function isRestrictedLabel(key: string): boolean {

@@ -1,0 +1,177 @@
+// The Provisioner resource, karpenter.sh/v1alpha5: what may be launched, and how long it lives.
+import { inlineProvider } from './awsSpec.ts';
+import { conditions } from './conditions.ts';
+import { kubelet } from './kubelet.ts';
+import { annotations, labels, requirements, TAINTS_APART, taints } from './labels.ts';
+import { resourceList } from './quantities.ts';
+import type { NumberSchema, ObjectSchema, Resource, Rule } from './schema.ts';
+import { rule } from './schema.ts';
+
+interface WrittenSpec {
+  readonly ttlSecondsAfterEmpty?: number;
+  readonly consolidation?: { readonly enabled?: boolean };
+  readonly provider?: object;
+  readonly providerRef?: object;
+}
+
+const SPEC_RULES: readonly Rule[] = [
+  rule<WrittenSpec>(
+    {
+      field: 'ttlSecondsAfterEmpty',
+      problem: 'cannot be combined with consolidation.enabled, which removes empty nodes already',
+      mend: 'keep one of the two',
+    },
+    '!has(self.ttlSecondsAfterEmpty) || !has(self.consolidation) || ' +
+      '!has(self.consolidation.enabled) || !self.consolidation.enabled',
+    (spec) => spec.ttlSecondsAfterEmpty === undefined || spec.consolidation?.enabled !== true,
+  ),
+  rule<WrittenSpec>(
+    { field: 'provider', problem: 'cannot be combined with providerRef', mend: 'keep one of the two' },
+    '!has(self.provider) || !has(self.providerRef)',
+    (spec) => spec.provider === undefined || spec.providerRef === undefined,
+  ),
+  rule<WrittenSpec>(
+    {
+      field: 'providerRef',
+      problem: 'is missing, so nothing says where nodes are launched',
+      mend: 'name an AWSNodeTemplate in it',
+    },
+    'has(self.provider) || has(self.providerRef)',
+    (spec) => spec.provider !== undefined || spec.providerRef !== undefined,
+  ),
+  TAINTS_APART,
+];
+
+/** Ten years: longer is a slip of the keyboard, and its milliseconds stay exact integers. */
+const MAX_TTL_SECONDS = 315_360_000;
+
+const ttl = (description: string): NumberSchema => ({
+  type: 'int64',
+  description,
+  minimum: 0,
+  maximum: MAX_TTL_SECONDS,
+});
+
+const spec: ObjectSchema = {
+  type: 'object',
+  description: 'What nodes may be launched, and when they go.',
+  rules: SPEC_RULES,
+  properties: {
+    labels: labels('Put on every node; pods can select them.', 'users'),
+    annotations: annotations('Put on every node.'),
+    taints: taints('Put on every node; only pods that tolerate them cause launches.'),
+    startupTaints: taints(
+      'Put on every node at boot and removed by a daemon of yours; pods need not tolerate them to cause a launch.',
+    ),
+    requirements: requirements(
+      'Conditions on instance types, zones, capacity types and labels of your own. Where they are silent: ' +
+        'on-demand, linux and amd64, and families c, m and r above generation 2.',
+      'users',
+    ),
+    kubeletConfiguration: kubelet,
+    provider: inlineProvider,
+    providerRef: {
+      type: 'object',
+      description: 'The AWSNodeTemplate that says how instances are found and booted.',
+      required: ['name'],
+      properties: {
+        apiVersion: {
+          type: 'text',
+          description: 'karpenter.k8s.aws/v1alpha1; taken for granted.',
+          maxLength: 255,
+        },
+        kind: { type: 'text', description: 'AWSNodeTemplate.', enum: ['AWSNodeTemplate'], maxLength: 64 },
+        name: { type: 'text', description: 'Name of the AWSNodeTemplate.', minLength: 1, maxLength: 253 },
+      },
+    },
+    ttlSecondsAfterEmpty: ttl('Seconds until a node without pods of its own is removed; never when absent.'),
+    ttlSecondsUntilExpired: ttl('Age in seconds at which a node is replaced; never when absent.'),
+    limits: {
+      type: 'object',
+      description: 'Most that all nodes of this Provisioner may have together; launches in flight count.',
+      properties: { resources: resourceList('Most of each resource, by name.') },
+    },
+    weight: {
+      type: 'int32',
+      description: 'Provisioners with a higher weight are tried first; 0 when absent.',
+      minimum: 1,
+      maximum: 100,
+    },
+    consolidation: {
+      type: 'object',
+      description: 'Removal and replacement of nodes that cost more than they need to.',
+      properties: { enabled: { type: 'flag', description: 'Whether it is done.' } },
+    },
+  },
+};
+
+const status: ObjectSchema = {
+  type: 'object',
+  description: 'What is known of the nodes of this Provisioner.',
+  properties: {
+    resources: resourceList('What its nodes have together.'),
+    conditions,
+    lastScaleTime: {
+      type: 'text',
+      description: 'When the number of nodes last changed.',
+      format: 'date-time',
+      maxLength: 64,
+    },
+  },
+};
+
+export const PROVISIONER: Resource = {
+  group: 'karpenter.sh',
+  version: 'v1alpha5',
+  kind: 'Provisioner',
+  plural: 'provisioners',
+  shortNames: ['prov'],
+  description:
+    'A Provisioner says which nodes may be launched for pods that no node can take, and when they go.',
+  spec,
+  status,
+  printerColumns: [
+    {
+      name: 'Template',
+      type: 'string',
+      jsonPath: '.spec.providerRef.name',
+      priority: 0,
+      description: 'AWSNodeTemplate; empty with an inline provider.',
+    },
+    {
+      name: 'Active',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="Active")].status',
+      priority: 0,
+      description: 'Whether nodes are launched.',
+    },
+    {
+      name: 'CPU',
+      type: 'string',
+      jsonPath: '.status.resources.cpu',
+      priority: 0,
+      description: 'CPU of its nodes.',
+    },
+    {
+      name: 'CPU limit',
+      type: 'string',
+      jsonPath: '.spec.limits.resources.cpu',
+      priority: 0,
+      description: 'Most CPU that its nodes may have.',
+    },
+    {
+      name: 'Weight',
+      type: 'integer',
+      jsonPath: '.spec.weight',
+      priority: 1,
+      description: 'Higher is tried first.',
+    },
+    {
+      name: 'Age',
+      type: 'date',
+      jsonPath: '.metadata.creationTimestamp',
+      priority: 0,
+      description: 'Time since it was created.',
+    },
+  ],
+};
