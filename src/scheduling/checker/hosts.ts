@@ -1,0 +1,199 @@
+// Builds the hosts of a plan: the cluster as it will be once the plan is carried out.
+import type { InstanceType } from '../../model/instanceType.ts';
+import { LABEL } from '../../model/labels.ts';
+import type { Node } from '../../model/node.ts';
+import { hasCondition, type NodeClaim, type NodeClaimSpec } from '../../model/nodeClaim.ts';
+import type { SchedulingPlan } from '../../model/plan.ts';
+import { isTerminal, type Pod, podKey } from '../../model/pod.ts';
+import type { ClusterSnapshot } from '../../model/snapshot.ts';
+import type { Taint } from '../../model/taint.ts';
+import { FaceTable } from './faces.ts';
+import type { Face, Host } from './host.ts';
+import { keysOf } from './labelMatch.ts';
+
+/** Taints of a booting node that Kubernetes, the cloud controller or we take off again. */
+const PASSING_TAINTS: ReadonlySet<string> = new Set([
+  'node.kubernetes.io/not-ready',
+  'node.kubernetes.io/unreachable',
+  'node.kubernetes.io/network-unavailable',
+  'node.cloudprovider.kubernetes.io/uninitialized',
+  'karpenter.sh/unregistered',
+]);
+
+const UNKNOWN_FACE: Face = { instanceType: '', zone: '', labels: {}, capacity: {}, allocatable: {} };
+
+export interface World {
+  readonly snapshot: ClusterSnapshot;
+  /** Types on sale by Provisioner, then by name. */
+  readonly types: ReadonlyMap<string, ReadonlyMap<string, InstanceType>>;
+  readonly pods: readonly Pod[];
+  readonly plan: SchedulingPlan;
+}
+
+/** The hosts by kind, planned ones in the order of the plan. */
+export interface Hosts {
+  readonly nodes: ReadonlyMap<string, Host>;
+  readonly claims: ReadonlyMap<string, Host>;
+  readonly planned: readonly Host[];
+  /** Claims that have become nodes. */
+  readonly joined: ReadonlySet<string>;
+}
+
+/** Every host there will be, with its bound and its newly placed pods. */
+export function buildHosts(world: World): Hosts {
+  const { snapshot, plan } = world;
+  const byKey = new Map(world.pods.map((pod) => [podKey(pod), pod]));
+  const table = new FaceTable(decidingKeys(world));
+  const bound = Map.groupBy(
+    snapshot.pods.filter((pod) => pod.nodeName !== '' && !isTerminal(pod)),
+    (pod) => pod.nodeName,
+  );
+  const nominated = Map.groupBy(plan.nominations, ({ target }) => `${target.kind}/${target.name}`);
+  const placedOn = (name: string): Pod[] =>
+    (nominated.get(name) ?? []).flatMap(({ pod }) => byKey.get(pod) ?? []);
+  const claimByNode = claimsByNode(snapshot.nodeClaims);
+  const joined = new Set<string>();
+  const nodes = new Map<string, Host>();
+  for (const node of snapshot.nodes) {
+    const claim = claimByNode.get(node.name) ?? claimByNode.get(node.providerId) ?? null;
+    if (claim !== null) joined.add(claim.name);
+    const placed = [...placedOn(`node/${node.name}`), ...(claim ? placedOn(`nodeClaim/${claim.name}`) : [])];
+    nodes.set(node.name, { ...nodeHost(node, claim), bound: bound.get(node.name) ?? [], placed });
+  }
+  const claims = new Map<string, Host>();
+  for (const claim of snapshot.nodeClaims) {
+    if (joined.has(claim.name)) continue;
+    const faces = claimFaces(claim, world, table);
+    const host = launchHost(`node claim "${claim.name}"`, claim.spec, faces);
+    const open = claim.deletionRequestedAtMs === null;
+    claims.set(claim.name, { ...host, open, placed: placedOn(`nodeClaim/${claim.name}`) });
+  }
+  const planned = plan.nodeClaims.map((claim, index): Host => {
+    const faces = specFaces(claim.spec, world, table);
+    const host = launchHost(`planned node ${index}`, claim.spec, faces);
+    const stated = faces.find((face) => isStated(face, claim)) ?? host.stated;
+    return { ...host, stated, placed: claim.pods.flatMap((key) => byKey.get(key) ?? []) };
+  });
+  return { nodes, claims, planned, joined };
+}
+
+function specFaces(spec: NodeClaimSpec, world: World, table: FaceTable): readonly Face[] {
+  return spec.instanceTypes.flatMap((name) => {
+    const type = typeNamed(world, spec.provisioner, name);
+    return type === null ? [] : table.facesOf(spec, type);
+  });
+}
+
+/** The type of that name that the Provisioner may buy, or null. */
+export function typeNamed(world: World, provisioner: string, name: string): InstanceType | null {
+  return world.types.get(provisioner)?.get(name) ?? null;
+}
+
+/** Claims by the name and the provider id of the node that each has become. */
+function claimsByNode(claims: readonly NodeClaim[]): ReadonlyMap<string, NodeClaim> {
+  const names = claims.flatMap((claim) => {
+    const { nodeName, providerId } = claim.status;
+    return [nodeName, providerId].filter((name) => name !== '').map((name) => [name, claim] as const);
+  });
+  return new Map(names);
+}
+
+function isStated(
+  face: Face,
+  claim: { readonly instanceType: string; readonly zone: string; readonly capacityType: string },
+): boolean {
+  return (
+    face.instanceType === claim.instanceType &&
+    face.zone === claim.zone &&
+    face.labels[LABEL.capacityType] === claim.capacityType
+  );
+}
+
+function decidingKeys({ snapshot, pods }: World): ReadonlySet<string> {
+  const specs = new Set([...pods, ...snapshot.pods, ...snapshot.daemonSets].map(({ spec }) => spec));
+  return new Set([...specs].flatMap(keysOf));
+}
+
+function nodeHost(node: Node, claim: NodeClaim | null): Host {
+  const initialized =
+    claim === null
+      ? node.labels[LABEL.provisioner] === undefined || node.labels[LABEL.initialized] === 'true'
+      : hasCondition(claim, 'Initialized') || node.labels[LABEL.initialized] === 'true';
+  const startup = claim?.spec.startupTaints ?? [];
+  const lasting = (taint: Taint): boolean =>
+    initialized || !(PASSING_TAINTS.has(taint.key) || startup.some((one) => sameTaint(one, taint)));
+  const face: Face = {
+    instanceType: node.labels[LABEL.instanceType] ?? '',
+    zone: node.labels[LABEL.zone] ?? '',
+    labels: { ...node.labels, [LABEL.hostname]: node.labels[LABEL.hostname] ?? node.name },
+    capacity: node.capacity,
+    // Until the kubelet has reported, the claim says what the node will have.
+    allocatable: Object.keys(node.allocatable).length > 0 ? node.allocatable : claimAllocatable(claim),
+  };
+  return {
+    title: `node "${node.name}"`,
+    hostname: node.labels[LABEL.hostname] ?? node.name,
+    provisioner: node.labels[LABEL.provisioner] ?? '',
+    faces: [face],
+    stated: face,
+    taints: node.taints.filter(lasting),
+    open:
+      !node.unschedulable && node.deletionRequestedAtMs === null && !(claim?.deletionRequestedAtMs ?? null),
+    daemonsToCome: !initialized,
+    bound: [],
+    placed: [],
+  };
+}
+
+function claimAllocatable(claim: NodeClaim | null): Readonly<Record<string, number>> {
+  return claim?.status.allocatable ?? {};
+}
+
+function sameTaint(left: Taint, right: Taint): boolean {
+  return left.key === right.key && left.effect === right.effect;
+}
+
+function launchHost(title: string, spec: NodeClaimSpec, faces: readonly Face[]): Host {
+  return {
+    title,
+    hostname: title,
+    provisioner: spec.provisioner,
+    faces,
+    stated: faces[0] ?? UNKNOWN_FACE,
+    taints: spec.taints,
+    open: true,
+    daemonsToCome: true,
+    bound: [],
+    placed: [],
+  };
+}
+
+/** A claim in flight: what it was launched as once that is known, else all that it may become. */
+function claimFaces(claim: NodeClaim, world: World, table: FaceTable): readonly Face[] {
+  const { spec, status } = claim;
+  if (status.instanceType === '') return specFaces(spec, world, table);
+  const type = typeNamed(world, spec.provisioner, status.instanceType);
+  const known = { instanceType: status.instanceType, zone: status.zone };
+  const labels = {
+    ...Object.fromEntries(
+      (type?.requirements ?? []).flatMap(({ key, operator, values }) =>
+        operator === 'In' && values[0] !== undefined ? [[key, values[0]]] : [],
+      ),
+    ),
+    ...spec.labels,
+    [LABEL.provisioner]: spec.provisioner,
+    [LABEL.instanceType]: status.instanceType,
+    [LABEL.zone]: status.zone,
+    ...(status.capacityType === null ? {} : { [LABEL.capacityType]: status.capacityType }),
+    [LABEL.hostname]: '',
+  };
+  const reported = Object.keys(status.allocatable).length > 0;
+  return [
+    {
+      ...known,
+      labels,
+      capacity: reported ? status.capacity : (type?.capacity ?? {}),
+      allocatable: reported ? status.allocatable : (type?.allocatable ?? {}),
+    },
+  ];
+}

@@ -1,0 +1,108 @@
+// What rules between pods look at: kinds of pods, where they stand, and the domains of nodes.
+import { selectorMatches } from '../../model/labelSelector.ts';
+import { LABEL } from '../../model/labels.ts';
+import { type Pod, type PodAffinityTerm, type PodSpec, podKey } from '../../model/pod.ts';
+import type { ClusterSnapshot } from '../../model/snapshot.ts';
+import type { Host } from './host.ts';
+import { type Labels, labelValue } from './labelMatch.ts';
+
+/** Pods that every rule between pods treats alike. */
+export interface Kind {
+  readonly spec: PodSpec;
+  readonly namespace: string;
+  readonly labels: Labels;
+  /** Being deleted: still in the way of affinity, no longer counted by spread. */
+  readonly terminating: boolean;
+  /** One of them, for sentences. */
+  readonly example: string;
+}
+
+/** How many pods of a kind stand on a host, and how many the plan adds. */
+export interface Standing {
+  readonly kind: Kind;
+  readonly host: Host;
+  bound: number;
+  placed: number;
+}
+
+/** Counts pods by kind and host. */
+export function standingsOf(hosts: readonly Host[]): Standing[] {
+  const kinds = new Map<PodSpec, Map<string, Kind>>();
+  return hosts.flatMap((host) => {
+    const here = new Map<Kind, Standing>();
+    const count = (pod: Pod, side: 'bound' | 'placed'): void => {
+      const kind = kindOf(pod, kinds);
+      const standing = here.get(kind) ?? { kind, host, bound: 0, placed: 0 };
+      standing[side] += 1;
+      here.set(kind, standing);
+    };
+    for (const pod of host.bound) count(pod, 'bound');
+    for (const pod of host.placed) count(pod, 'placed');
+    return [...here.values()];
+  });
+}
+
+function kindOf(pod: Pod, kinds: Map<PodSpec, Map<string, Kind>>): Kind {
+  const terminating = pod.deletionRequestedAtMs !== null;
+  const sorted = Object.entries(pod.labels).sort(([left], [right]) => (left < right ? -1 : 1));
+  const name = JSON.stringify([pod.namespace, terminating, sorted]);
+  const ofSpec = kinds.get(pod.spec) ?? new Map<string, Kind>();
+  kinds.set(pod.spec, ofSpec);
+  const { spec, namespace, labels } = pod;
+  const kind = ofSpec.get(name) ?? { spec, namespace, labels, terminating, example: podKey(pod) };
+  ofSpec.set(name, kind);
+  return kind;
+}
+
+/** A term as one pod means it: the pod's namespace decides where it looks. */
+export interface OwnedTerm {
+  readonly term: PodAffinityTerm;
+  readonly namespace: string;
+}
+
+/** Decides which pods affinity terms mean. */
+export class TermMatcher {
+  readonly #namespaceLabels: ReadonlyMap<string, Labels>;
+
+  constructor(snapshot: ClusterSnapshot) {
+    this.#namespaceLabels = new Map(snapshot.namespaces.map(({ name, labels }) => [name, labels]));
+  }
+
+  matches({ term, namespace }: OwnedTerm, kind: Kind): boolean {
+    return this.#looksInto(term, namespace, kind.namespace) && selectorMatches(term.selector, kind.labels);
+  }
+
+  #looksInto(term: PodAffinityTerm, own: string, other: string): boolean {
+    if (term.namespaces.length === 0 && term.namespaceSelector === null) return own === other;
+    const labels = { 'kubernetes.io/metadata.name': other, ...this.#namespaceLabels.get(other) };
+    return term.namespaces.includes(other) || selectorMatches(term.namespaceSelector, labels);
+  }
+}
+
+const known = new WeakMap<Host, Map<string, ReadonlySet<string | undefined>>>();
+
+/** Every value the host may have for a topology key; undefined among them when it may lack the label. */
+export function domainsOf(host: Host, key: string): ReadonlySet<string | undefined> {
+  const byKey = known.get(host) ?? new Map<string, ReadonlySet<string | undefined>>();
+  known.set(host, byKey);
+  const found =
+    byKey.get(key) ??
+    new Set(
+      key === LABEL.hostname ? [host.hostname] : host.faces.map(({ labels }) => labelValue(labels, key)),
+    );
+  byKey.set(key, found);
+  return found;
+}
+
+/** The value that the plan states for the host's topology key; undefined when it has none. */
+export function statedDomain(host: Host, key: string): string | undefined {
+  return key === LABEL.hostname ? host.hostname : labelValue(host.stated.labels, key);
+}
+
+/** The domain if it is certain, else one that the host shares with no other; undefined when it may have none. */
+export function certainDomain(host: Host, key: string): string | undefined {
+  const domains = domainsOf(host, key);
+  if (domains.has(undefined) || domains.size === 0) return undefined;
+  const [first] = domains;
+  return domains.size === 1 ? first : `?${host.hostname}`;
+}
