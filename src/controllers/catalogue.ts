@@ -47,7 +47,7 @@ export async function readCatalogue(
 function missingNodeClass({ name, nodeClassRef }: Provisioner): NotReady {
   const message =
     nodeClassRef.kind === 'AWSNodeTemplate'
-      ? `Provisioner ${name}: spec.providerRef.name: there is no valid AWSNodeTemplate ${nodeClassRef.name}; create it or mend it`
+      ? `Provisioner ${name}: spec.providerRef.name: no valid AWSNodeTemplate ${nodeClassRef.name}; create or mend it`
       : `Provisioner ${name}: spec.provider: missing; write it there or name an AWSNodeTemplate in spec.providerRef`;
   return { reason: 'NodeClassMissing', message };
 }

@@ -1,6 +1,6 @@
 // Running the same write over many objects, a bounded number at a time.
 
-/** Calls `act` for each item, at most `atOnce` under way together. Rejects with the first failure once all have settled. */
+/** Calls `act` for each item, at most `atOnce` under way. Rejects with the first failure once all have settled. */
 export async function concurrently<T>(
   items: readonly T[],
   atOnce: number,

@@ -53,7 +53,8 @@ async function awaitNode(ports: Ports, { settings }: Launching, claim: NodeClaim
   const leftMs = launchedAtMs + settings.registrationTtlMs - ports.clock.nowMs();
   if (leftMs > 0) return { afterMs: leftMs };
   const minutes = Math.round(settings.registrationTtlMs / 60_000);
-  const message = `instance did not become a Node within ${minutes} min; check its user data, instance profile and aws-auth or access entry`;
+  const cause = 'check its user data, instance profile and access entry (or aws-auth)';
+  const message = `instance did not become a Node within ${minutes} min; ${cause}`;
   ports.telemetry.log.warn(
     { nodeClaim: claim.name, providerId: claim.status.providerId },
     'node never registered',

@@ -46,7 +46,12 @@ export async function reportStatus(ports: Ports, live: LiveState, memory: Status
     if (changed && problem !== undefined) await tellProvisioner(ports, provisioner, problem);
     measure(ports, provisioner, resources);
   }
-  for (const { key } of snapshot.nodeClasses) await writeTemplate(ports, memory, key, activeCondition(null));
+  for (const { key } of snapshot.nodeClasses) {
+    const name = templateName(key);
+    if (name === null) continue;
+    memory.invalid.delete(key);
+    await writeTemplate(ports, memory, name, activeCondition(null));
+  }
   for (const object of memory.invalid.values()) await reportInvalid(ports, memory, object);
   return { afterMs: LOOK_AGAIN_MS };
 }
@@ -77,49 +82,60 @@ function activeCondition(problem: { readonly reason: string; readonly message: s
   return { type: 'Active', status: 'False', reason: problem.reason, message: problem.message };
 }
 
-async function writeProvisioner(
+function writeProvisioner(
   ports: Ports,
   memory: StatusMemory,
   name: string,
   { resources, condition }: { readonly resources: Resources; readonly condition: Verdict },
 ): Promise<boolean> {
-  if (!changes(memory, `Provisioner/${name}`, { resources, condition })) return false;
-  const conditions = [{ ...condition, sinceMs: ports.clock.nowMs() }];
-  await ports.kube.writeProvisionerStatus(name, { resources, conditions });
-  return true;
+  return writeChanged(memory, `Provisioner/${name}`, { resources, condition }, () => {
+    const conditions = [{ ...condition, sinceMs: ports.clock.nowMs() }];
+    return ports.kube.writeProvisionerStatus(name, { resources, conditions });
+  });
 }
 
-async function writeTemplate(
+function writeTemplate(
   ports: Ports,
   memory: StatusMemory,
-  key: string,
+  name: string,
   condition: Verdict,
-): Promise<void> {
+): Promise<boolean> {
+  return writeChanged(memory, `AWSNodeTemplate/${name}`, condition, () =>
+    ports.kube.writeNodeTemplateStatus(name, [{ ...condition, sinceMs: ports.clock.nowMs() }]),
+  );
+}
+
+/** Name of the AWSNodeTemplate behind a node class key, null for inline ones. */
+function templateName(key: string): string | null {
   const prefix = nodeClassKey({ kind: 'AWSNodeTemplate', name: '' });
-  if (!key.startsWith(prefix)) return;
-  memory.invalid.delete(key);
-  if (!changes(memory, key, condition)) return;
-  await ports.kube.writeNodeTemplateStatus(key.slice(prefix.length), [
-    { ...condition, sinceMs: ports.clock.nowMs() },
-  ]);
+  return key.startsWith(prefix) ? key.slice(prefix.length) : null;
 }
 
 async function reportInvalid(ports: Ports, memory: StatusMemory, object: InvalidObject): Promise<void> {
   const { kind, name, uid, problems } = object;
   const message = problems.join('; ');
   const condition: Verdict = { type: 'Active', status: 'False', reason: 'Invalid', message };
-  let changed = false;
-  if (kind === 'Provisioner') {
-    changed = await writeProvisioner(ports, memory, name, { resources: NO_RESOURCES, condition });
-  } else if (changes(memory, `${kind}/${name}`, condition)) {
-    changed = true;
-    const conditions = [{ ...condition, sinceMs: ports.clock.nowMs() }];
-    if (kind === 'AWSNodeTemplate') await ports.kube.writeNodeTemplateStatus(name, conditions);
-  }
-  if (!changed) return;
+  const told = await writeInvalid(ports, memory, object, condition);
+  if (!told) return;
   ports.telemetry.log.warn({ kind, name, problems }, 'object cannot be used');
   const about = { kind, namespace: '', name, uid };
   await ports.kube.publishEvent({ about, type: 'Warning', reason: 'Invalid', message });
+}
+
+function writeInvalid(
+  ports: Ports,
+  memory: StatusMemory,
+  { kind, name }: InvalidObject,
+  condition: Verdict,
+): Promise<boolean> {
+  switch (kind) {
+    case 'Provisioner':
+      return writeProvisioner(ports, memory, name, { resources: NO_RESOURCES, condition });
+    case 'AWSNodeTemplate':
+      return writeTemplate(ports, memory, name, condition);
+    case 'NodeClaim':
+      return writeChanged(memory, `NodeClaim/${name}`, condition, async () => {}); // the event is all there is
+  }
 }
 
 async function tellProvisioner(
@@ -132,10 +148,17 @@ async function tellProvisioner(
   await ports.kube.publishEvent({ about, type: 'Warning', ...problem });
 }
 
-function changes(memory: StatusMemory, key: string, value: unknown): boolean {
-  const written = JSON.stringify(value);
-  if (memory.written.get(key) === written) return false;
-  memory.written.set(key, written);
+/** Writes only what differs from what was written last; returns true when it wrote. */
+async function writeChanged(
+  memory: StatusMemory,
+  key: string,
+  value: unknown,
+  write: () => Promise<unknown>,
+): Promise<boolean> {
+  const text = JSON.stringify(value);
+  if (memory.written.get(key) === text) return false;
+  await write();
+  memory.written.set(key, text);
   return true;
 }
 

@@ -121,7 +121,8 @@ async function tellForbidding(ports: Ports, claim: NodeClaim, { forbidding }: Dr
   const [first] = forbidding;
   if (first === undefined) return;
   const more = forbidding.length > 1 ? ` and ${forbidding.length - 1} more` : '';
-  const message = `Pod ${podKey(first.pod)}${more} forbids the drain by ${first.annotation}; remove the annotation or the pod`;
+  const who = `Pod ${podKey(first.pod)}${more}`;
+  const message = `${who} forbids the drain by ${first.annotation}; remove the annotation or the pod`;
   await tellClaim(ports, claim, { type: 'Warning', reason: 'FailedDraining', message });
 }
 

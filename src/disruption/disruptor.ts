@@ -28,7 +28,8 @@ export function disrupt(
   const plans: DisruptionPlan[] = [];
   for (const { claim, dueAtMs } of empty) {
     const seconds = Math.round((nowMs - (claim.emptySinceMs ?? dueAtMs)) / 1000);
-    const message = `node is empty since ${seconds} s, and ttlSecondsAfterEmpty of Provisioner ${claim.spec.provisioner} is up`;
+    const { provisioner } = claim.spec;
+    const message = `node is empty since ${seconds} s, ttlSecondsAfterEmpty of Provisioner ${provisioner} is up`;
     plans.push({ reason: 'Empty', nodeClaims: [claim.name], replacements: [], message });
   }
   for (const { claim } of expired) {

@@ -54,7 +54,7 @@ export type PodVolume =
 
 /** What the pod asks of a node. Equal specs are one object (interned at the door), so they compare by identity. */
 export interface PodSpec {
-  /** Effective requests: init containers, sidecars, overhead, pod-level resources, limits as requests; `pods: 1` in it. */
+  /** Effective: init containers, sidecars, overhead, pod-level resources, limits as requests; `pods: 1` in it. */
   readonly requests: Resources;
   readonly nodeSelector: Readonly<Record<string, string>>;
   /** Required node affinity: ORed terms; null when absent, [] (matches nothing) when present without terms. */

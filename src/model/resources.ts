@@ -1,7 +1,7 @@
 // Resource amounts by name, in integers: cpu in millicores, memory and storage in bytes, all else in whole units.
 import { formatBytes, formatMillis, parseQuantity } from './quantity.ts';
 
-/** Amounts by Kubernetes resource name. `cpu` is in millicores; `memory`, `ephemeral-storage`, `hugepages-*` in bytes. */
+/** Amounts by Kubernetes name. `cpu` is in millicores; `memory`, `ephemeral-storage`, `hugepages-*` in bytes. */
 export type Resources = Readonly<Record<string, number>>;
 
 export const NO_RESOURCES: Resources = Object.freeze({});

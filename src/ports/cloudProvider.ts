@@ -52,6 +52,6 @@ export interface CloudProvider {
   launch(claim: NodeClaim, nodeClass: NodeClass): Promise<LaunchOutcome>;
   /** Every instance of this cluster that carries owner tags and is not terminated. Throws when EC2 cannot be asked. */
   list(): Promise<readonly Instance[]>;
-  /** Asks for termination. 'gone' once the instance is terminated or unknown, 'terminating' until then; repeat until gone. */
+  /** Asks for termination; repeat until 'gone': the instance is terminated, or EC2 does not know it. */
   terminate(providerId: string): Promise<'terminating' | 'gone'>;
 }

@@ -4,7 +4,7 @@ import type { ClusterSnapshot } from '../model/snapshot.ts';
 
 type ObjectsByKind = { readonly [K in ObjectKind]: Map<string, ModelByKind[K]> };
 
-/** How long the key of a deleted, versioned object is remembered, counted in deletions: late events must not revive it. */
+/** So many deletions are remembered: a late event must not bring a deleted object back. */
 const TOMBSTONES_MOST = 10_000;
 
 /**
@@ -78,7 +78,8 @@ export class ClusterState {
     if (version !== null) {
       if (this.#tombstones.has(tombstone(event.kind, event.key, uidOf(event.object)))) return false;
       const held = objects.get(event.key);
-      if (held !== undefined && uidOf(held) === uidOf(event.object) && (versionOf(held) ?? 0) >= version) return false;
+      if (held !== undefined && uidOf(held) === uidOf(event.object) && (versionOf(held) ?? 0) >= version)
+        return false;
     }
     objects.set(event.key, event.object);
     return true;

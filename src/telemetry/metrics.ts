@@ -1,0 +1,88 @@
+// Every metric that is exported, in one table, and the registry behind `/metrics`.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Metrics } from '../ports/telemetry.ts';
+
+interface MetricRow {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+/** Names that start with `karpenter_` mean what they mean in Karpenter v0.16, so that dashboards go on working. */
+export const METRICS: Readonly<Record<string, MetricRow>> = {
+  karpenter_allocation_controller_scheduling_duration_seconds: {
+    type: 'histogram',
+    help: 'Seconds from the start of a planning pass to its plan.',
+    labels: [],
+  },
+  karpenter_cloudprovider_duration_seconds: {
+    type: 'histogram',
+    help: 'Seconds that a call to the cloud took, by method and outcome.',
+    labels: ['method', 'outcome'],
+  },
+  karpenter_provisioner_usage: {
+    type: 'gauge',
+    help: 'Capacity of all nodes of a Provisioner; cpu in millicores, memory in bytes.',
+    labels: ['provisioner', 'resource_type'],
+  },
+  karpenter_provisioner_limit: {
+    type: 'gauge',
+    help: 'Limit of a Provisioner; cpu in millicores, memory in bytes.',
+    labels: ['provisioner', 'resource_type'],
+  },
+  karpenter_provisioner_usage_pct: {
+    type: 'gauge',
+    help: 'Usage of a Provisioner in percent of its limit.',
+    labels: ['provisioner', 'resource_type'],
+  },
+  cooper_controller_errors_total: {
+    type: 'counter',
+    help: 'Runs of a controller that failed and will be repeated.',
+    labels: ['controller'],
+  },
+  cooper_leaked_instances: {
+    type: 'gauge',
+    help: 'Instances found without a NodeClaim in the last sweep; must be 0.',
+    labels: [],
+  },
+  cooper_plan_violations_total: {
+    type: 'counter',
+    help: 'Plans that the checker refused; must be 0.',
+    labels: [],
+  },
+  cooper_watch_staleness_seconds: {
+    type: 'gauge',
+    help: 'Seconds since the API server was last heard on a watch.',
+    labels: ['kind'],
+  },
+};
+
+/** Durations from milliseconds to minutes. */
+const SECONDS_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+
+/** A registry with every metric of the table. An unknown name throws: it is a bug. */
+export function createMetrics(): { readonly metrics: Metrics; readonly registry: Registry } {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const counters = new Map<string, Counter>();
+  const gauges = new Map<string, Gauge>();
+  const histograms = new Map<string, Histogram>();
+  for (const [name, { type, help, labels }] of Object.entries(METRICS)) {
+    const options = { name, help, labelNames: [...labels], registers: [registry] };
+    if (type === 'counter') counters.set(name, new Counter(options));
+    else if (type === 'gauge') gauges.set(name, new Gauge(options));
+    else histograms.set(name, new Histogram({ ...options, buckets: SECONDS_BUCKETS }));
+  }
+  const metrics: Metrics = {
+    count: (name, labels, amount = 1) => known(counters, name).inc({ ...labels }, amount),
+    gauge: (name, labels, value) => known(gauges, name).set({ ...labels }, value),
+    observe: (name, labels, value) => known(histograms, name).observe({ ...labels }, value),
+  };
+  return { metrics, registry };
+}
+
+function known<T>(metrics: ReadonlyMap<string, T>, name: string): T {
+  const metric = metrics.get(name);
+  if (metric === undefined) throw new Error(`metric ${name} is not in the table of telemetry/metrics.ts`);
+  return metric;
+}
