@@ -1,0 +1,194 @@
+// Which machine image a node class boots, by architecture and accelerator: from SSM by family, or by amiSelector.
+import { isWellKnownLabel } from '../model/labels.ts';
+import type { AmiFamily, NodeClass, TagSelector } from '../model/nodeClass.ts';
+import type { Image, ImageQuery } from './ec2Api.ts';
+import type { InstanceTypeFacts } from './instanceTypeFacts.ts';
+import { DEFAULT_AMI_FAMILY } from './instanceTypes.ts';
+import { found, notReady, type Resolved } from './readiness.ts';
+import { fieldOf, listed, selectorFilters, writeSelector } from './selectors.ts';
+import { kubernetesMinor } from './settings.ts';
+
+/** `any` holds for images that users choose themselves: they know what their image can drive. */
+export type ImageVariant = 'standard' | 'nvidia' | 'neuron' | 'any';
+
+export interface BootImage {
+  readonly id: string;
+  readonly arch: 'amd64' | 'arm64';
+  readonly variant: ImageVariant;
+  /** Well-known labels in the image's tags: only types with these values boot it. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ImageSource {
+  parameter(name: string): Promise<string | null>;
+  images(query: ImageQuery): Promise<readonly Image[]>;
+}
+
+interface Candidate {
+  readonly arch: 'amd64' | 'arm64';
+  readonly variant: ImageVariant;
+  /** Tried in this order. */
+  readonly parameters: readonly string[];
+}
+
+/** First Kubernetes minor version without AL2 images. Source: AWS, "Amazon EKS AL2 end of support". */
+const FIRST_MINOR_WITHOUT_AL2 = 33;
+
+/** The images of a node class, best first, or why there are none. */
+export async function bootImages(
+  nodeClass: NodeClass,
+  kubernetesVersion: string,
+  source: ImageSource,
+): Promise<Resolved<readonly BootImage[]>> {
+  const family = nodeClass.amiFamily ?? DEFAULT_AMI_FAMILY;
+  if (Object.keys(nodeClass.amiSelector).length > 0) return selectedImages(nodeClass, source);
+  const refusal = familyRefusal(nodeClass, family, kubernetesVersion);
+  if (refusal !== null) return refusal;
+  const candidates = imageCandidates(family, kubernetesVersion);
+  const images = (await Promise.all(candidates.map((one) => candidateImage(one, source)))).flat();
+  if (images.length > 0) return found(images);
+  const tried = candidates[0]?.parameters[0] ?? '';
+  return notReady(
+    'AmiNotFound',
+    `${fieldOf(nodeClass, 'amiFamily')}: there is no ${family} image for Kubernetes ${kubernetesVersion} ` +
+      `(SSM has no parameter ${tried}); name another family, or your own image in amiSelector`,
+  );
+}
+
+function familyRefusal(nodeClass: NodeClass, family: AmiFamily, version: string): Resolved<never> | null {
+  const field = fieldOf(nodeClass, 'amiFamily');
+  if (family === 'Custom') {
+    const message = `${field}: Custom needs an image; name one in ${fieldOf(nodeClass, 'amiSelector')}`;
+    return notReady('AmiSelectorMissing', message);
+  }
+  if (family === 'AL2' && kubernetesMinor(version) >= FIRST_MINOR_WITHOUT_AL2) {
+    const written = nodeClass.key.startsWith('Provisioner/') ? 'spec.provider.amiFamily' : 'spec.amiFamily';
+    return notReady(
+      'AmiFamilyUnsupported',
+      `${field}: AL2 has no images for Kubernetes ${version} (EKS ended them with 1.32); ` +
+        `write ${written}: AL2023, or leave the field out`,
+    );
+  }
+  if (!family.startsWith('Windows')) return null;
+  const message = `${field}: ${family} is not supported yet; write AL2023, Bottlerocket, Ubuntu or Custom`;
+  return notReady('AmiFamilyUnsupported', message);
+}
+
+async function candidateImage(candidate: Candidate, source: ImageSource): Promise<readonly BootImage[]> {
+  for (const parameter of candidate.parameters) {
+    const id = await source.parameter(parameter);
+    if (id !== null) return [{ id, arch: candidate.arch, variant: candidate.variant, labels: {} }];
+  }
+  return [];
+}
+
+const EKS = '/aws/service/eks/optimized-ami';
+
+/** SSM parameters by family. Sources: Amazon EKS User Guide "Retrieve AMI IDs"; Bottlerocket; Canonical. */
+function imageCandidates(family: AmiFamily, version: string): readonly Candidate[] {
+  switch (family) {
+    case 'AL2023': {
+      const path = (arch: string, variant: string): readonly string[] => [
+        `${EKS}/${version}/amazon-linux-2023/${arch}/${variant}/recommended/image_id`,
+      ];
+      return [
+        { arch: 'amd64', variant: 'standard', parameters: path('x86_64', 'standard') },
+        { arch: 'arm64', variant: 'standard', parameters: path('arm64', 'standard') },
+        { arch: 'amd64', variant: 'nvidia', parameters: path('x86_64', 'nvidia') },
+        { arch: 'arm64', variant: 'nvidia', parameters: path('arm64', 'nvidia') },
+        { arch: 'amd64', variant: 'neuron', parameters: path('x86_64', 'neuron') },
+      ];
+    }
+    case 'Bottlerocket': {
+      const path = (arch: string, flavour: string): readonly string[] => [
+        `/aws/service/bottlerocket/aws-k8s-${version}${flavour}/${arch}/latest/image_id`,
+      ];
+      return [
+        { arch: 'amd64', variant: 'standard', parameters: path('x86_64', '') },
+        { arch: 'arm64', variant: 'standard', parameters: path('arm64', '') },
+        { arch: 'amd64', variant: 'nvidia', parameters: path('x86_64', '-nvidia') },
+        { arch: 'arm64', variant: 'nvidia', parameters: path('arm64', '-nvidia') },
+        // The plain image drives Neuron devices too.
+        { arch: 'amd64', variant: 'neuron', parameters: path('x86_64', '') },
+      ];
+    }
+    case 'Ubuntu':
+      return [
+        { arch: 'amd64', variant: 'any', parameters: ubuntuParameters(version, 'amd64') },
+        { arch: 'arm64', variant: 'any', parameters: ubuntuParameters(version, 'arm64') },
+      ];
+    default:
+      return al2Candidates(version);
+  }
+}
+
+function ubuntuParameters(version: string, arch: string): readonly string[] {
+  const path = (release: string, disk: string): string =>
+    `/aws/service/canonical/ubuntu/eks/${release}/${version}/stable/current/${arch}/hvm/${disk}/ami-id`;
+  return [path('24.04', 'ebs-gp3'), path('22.04', 'ebs-gp2'), path('20.04', 'ebs-gp2')];
+}
+
+function al2Candidates(version: string): readonly Candidate[] {
+  const path = (flavour: string): readonly string[] => [
+    `${EKS}/${version}/amazon-linux-2${flavour}/recommended/image_id`,
+  ];
+  return [
+    { arch: 'amd64', variant: 'standard', parameters: path('') },
+    { arch: 'arm64', variant: 'standard', parameters: path('-arm64') },
+    { arch: 'amd64', variant: 'nvidia', parameters: path('-gpu') },
+    { arch: 'amd64', variant: 'neuron', parameters: path('-gpu') },
+  ];
+}
+
+const OWNERS_KEY = 'aws::owners';
+const NAME_KEY = 'aws::name';
+
+/** The query of an amiSelector: ids, name, owners and tags. Anyone may publish an image, so owners are bounded. */
+export function imageQuery(selector: TagSelector): ImageQuery {
+  const { [OWNERS_KEY]: owners, [NAME_KEY]: name, ...rest } = selector;
+  const filters = selectorFilters(rest, 'image-id');
+  const byId = filters.some((filter) => filter.name === 'image-id');
+  const bounded = owners === undefined ? (byId ? [] : ['self', 'amazon']) : listed(owners);
+  return {
+    filters: name === undefined ? filters : [...filters, { name: 'name', values: [name] }],
+    owners: bounded,
+  };
+}
+
+async function selectedImages(
+  nodeClass: NodeClass,
+  source: ImageSource,
+): Promise<Resolved<readonly BootImage[]>> {
+  const images = await source.images(imageQuery(nodeClass.amiSelector));
+  if (images.length === 0) {
+    const selector = writeSelector(nodeClass.amiSelector);
+    return notReady(
+      'AmiNotFound',
+      `${fieldOf(nodeClass, 'amiSelector')}: no image matches ${selector}; check ids, tags, owner and region`,
+    );
+  }
+  const newestFirst = [...images].sort((a, b) => {
+    if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? 1 : -1;
+    return a.id < b.id ? -1 : 1;
+  });
+  return found(
+    newestFirst.map(({ id, arch, tags }): BootImage => {
+      const labels = Object.fromEntries(Object.entries(tags).filter(([key]) => isWellKnownLabel(key)));
+      return { id, arch, variant: 'any', labels };
+    }),
+  );
+}
+
+/** The first image that the type can boot; null when there is none. */
+export function imageFor(
+  images: readonly BootImage[],
+  facts: InstanceTypeFacts,
+  labels: Readonly<Record<string, string>>,
+): BootImage | null {
+  const needed: ImageVariant = facts.neuron !== null ? 'neuron' : facts.gpu === null ? 'standard' : 'nvidia';
+  const boots = (image: BootImage): boolean =>
+    image.arch === facts.arch &&
+    (image.variant === 'any' || image.variant === needed) &&
+    Object.entries(image.labels).every(([key, value]) => (labels[key] ?? value) === value);
+  return images.find(boots) ?? null;
+}

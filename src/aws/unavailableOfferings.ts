@@ -1,0 +1,70 @@
+// Memory of what EC2 had none of: per offering, growing pauses with jitter, so that a dry pool is not hammered.
+import type { CapacityType } from '../model/instanceType.ts';
+
+export interface OfferingKey {
+  readonly instanceType: string;
+  readonly zone: string;
+  readonly capacityType: CapacityType;
+}
+
+interface Memory {
+  readonly untilMs: number;
+  readonly failures: number;
+}
+
+const FIRST_PAUSE_MS = 180_000;
+const LONGEST_PAUSE_MS = 3_600_000;
+/** Jitter of a tenth either way: offerings that failed together are not tried together. */
+const JITTER = 0.1;
+
+/** Chance in [0, 1). */
+export type Chance = () => number;
+
+export class UnavailableOfferings {
+  readonly #chance: Chance;
+  readonly #memories = new Map<string, Memory>();
+  #version = 0;
+
+  constructor(chance: Chance) {
+    this.#chance = chance;
+  }
+
+  /**
+   * Leaves the offering out for 3 minutes, twice as long with each failure that follows within as long again
+   * after the last pause, an hour at most. `*` as type and zone stands for all of a capacity type.
+   */
+  markUnavailable(offering: OfferingKey, nowMs: number): void {
+    const key = keyOf(offering);
+    const held = this.#memories.get(key);
+    // Errors of one fleet, and of fleets sent at the same time, tell the same thing once.
+    if (held !== undefined && nowMs < held.untilMs) return;
+    const failures = (held?.failures ?? 0) + 1;
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
+    const jitter = 1 + JITTER * (2 * this.#chance() - 1);
+    this.#memories.set(key, { untilMs: nowMs + Math.round(pauseMs * jitter), failures });
+    this.#version += 1;
+  }
+
+  isUnavailable(offering: OfferingKey, nowMs: number): boolean {
+    const everything = { ...offering, instanceType: '*', zone: '*' };
+    return this.#holds(keyOf(offering), nowMs) || this.#holds(keyOf(everything), nowMs);
+  }
+
+  /** Changes whenever an offering has come or gone: what was built from the memory is then out of date. */
+  version(nowMs: number): string {
+    let active = 0;
+    for (const [key, memory] of this.#memories) {
+      if (nowMs < memory.untilMs) active += 1;
+      else if (nowMs >= memory.untilMs + FIRST_PAUSE_MS * 2 ** memory.failures) this.#memories.delete(key);
+    }
+    return `${this.#version}/${active}`;
+  }
+
+  #holds(key: string, nowMs: number): boolean {
+    return nowMs < (this.#memories.get(key)?.untilMs ?? 0);
+  }
+}
+
+function keyOf({ instanceType, zone, capacityType }: OfferingKey): string {
+  return `${capacityType}:${instanceType}:${zone}`;
+}
