@@ -1,0 +1,79 @@
+"""Every EC2 and SSM call is written down; tests can slow a call down, make it fail, or lose its answer."""
+
+import json
+import re
+import time
+
+from moto.core.responses import ActionResult, BaseResponse
+from moto.ec2.exceptions import EC2ClientError
+
+from state import CONTROL, LOCK, now_ms
+
+SERVICES = ("ec2", "ssm")
+
+
+def take_fault(action):
+    with LOCK:
+        for fault in CONTROL.faults:
+            if fault["action"] == action and fault["times"] > 0:
+                fault["times"] -= 1
+                return fault
+    return None
+
+
+def error_code(status, body):
+    """The error code of a reply: EC2 answers in XML, SSM in JSON; None for a reply that is no error."""
+    if status < 400:
+        return None
+    text = body.decode() if isinstance(body, bytes) else str(body)
+    match = re.search(r"<Code>([^<]+)</Code>", text) or re.search(r'"__type"\s*:\s*"(?:[^"#]*#)?([^"]+)"', text)
+    return match.group(1) if match else f"HTTP {status}"
+
+
+def write_down(response, action):
+    entry = {
+        "service": response.service_name,
+        "action": action,
+        "startedAtMs": now_ms(),
+        "executedAtMs": None,
+        "answeredAtMs": None,
+        "status": None,
+        "errorCode": None,
+        "params": json.loads(json.dumps(response.params or {}, default=str)),
+    }
+    with LOCK:
+        entry["id"] = len(CONTROL.calls) + 1
+        CONTROL.calls.append(entry)
+    return entry
+
+
+def answer(response, original, entry, fault):
+    """Carries the call out, unless a fault stops it before."""
+    if fault and fault["code"]:
+        # Throttling and faults of the service: "Error codes for the Amazon EC2 API",
+        # https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html
+        return response.serialized(ActionResult(EC2ClientError(fault["code"], fault["message"])))
+    with LOCK:
+        reply = original(response)
+        entry["executedAtMs"] = now_ms()
+    if fault and fault["loseAnswer"]:
+        return 500, {}, ""
+    return reply
+
+
+def install():
+    original = BaseResponse.call_action
+
+    def call_action(self):
+        if self.service_name not in SERVICES:
+            return original(self)
+        action = self._get_action()
+        entry = write_down(self, action)
+        delay = CONTROL.delays.get(action, {})
+        time.sleep(delay.get("beforeMs", 0) / 1000)
+        status, headers, body = answer(self, original, entry, take_fault(action))
+        time.sleep(delay.get("afterMs", 0) / 1000)
+        entry.update(status=status, errorCode=error_code(status, body), answeredAtMs=now_ms())
+        return status, headers, body
+
+    BaseResponse.call_action = call_action
