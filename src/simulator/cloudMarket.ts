@@ -1,0 +1,80 @@
+// What the simulated EC2 has to sell: which offerings a claim allows, what they cost, which pools are empty when.
+import type { InstanceType, Offering } from '../model/instanceType.ts';
+import { LABEL } from '../model/labels.ts';
+import type { NodeClaimSpec } from '../model/nodeClaim.ts';
+import { allows, type RequirementSet, requirementSet, valueSet } from '../model/requirementSet.ts';
+
+/** One offering of one type. */
+export interface Lot {
+  readonly type: InstanceType;
+  readonly offering: Offering;
+}
+
+/** A pool that has no capacity for a while; null matches everything. */
+export interface Shortage {
+  readonly instanceType: string | null;
+  readonly zone: string | null;
+  readonly capacityType: string | null;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** The lots that the claim allows, cheapest first; ties by name and zone, so that the answer is always the same. */
+export function allowedLots(spec: NodeClaimSpec, types: ReadonlyMap<string, InstanceType>): readonly Lot[] {
+  const requirements = requirementSet(spec.requirements);
+  const lots: Lot[] = [];
+  for (const name of spec.instanceTypes) {
+    const type = types.get(name);
+    if (type === undefined || !isAllowed(requirements, LABEL.instanceType, name)) continue;
+    for (const offering of type.offerings) {
+      if (!isAllowed(requirements, LABEL.zone, offering.zone)) continue;
+      if (isAllowed(requirements, LABEL.capacityType, offering.capacityType)) lots.push({ type, offering });
+    }
+  }
+  return lots.sort(byPrice);
+}
+
+export function isShort(shortages: readonly Shortage[], { type, offering }: Lot, nowMs: number): boolean {
+  return shortages.some(
+    (one) =>
+      nowMs >= one.fromMs &&
+      nowMs < one.untilMs &&
+      (one.instanceType ?? type.name) === type.name &&
+      (one.zone ?? offering.zone) === offering.zone &&
+      (one.capacityType ?? offering.capacityType) === offering.capacityType,
+  );
+}
+
+/** Labels of a node of this lot: what kubelet and cloud controller report. */
+export function lotLabels({ type, offering }: Lot, nodeName: string): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const { key, operator, values } of type.requirements) {
+    const [value, ...others] = values;
+    if (operator === 'In' && value !== undefined && others.length === 0) labels[key] = value;
+  }
+  return {
+    ...labels,
+    [LABEL.instanceType]: type.name,
+    [LABEL.zone]: offering.zone,
+    [LABEL.region]: offering.zone.slice(0, -1),
+    [LABEL.capacityType]: offering.capacityType,
+    [LABEL.hostname]: nodeName,
+  };
+}
+
+function isAllowed(requirements: RequirementSet, key: string, value: string): boolean {
+  return allows(requirements.get(key) ?? valueSet('Exists', []), value);
+}
+
+function byPrice(left: Lot, right: Lot): number {
+  return (
+    left.offering.usdPerHour - right.offering.usdPerHour ||
+    compareText(left.type.name, right.type.name) ||
+    compareText(left.offering.zone, right.offering.zone) ||
+    compareText(left.offering.capacityType, right.offering.capacityType)
+  );
+}
+
+function compareText(left: string, right: string): number {
+  return left < right ? -1 : Number(left > right);
+}

@@ -1,0 +1,89 @@
+// What can go wrong, and how often: rates by concern, drawn from the seed.
+import type { Random } from './random.ts';
+
+/** Probabilities per call, or per instance. */
+export interface CloudFaults {
+  readonly throttled: number;
+  /** The call went through, its answer did not come back. */
+  readonly answerLost: number;
+  readonly listFails: number;
+  /** Describe calls answer as of some seconds ago. */
+  readonly staleList: number;
+  readonly neverBoots: number;
+}
+
+export interface WatchFaults {
+  /** Share of events that come late, and by how much at most. */
+  readonly late: number;
+  readonly latestMs: number;
+  readonly repeated: number;
+}
+
+export interface KubeFaults {
+  /** A write whose answer is a conflict although nothing else wrote. */
+  readonly conflict: number;
+  /** A call that fails outright, with or without having gone through. */
+  readonly failed: number;
+  readonly answerLost: number;
+}
+
+/** Things that happen by themselves, mean times between them for the whole cluster; Infinity for never. */
+export interface MishapRates {
+  readonly crashMs: number;
+  readonly relistMs: number;
+  readonly interruptionMs: number;
+  readonly silenceMs: number;
+  readonly shortageMs: number;
+  readonly apiOutageMs: number;
+}
+
+export interface FaultPlan {
+  readonly cloud: CloudFaults;
+  readonly watch: WatchFaults;
+  readonly kube: KubeFaults;
+  readonly mishaps: MishapRates;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** Nothing goes wrong. */
+export const CALM: FaultPlan = {
+  cloud: { throttled: 0, answerLost: 0, listFails: 0, staleList: 0, neverBoots: 0 },
+  watch: { late: 0, latestMs: 0, repeated: 0 },
+  kube: { conflict: 0, failed: 0, answerLost: 0 },
+  mishaps: {
+    crashMs: NEVER,
+    relistMs: NEVER,
+    interruptionMs: NEVER,
+    silenceMs: NEVER,
+    shortageMs: NEVER,
+    apiOutageMs: NEVER,
+  },
+};
+
+/** A plan in which each fault is absent, rare or common: few at a time find more than all at once. */
+export function drawFaults(random: Random): FaultPlan {
+  const rate = (most: number): number => (random.chance(0.4) ? most * random.fraction() : 0);
+  const everyMs = (leastMs: number): number =>
+    random.chance(0.35) ? leastMs * (1 + 4 * random.fraction()) : NEVER;
+  const minuteMs = 60_000;
+  return {
+    cloud: {
+      throttled: rate(0.3),
+      answerLost: rate(0.3),
+      listFails: rate(0.2),
+      staleList: rate(0.5),
+      neverBoots: rate(0.1),
+    },
+    watch: { late: rate(0.2), latestMs: random.integer(100, 5000), repeated: rate(0.2) },
+    kube: { conflict: rate(0.1), failed: rate(0.1), answerLost: rate(0.1) },
+    mishaps: {
+      crashMs: everyMs(minuteMs / 2),
+      relistMs: everyMs(minuteMs),
+      interruptionMs: everyMs(2 * minuteMs),
+      silenceMs: everyMs(3 * minuteMs),
+      shortageMs: everyMs(2 * minuteMs),
+      apiOutageMs: everyMs(5 * minuteMs),
+    },
+  };
+}

@@ -1,0 +1,241 @@
+// The simulated kube-scheduler: binds pods class by class, and marks the ones that fit nowhere Unschedulable.
+import type { Node } from '../model/node.ts';
+import { isTerminal, type Pod, type PodSpec, podKey } from '../model/pod.ts';
+import { type CompiledSpec, compileSpec, hasRoom, nodeAdmits, scoreNode } from './nodeFit.ts';
+import type { LedgerEntry, NodeLedger } from './nodeLedger.ts';
+import type { ObjectStore } from './objectStore.ts';
+import { hasPodRules, PodTopology } from './podTopology.ts';
+import type { VirtualClock } from './virtualClock.ts';
+
+/** From a pod's creation to its binding or its mark. */
+const ATTEMPT_DELAY_MS = 5;
+/** How often at most classes that depend on other pods are tried again. */
+const RETRY_PODS_MS = 1000;
+/** The real scheduler stops looking after this many feasible nodes, or a share of a large cluster. */
+const FEASIBLE_LEAST = 100;
+
+/** Pods that are alike to the scheduler, in the order they came. */
+interface PodClass {
+  readonly key: string;
+  readonly compiled: CompiledSpec;
+  readonly hasPodRules: boolean;
+  readonly waiting: Map<string, Pod>;
+  /** Nodes that may have become possible since a pod of the class fitted nowhere; null: any node may do. */
+  candidates: Set<string> | null;
+}
+
+export interface SchedulerParts {
+  readonly clock: VirtualClock;
+  readonly store: ObjectStore;
+  readonly ledger: NodeLedger;
+}
+
+export class KubeScheduler {
+  readonly #parts: SchedulerParts;
+  readonly #classes = new Map<string, PodClass>();
+  readonly #compiled = new Map<PodSpec, { readonly id: number; readonly compiled: CompiledSpec }>();
+  readonly #active = new Set<PodClass>();
+  #isAttemptDue = false;
+  #isRetryDue = false;
+  #nextStart = 0;
+
+  constructor(parts: SchedulerParts) {
+    this.#parts = parts;
+    parts.store.subscribe((event, before) => {
+      if (event.kind === 'pod') {
+        if (event.type === 'upsert') this.#podChanged(event.object, before as Pod | undefined);
+        else this.#podGone(before as Pod);
+      } else if (event.kind === 'node' && event.type === 'upsert') {
+        this.#nodeChanged(event.object, before as Node | undefined);
+      }
+    });
+  }
+
+  #podChanged(pod: Pod, before: Pod | undefined): void {
+    const isWaiting = pod.nodeName === '' && !isTerminal(pod) && !pod.schedulingGated;
+    if (isWaiting) this.#enqueue(pod);
+    else if (before !== undefined && before.nodeName === '') this.#dequeue(pod);
+    if (pod.nodeName !== '' && before?.nodeName === '') this.#retryPodRules();
+    if (isTerminal(pod) && before !== undefined && !isTerminal(before)) this.#roomFreed(pod.nodeName);
+  }
+
+  #podGone(pod: Pod): void {
+    this.#dequeue(pod);
+    if (pod.nodeName !== '' && !isTerminal(pod)) this.#roomFreed(pod.nodeName);
+    this.#retryPodRules();
+  }
+
+  #enqueue(pod: Pod): void {
+    const podClass = this.#classOf(pod);
+    const isNew = !podClass.waiting.has(podKey(pod));
+    podClass.waiting.set(podKey(pod), pod);
+    if (isNew) this.#activate(podClass);
+  }
+
+  #dequeue(pod: Pod): void {
+    const key = this.#classKey(pod);
+    const podClass = this.#classes.get(key);
+    if (podClass?.waiting.delete(podKey(pod)) === true && podClass.waiting.size === 0) {
+      this.#classes.delete(key);
+      this.#active.delete(podClass);
+    }
+  }
+
+  #nodeChanged(node: Node, before: Node | undefined): void {
+    const isSame =
+      before !== undefined &&
+      before.taints === node.taints &&
+      before.labels === node.labels &&
+      before.unschedulable === node.unschedulable &&
+      before.allocatable === node.allocatable;
+    if (!isSame) this.#roomFreed(node.name);
+  }
+
+  /** Only that node can have become possible, so only that node is tried, by every class that waits. */
+  #roomFreed(nodeName: string): void {
+    const entry = this.#parts.ledger.get(nodeName);
+    if (entry === undefined || entry.node === null) return;
+    for (const podClass of this.#classes.values()) {
+      if (podClass.candidates === null || !nodeAdmits(podClass.compiled, entry.node)) continue;
+      if (!hasRoom(podClass.compiled, entry)) continue;
+      podClass.candidates.add(nodeName);
+      this.#activate(podClass);
+    }
+  }
+
+  #retryPodRules(): void {
+    if (this.#isRetryDue) return;
+    const waiting = [...this.#classes.values()].filter((one) => one.hasPodRules && one.candidates !== null);
+    if (waiting.length === 0) return;
+    this.#isRetryDue = true;
+    this.#parts.clock.after(RETRY_PODS_MS, () => {
+      this.#isRetryDue = false;
+      for (const podClass of waiting) {
+        if (podClass.waiting.size === 0) continue;
+        podClass.candidates = null;
+        this.#activate(podClass);
+      }
+    });
+  }
+
+  #activate(podClass: PodClass): void {
+    this.#active.add(podClass);
+    if (this.#isAttemptDue) return;
+    this.#isAttemptDue = true;
+    this.#parts.clock.after(ATTEMPT_DELAY_MS, () => this.#attempt());
+  }
+
+  #attempt(): void {
+    this.#isAttemptDue = false;
+    const classes = [...this.#active].sort(
+      (left, right) => right.compiled.spec.priority - left.compiled.spec.priority,
+    );
+    this.#active.clear();
+    for (const podClass of classes) this.#placeClass(podClass);
+  }
+
+  /** Once one pod of the class fits nowhere, none of its siblings does. */
+  #placeClass(podClass: PodClass): void {
+    if (podClass.hasPodRules) podClass.candidates = null;
+    let topology: PodTopology | null = null;
+    let isBlocked = false;
+    for (const pod of [...podClass.waiting.values()]) {
+      if (podClass.hasPodRules) topology ??= this.#topologyFor(pod, podClass);
+      const entry = isBlocked ? null : this.#bestNode(podClass, topology);
+      const node = entry?.node ?? null;
+      if (node === null) {
+        isBlocked = true;
+        this.#markUnschedulable(pod);
+        continue;
+      }
+      const bound = { ...pod, nodeName: node.name, unschedulableSinceMs: null };
+      this.#parts.store.put('pod', podKey(pod), bound);
+      topology?.noteBound(bound, node);
+    }
+    if (isBlocked) podClass.candidates = new Set();
+  }
+
+  #topologyFor(pod: Pod, podClass: PodClass): PodTopology {
+    const { store, ledger } = this.#parts;
+    return new PodTopology(pod, podClass.compiled, {
+      nodes: ledger.nodes(),
+      namespaceLabels: (namespace) => store.get('namespace', namespace)?.labels ?? {},
+    });
+  }
+
+  #bestNode(podClass: PodClass, topology: PodTopology | null): LedgerEntry | null {
+    const nodes = this.#nodesToTry(podClass);
+    const wanted = feasibleWanted(nodes.length);
+    let best: LedgerEntry | null = null;
+    let bestScore = Number.NEGATIVE_INFINITY;
+    let feasible = 0;
+    for (let step = 0; step < nodes.length && feasible < wanted; step += 1) {
+      const entry = nodes[(this.#nextStart + step) % nodes.length];
+      if (entry === undefined || !isFeasible(podClass.compiled, entry, topology)) continue;
+      feasible += 1;
+      const score = scoreNode(podClass.compiled, entry);
+      if (score > bestScore) {
+        best = entry;
+        bestScore = score;
+      }
+      if (feasible === wanted) this.#nextStart = (this.#nextStart + step + 1) % nodes.length;
+    }
+    return best;
+  }
+
+  #nodesToTry({ candidates }: PodClass): readonly LedgerEntry[] {
+    const { ledger } = this.#parts;
+    if (candidates === null) return ledger.nodes();
+    return [...candidates].flatMap((name) => ledger.get(name) ?? []);
+  }
+
+  #markUnschedulable(pod: Pod): void {
+    if (pod.unschedulableSinceMs !== null) return;
+    const { clock, store } = this.#parts;
+    store.put('pod', podKey(pod), { ...pod, unschedulableSinceMs: clock.nowMs() });
+  }
+
+  #classOf(pod: Pod): PodClass {
+    const key = this.#classKey(pod);
+    const held = this.#classes.get(key);
+    if (held !== undefined) return held;
+    const podClass: PodClass = {
+      key,
+      compiled: this.#compile(pod.spec).compiled,
+      hasPodRules: hasPodRules(pod) || this.#isKeptApart(),
+      waiting: new Map(),
+      candidates: null,
+    };
+    this.#classes.set(key, podClass);
+    return podClass;
+  }
+
+  /** Anti-affinity of others binds this pod too, so one such pod anywhere makes every class look at pods. */
+  #isKeptApart(): boolean {
+    for (const spec of this.#compiled.keys()) if (spec.podAntiAffinity.length > 0) return true;
+    return false;
+  }
+
+  #classKey(pod: Pod): string {
+    return `${this.#compile(pod.spec).id} ${pod.namespace} ${pod.owner?.uid ?? pod.name}`;
+  }
+
+  #compile(spec: PodSpec): { readonly id: number; readonly compiled: CompiledSpec } {
+    const held = this.#compiled.get(spec);
+    if (held !== undefined) return held;
+    const made = { id: this.#compiled.size, compiled: compileSpec(spec) };
+    this.#compiled.set(spec, made);
+    return made;
+  }
+}
+
+function isFeasible(compiled: CompiledSpec, entry: LedgerEntry, topology: PodTopology | null): boolean {
+  if (entry.node === null || !nodeAdmits(compiled, entry.node) || !hasRoom(compiled, entry)) return false;
+  return topology === null || topology.admits(entry.node);
+}
+
+/** Source: kube-scheduler's percentageOfNodesToScore: 50 % less one for each 125 nodes, at least 5 % and 100 nodes. */
+function feasibleWanted(nodes: number): number {
+  const percentage = Math.max(5, 50 - Math.floor(nodes / 125));
+  return nodes <= FEASIBLE_LEAST ? nodes : Math.max(FEASIBLE_LEAST, Math.floor((nodes * percentage) / 100));
+}

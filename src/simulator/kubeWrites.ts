@@ -1,0 +1,108 @@
+// What one write does to a stored Node, NodeClaim or pod: optimistic locks, finalizers, graceful deletion.
+import type { Node } from '../model/node.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import { type Pod, podKey } from '../model/pod.ts';
+import type { Taint } from '../model/taint.ts';
+import type { NodePatch, WriteOutcome } from '../ports/kubeApi.ts';
+import type { ObjectStore } from './objectStore.ts';
+
+/** Stores the claim as changed, or takes it out once deletion was asked for and no finalizer holds it. */
+export function storeNodeClaim(store: ObjectStore, claim: NodeClaim): NodeClaim {
+  if (claim.deletionRequestedAtMs === null || claim.finalizers.length > 0) {
+    return store.put('nodeClaim', claim.name, claim);
+  }
+  store.remove('nodeClaim', claim.name);
+  return claim;
+}
+
+/** Stores the node as changed, or takes it out once deletion was asked for and no finalizer holds it. */
+export function storeNode(store: ObjectStore, node: Node): Node {
+  if (node.deletionRequestedAtMs === null || node.finalizers.length > 0) {
+    return store.put('node', node.name, node);
+  }
+  store.remove('node', node.name);
+  return node;
+}
+
+/** Changes the claim if it is still the version that the writer has read. */
+export function replaceNodeClaim(
+  store: ObjectStore,
+  read: NodeClaim,
+  change: (current: NodeClaim) => NodeClaim,
+): WriteOutcome<NodeClaim> {
+  const current = store.get('nodeClaim', read.name);
+  if (current === undefined || current.uid !== read.uid) return { kind: 'gone' };
+  if (current.resourceVersion !== read.resourceVersion) return { kind: 'conflict' };
+  return { kind: 'written', object: storeNodeClaim(store, change(current)) };
+}
+
+/** Applies a patch to the node if it is still the version that the writer has read. */
+export function patchStoredNode(store: ObjectStore, read: Node, patch: NodePatch): WriteOutcome<Node> {
+  const current = store.get('node', read.name);
+  if (current === undefined || current.uid !== read.uid) return { kind: 'gone' };
+  if (current.resourceVersion !== read.resourceVersion) return { kind: 'conflict' };
+  return { kind: 'written', object: storeNode(store, patchedNode(current, patch)) };
+}
+
+/** Asks for the node's deletion at `nowMs`: gone at once unless a finalizer holds it. */
+export function requestNodeDeletion(store: ObjectStore, node: Node, nowMs: number): void {
+  if (node.deletionRequestedAtMs !== null && node.finalizers.length > 0) return;
+  storeNode(store, { ...node, deletionRequestedAtMs: node.deletionRequestedAtMs ?? nowMs });
+}
+
+/** Asks for the claim's deletion at `nowMs`: gone at once unless a finalizer holds it. */
+export function requestNodeClaimDeletion(store: ObjectStore, claim: NodeClaim, nowMs: number): void {
+  if (claim.deletionRequestedAtMs !== null && claim.finalizers.length > 0) return;
+  storeNodeClaim(store, { ...claim, deletionRequestedAtMs: claim.deletionRequestedAtMs ?? nowMs });
+}
+
+/** Asks for the pod's deletion at `nowMs`: an unbound pod goes at once, a bound one when its kubelet has stopped it. */
+export function requestPodDeletion(store: ObjectStore, pod: Pod, nowMs: number): void {
+  if (pod.nodeName === '') {
+    store.remove('pod', podKey(pod));
+    return;
+  }
+  if (pod.deletionRequestedAtMs !== null) return;
+  store.put('pod', podKey(pod), { ...pod, deletionRequestedAtMs: nowMs });
+}
+
+function patchedNode(node: Node, patch: NodePatch): Node {
+  return {
+    ...node,
+    labels: merged(node.labels, patch.labels ?? {}),
+    annotations: merged(node.annotations, patch.annotations ?? {}),
+    taints: withTaints(node.taints, patch.addTaints ?? [], patch.removeTaints ?? []),
+    unschedulable: patch.unschedulable ?? node.unschedulable,
+    finalizers: withFinalizers(node.finalizers, patch),
+  };
+}
+
+function merged(
+  held: Readonly<Record<string, string>>,
+  changes: Readonly<Record<string, string | null>>,
+): Record<string, string> {
+  const result: Record<string, string> = { ...held };
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null) delete result[key];
+    else result[key] = value;
+  }
+  return result;
+}
+
+/** Taints by (key, effect): removed, then added or replaced. */
+export function withTaints(
+  held: readonly Taint[],
+  added: readonly Taint[],
+  removed: readonly { readonly key: string; readonly effect: string }[],
+): readonly Taint[] {
+  const isSame = (taint: Taint, other: { readonly key: string; readonly effect: string }): boolean =>
+    taint.key === other.key && taint.effect === other.effect;
+  const kept = held.filter((taint) => ![...removed, ...added].some((other) => isSame(taint, other)));
+  return [...kept, ...added];
+}
+
+function withFinalizers(held: readonly string[], patch: NodePatch): readonly string[] {
+  const kept = held.filter((finalizer) => finalizer !== patch.removeFinalizer);
+  if (patch.addFinalizer === undefined || kept.includes(patch.addFinalizer)) return kept;
+  return [...kept, patch.addFinalizer];
+}

@@ -1,0 +1,109 @@
+// May a pod of this class run on that node? The kube-scheduler's filters that look at one node alone, and its score.
+import type { Node } from '../model/node.ts';
+import type { HostPort, PodSpec } from '../model/pod.ts';
+import { requirementsFromLabels } from '../model/requirement.ts';
+import {
+  intersectRequirements,
+  labelsSatisfy,
+  type RequirementSet,
+  requirementSet,
+} from '../model/requirementSet.ts';
+import { toleratesTaint, untoleratedTaint } from '../model/taint.ts';
+import type { LedgerEntry } from './nodeLedger.ts';
+
+/** A pod spec made ready for many node checks. */
+export interface CompiledSpec {
+  readonly spec: PodSpec;
+  /** Alternatives; the pod may run where one of them holds. */
+  readonly alternatives: readonly RequirementSet[];
+  readonly preferred: readonly { readonly weight: number; readonly requirements: RequirementSet }[];
+  readonly requests: readonly (readonly [string, number])[];
+  /** Answers for nodes seen before; nodes are immutable values, so an answer holds for good. */
+  readonly verdicts: WeakMap<Node, boolean>;
+}
+
+export function compileSpec(spec: PodSpec): CompiledSpec {
+  const selector = requirementSet(requirementsFromLabels(spec.nodeSelector));
+  const terms = spec.nodeAffinity?.filter((term) => !term.matchFields && term.requirements.length > 0);
+  return {
+    spec,
+    alternatives:
+      terms === undefined
+        ? [selector]
+        : terms.map((term) => intersectRequirements(selector, requirementSet(term.requirements))),
+    preferred: spec.preferredNodeAffinity.map(({ weight, term }) => ({
+      weight,
+      requirements: requirementSet(term.requirements),
+    })),
+    requests: Object.entries(spec.requests),
+    verdicts: new WeakMap(),
+  };
+}
+
+/** Taints, cordon, selector and required affinity: what a change of pods on the node cannot alter. */
+export function nodeAdmits(compiled: CompiledSpec, node: Node): boolean {
+  const known = compiled.verdicts.get(node);
+  if (known !== undefined) return known;
+  const admits =
+    node.deletionRequestedAtMs === null &&
+    toleratesCordon(compiled.spec, node) &&
+    untoleratedTaint(node.taints, compiled.spec.tolerations) === null &&
+    matchesAffinity(compiled, node);
+  compiled.verdicts.set(node, admits);
+  return admits;
+}
+
+export function matchesAffinity(compiled: CompiledSpec, node: Node): boolean {
+  return compiled.alternatives.some((requirements) => labelsSatisfy(node.labels, requirements));
+}
+
+/** True when what the pod asks for is left on the node, host ports included. */
+export function hasRoom(compiled: CompiledSpec, entry: LedgerEntry): boolean {
+  const allocatable = entry.node?.allocatable;
+  if (allocatable === undefined) return false;
+  for (const [name, amount] of compiled.requests) {
+    if (amount > 0 && (entry.used.get(name) ?? 0) + amount > (allocatable[name] ?? 0)) return false;
+  }
+  return compiled.spec.hostPorts.length === 0 || !hasPortConflict(compiled.spec.hostPorts, entry);
+}
+
+/** LeastAllocated over CPU and memory, plus node preferences, less soft taints: an approximation of the default profile. */
+export function scoreNode(compiled: CompiledSpec, entry: LedgerEntry): number {
+  const node = entry.node;
+  if (node === null) return 0;
+  let score = (freeShare(compiled, entry, 'cpu') + freeShare(compiled, entry, 'memory')) / 2;
+  for (const { weight, requirements } of compiled.preferred) {
+    if (labelsSatisfy(node.labels, requirements)) score += weight / 50;
+  }
+  for (const taint of node.taints) {
+    if (taint.effect !== 'PreferNoSchedule') continue;
+    if (!compiled.spec.tolerations.some((one) => toleratesTaint(one, taint))) score -= 3;
+  }
+  return score;
+}
+
+function freeShare(compiled: CompiledSpec, entry: LedgerEntry, resource: string): number {
+  const whole = entry.node?.allocatable[resource] ?? 0;
+  if (whole === 0) return 0;
+  const used = (entry.used.get(resource) ?? 0) + (compiled.spec.requests[resource] ?? 0);
+  return Math.max(0, (whole - used) / whole);
+}
+
+const CORDON = { key: 'node.kubernetes.io/unschedulable', value: '', effect: 'NoSchedule' } as const;
+
+function toleratesCordon(spec: PodSpec, node: Node): boolean {
+  return !node.unschedulable || spec.tolerations.some((one) => toleratesTaint(one, CORDON));
+}
+
+function hasPortConflict(wanted: readonly HostPort[], entry: LedgerEntry): boolean {
+  for (const pod of entry.pods.values()) {
+    if (pod.spec.hostPorts.some((held) => wanted.some((port) => portsConflict(held, port)))) return true;
+  }
+  return false;
+}
+
+function portsConflict(left: HostPort, right: HostPort): boolean {
+  if (left.port !== right.port || left.protocol !== right.protocol) return false;
+  const isAny = (ip: string): boolean => ip === '' || ip === '0.0.0.0';
+  return left.ip === right.ip || isAny(left.ip) || isAny(right.ip);
+}

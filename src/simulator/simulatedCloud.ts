@@ -1,0 +1,278 @@
+// The simulated EC2 account: sells, boots, lists and ends instances, with the delays and refusals of the real one.
+import type { InstanceType } from '../model/instanceType.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import type { NodeClass } from '../model/nodeClass.ts';
+import type { Provisioner } from '../model/provisioner.ts';
+import type {
+  CloudProvider,
+  Instance,
+  InstanceTypesOutcome,
+  LaunchedInstance,
+  LaunchOutcome,
+} from '../ports/cloudProvider.ts';
+import { allowedLots, isShort, type Lot, type Shortage } from './cloudMarket.ts';
+import { CALM, type CloudFaults } from './faults.ts';
+import type { Random } from './random.ts';
+import type { VirtualClock } from './virtualClock.ts';
+
+/** Delays drawn evenly between the two bounds, in milliseconds. */
+export type DelayRange = readonly [leastMs: number, mostMs: number];
+
+export interface CloudTimings {
+  /** CreateFleet's answer. */
+  readonly launch: DelayRange;
+  /** From the answer until the kubelet registers. */
+  readonly boot: DelayRange;
+  /** From TerminateInstances until the instance is terminated. */
+  readonly shutdown: DelayRange;
+  /** Describe and terminate calls. */
+  readonly call: DelayRange;
+}
+
+/** Measured orders of magnitude for Nitro instances with an EKS-optimised image; scenarios set their own. */
+export const USUAL_TIMINGS: CloudTimings = {
+  launch: [900, 2200],
+  boot: [22_000, 35_000],
+  shutdown: [4000, 9000],
+  call: [60, 180],
+};
+
+/** Told of what happens in the account. */
+export interface CloudObserver {
+  launchAsked?(claim: NodeClaim): void;
+  launchAnswered?(claim: NodeClaim, outcome: LaunchOutcome): void;
+  terminationAsked?(instance: SimulatedInstance): void;
+  changed?(instance: SimulatedInstance): void;
+}
+
+/** An instance, and the claim it boots with: what user data carries. */
+export interface SimulatedInstance {
+  instance: LaunchedInstance;
+  readonly claim: NodeClaim;
+  readonly lot: Lot;
+  readonly nodeName: string;
+}
+
+export interface CloudParts {
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly instanceTypes: readonly InstanceType[];
+  readonly timings: CloudTimings;
+}
+
+/** How long a pool that had no capacity is reported as unavailable, as the real adapter remembers it. */
+const SHORTAGE_MEMORY_MS = 180_000;
+
+export class SimulatedCloud implements CloudProvider {
+  readonly #parts: CloudParts;
+  readonly #types: ReadonlyMap<string, InstanceType>;
+  readonly #observers: CloudObserver[] = [];
+  readonly #byProviderId = new Map<string, SimulatedInstance>();
+  readonly #byClaimUid = new Map<string, SimulatedInstance>();
+  readonly #unavailableUntilMs = new Map<string, number>();
+  readonly #shortages: Shortage[] = [];
+  #offered: readonly InstanceType[] | null = null;
+  #faults: CloudFaults = CALM.cloud;
+  #nextAddress = 0;
+
+  constructor(parts: CloudParts) {
+    this.#parts = parts;
+    this.#types = new Map(parts.instanceTypes.map((type) => [type.name, type]));
+  }
+
+  observe(observer: CloudObserver): void {
+    this.#observers.push(observer);
+  }
+
+  setFaults(faults: CloudFaults): void {
+    this.#faults = faults;
+  }
+
+  addShortage(shortage: Shortage): void {
+    this.#shortages.push(shortage);
+  }
+
+  /** Every instance that is not terminated, as it truly is: for checkers and faults, not for controllers. */
+  living(): IterableIterator<SimulatedInstance> {
+    return this.#byProviderId.values();
+  }
+
+  find(providerId: string): SimulatedInstance | undefined {
+    return this.#byProviderId.get(providerId);
+  }
+
+  async instanceTypes(_provisioner: Provisioner, _nodeClass: NodeClass): Promise<InstanceTypesOutcome> {
+    return { kind: 'found', instanceTypes: this.#typesOffered() };
+  }
+
+  launch(claim: NodeClaim, _nodeClass: NodeClass): Promise<LaunchOutcome> {
+    for (const observer of this.#observers) observer.launchAsked?.(claim);
+    const { random, timings } = this.#parts;
+    const isThrottled = random.chance(this.#faults.throttled);
+    const isAnswerLost = random.chance(this.#faults.answerLost);
+    return this.#call(timings.launch, () => {
+      const outcome: LaunchOutcome = isThrottled
+        ? { kind: 'retryable', message: 'RequestLimitExceeded: simulated' }
+        : this.#launchNow(claim);
+      for (const observer of this.#observers) observer.launchAnswered?.(claim, outcome);
+      return isAnswerLost ? { kind: 'retryable', message: 'the answer was lost: simulated' } : outcome;
+    });
+  }
+
+  list(): Promise<readonly Instance[]> {
+    const { clock, random, timings } = this.#parts;
+    const isFailing = random.chance(this.#faults.listFails);
+    const staleMs = random.chance(this.#faults.staleList) ? random.integer(1000, 20_000) : 0;
+    return this.#call(timings.call, () => {
+      if (isFailing) throw new Error('RequestLimitExceeded: simulated');
+      const seenBeforeMs = clock.nowMs() - staleMs;
+      return [...this.#byProviderId.values()]
+        .map(({ instance }) => instance)
+        .filter(({ launchedAtMs }) => launchedAtMs <= seenBeforeMs);
+    });
+  }
+
+  terminate(providerId: string): Promise<'terminating' | 'gone'> {
+    const isFailing = this.#parts.random.chance(this.#faults.throttled);
+    return this.#call(this.#parts.timings.call, () => {
+      if (isFailing) throw new Error('RequestLimitExceeded: simulated');
+      const held = this.#byProviderId.get(providerId);
+      if (held === undefined) return 'gone';
+      if (held.instance.state !== 'shutting-down') {
+        for (const observer of this.#observers) observer.terminationAsked?.(held);
+        this.#shutDown(held);
+      }
+      return 'terminating';
+    });
+  }
+
+  /** EC2 takes the instance back by itself, as a spot interruption or a failed host does. */
+  takeBack(providerId: string): void {
+    const held = this.#byProviderId.get(providerId);
+    if (held !== undefined && held.instance.state !== 'shutting-down') this.#shutDown(held);
+  }
+
+  /** An instance that someone started by hand with the claim's tags: what a leak looks like. */
+  adopt(claim: NodeClaim, lot: Lot): SimulatedInstance {
+    return this.#create(claim, lot);
+  }
+
+  #launchNow(claim: NodeClaim): LaunchOutcome {
+    const known = this.#byClaimUid.get(claim.uid);
+    if (known !== undefined) return { kind: 'launched', instance: known.instance };
+    const lots = allowedLots(claim.spec, this.#types);
+    if (lots.length === 0) {
+      const message = `NodeClaim ${claim.name}: no offering satisfies its requirements; widen its Provisioner`;
+      return { kind: 'rejected', reason: 'NoOffering', message };
+    }
+    const nowMs = this.#parts.clock.nowMs();
+    const lot = lots.find((one) => one.offering.available && !isShort(this.#shortages, one, nowMs));
+    if (lot !== undefined) return { kind: 'launched', instance: this.#create(claim, lot).instance };
+    for (const { type, offering } of lots) {
+      this.#unavailableUntilMs.set(lotKey(type.name, offering), nowMs + SHORTAGE_MEMORY_MS);
+    }
+    this.#offered = null;
+    this.#parts.clock.after(SHORTAGE_MEMORY_MS, () => {
+      this.#offered = null;
+    });
+    const offerings = lots.map(({ type, offering }) => ({ ...offering, instanceType: type.name }));
+    const message = `no capacity in ${lots.length} offerings: simulated`;
+    return { kind: 'insufficientCapacity', offerings, message };
+  }
+
+  #create(claim: NodeClaim, lot: Lot): SimulatedInstance {
+    const { clock, random } = this.#parts;
+    const { type, offering } = lot;
+    this.#nextAddress += 1;
+    const address = `10-0-${Math.floor(this.#nextAddress / 250)}-${(this.#nextAddress % 250) + 2}`;
+    const created: SimulatedInstance = {
+      claim,
+      lot,
+      nodeName: `ip-${address}.ec2.internal`,
+      instance: {
+        providerId: `aws:///${offering.zone}/i-${random.hex(17)}`,
+        instanceType: type.name,
+        zone: offering.zone,
+        capacityType: offering.capacityType,
+        imageId: 'ami-simulated',
+        launchedAtMs: clock.nowMs(),
+        state: 'pending',
+        nodeClaim: claim.name,
+        nodeClaimUid: claim.uid,
+        provisioner: claim.spec.provisioner,
+        usdPerHour: offering.usdPerHour,
+        capacity: type.capacity,
+        allocatable: type.allocatable,
+      },
+    };
+    this.#byProviderId.set(created.instance.providerId, created);
+    this.#byClaimUid.set(claim.uid, created);
+    this.#tell(created);
+    clock.after(this.#delay(this.#parts.timings.boot), () => {
+      if (created.instance.state !== 'pending' || random.chance(this.#faults.neverBoots)) return;
+      this.#setState(created, 'running');
+    });
+    return created;
+  }
+
+  #shutDown(held: SimulatedInstance): void {
+    this.#setState(held, 'shutting-down');
+    this.#parts.clock.after(this.#delay(this.#parts.timings.shutdown), () => {
+      this.#byProviderId.delete(held.instance.providerId);
+      this.#setState(held, 'terminated');
+    });
+  }
+
+  #setState(held: SimulatedInstance, state: Instance['state']): void {
+    held.instance = { ...held.instance, state };
+    this.#tell(held);
+  }
+
+  #tell(held: SimulatedInstance): void {
+    for (const observer of this.#observers) observer.changed?.(held);
+  }
+
+  /** The list is made again only when a pool's standing changes: identity tells callers that nothing has. */
+  #typesOffered(): readonly InstanceType[] {
+    if (this.#offered !== null) return this.#offered;
+    const nowMs = this.#parts.clock.nowMs();
+    const isGone = (
+      name: string,
+      offering: { readonly zone: string; readonly capacityType: string },
+    ): boolean => (this.#unavailableUntilMs.get(lotKey(name, offering)) ?? 0) > nowMs;
+    this.#offered = this.#parts.instanceTypes.map((type) =>
+      type.offerings.some((offering) => isGone(type.name, offering))
+        ? {
+            ...type,
+            offerings: type.offerings.map((offering) =>
+              isGone(type.name, offering) ? { ...offering, available: false } : offering,
+            ),
+          }
+        : type,
+    );
+    return this.#offered;
+  }
+
+  #delay([leastMs, mostMs]: DelayRange): number {
+    return this.#parts.random.integer(leastMs, mostMs);
+  }
+
+  #call<T>(range: DelayRange, act: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#parts.clock.after(this.#delay(range), () => {
+        try {
+          resolve(act());
+        } catch (failure) {
+          reject(failure);
+        }
+      });
+    });
+  }
+}
+
+function lotKey(
+  instanceType: string,
+  offering: { readonly zone: string; readonly capacityType: string },
+): string {
+  return `${instanceType} ${offering.zone} ${offering.capacityType}`;
+}

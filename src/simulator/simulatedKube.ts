@@ -1,0 +1,173 @@
+// KubeApi over the simulated API server: each call takes a moment, then acts on the store at once.
+import { TERMINATION_FINALIZER } from '../model/labels.ts';
+import type { Node } from '../model/node.ts';
+import { NO_STATUS, type NodeClaim, type NodeClaimStatus } from '../model/nodeClaim.ts';
+import { podKey } from '../model/pod.ts';
+import type {
+  EventDraft,
+  KubeApi,
+  NodeClaimDraft,
+  NodePatch,
+  ProvisionerStatus,
+  StatusCondition,
+  WriteOutcome,
+} from '../ports/kubeApi.ts';
+import type { DisruptionBudgets } from './disruptionBudgets.ts';
+import {
+  patchStoredNode,
+  replaceNodeClaim,
+  requestNodeClaimDeletion,
+  requestNodeDeletion,
+  requestPodDeletion,
+  storeNodeClaim,
+} from './kubeWrites.ts';
+import type { ObjectStore } from './objectStore.ts';
+import type { Random } from './random.ts';
+import type { VirtualClock } from './virtualClock.ts';
+
+/** Round trip of one API call, within a region. */
+const CALL_MS = { least: 2, most: 8 };
+
+/** Told of every call that went through, for checkers and the timeline. */
+export interface KubeObserver {
+  evicted?(pod: string, outcome: 'evicted' | 'blocked' | 'gone'): void;
+  published?(event: EventDraft): void;
+}
+
+export interface KubeParts {
+  readonly clock: VirtualClock;
+  readonly store: ObjectStore;
+  readonly budgets: DisruptionBudgets;
+  readonly random: Random;
+}
+
+export class SimulatedKube implements KubeApi {
+  readonly #parts: KubeParts;
+  readonly #observers: KubeObserver[] = [];
+  readonly provisionerStatuses = new Map<string, ProvisionerStatus>();
+  readonly nodeTemplateStatuses = new Map<string, readonly StatusCondition[]>();
+
+  constructor(parts: KubeParts) {
+    this.#parts = parts;
+  }
+
+  observe(observer: KubeObserver): void {
+    this.#observers.push(observer);
+  }
+
+  createNodeClaim(
+    draft: NodeClaimDraft,
+  ): Promise<{ readonly kind: 'written' | 'exists'; readonly object: NodeClaim }> {
+    const { store, random } = this.#parts;
+    return this.#call((nowMs) => {
+      const held = store.get('nodeClaim', draft.name);
+      if (held !== undefined) return { kind: 'exists', object: held };
+      const created = store.put('nodeClaim', draft.name, {
+        name: draft.name,
+        uid: random.uuid(),
+        resourceVersion: '',
+        finalizers: [TERMINATION_FINALIZER],
+        createdAtMs: nowMs,
+        deletionRequestedAtMs: null,
+        emptySinceMs: null,
+        spec: draft.spec,
+        status: NO_STATUS,
+      });
+      return { kind: 'written', object: created };
+    });
+  }
+
+  writeNodeClaimStatus(claim: NodeClaim, status: NodeClaimStatus): Promise<WriteOutcome<NodeClaim>> {
+    return this.#call(() =>
+      replaceNodeClaim(this.#parts.store, claim, (current) => ({ ...current, status })),
+    );
+  }
+
+  writeEmptySince(claim: NodeClaim, emptySinceMs: number | null): Promise<WriteOutcome<NodeClaim>> {
+    return this.#call(() =>
+      replaceNodeClaim(this.#parts.store, claim, (current) => ({ ...current, emptySinceMs })),
+    );
+  }
+
+  deleteNodeClaim(name: string, uid: string): Promise<'deleted' | 'gone'> {
+    return this.#call((nowMs) => {
+      const claim = this.#parts.store.get('nodeClaim', name);
+      if (claim === undefined || claim.uid !== uid) return 'gone';
+      requestNodeClaimDeletion(this.#parts.store, claim, nowMs);
+      return 'deleted';
+    });
+  }
+
+  releaseNodeClaim(name: string): Promise<'released' | 'gone'> {
+    return this.#call(() => {
+      const claim = this.#parts.store.get('nodeClaim', name);
+      if (claim === undefined) return 'gone';
+      const finalizers = claim.finalizers.filter((one) => one !== TERMINATION_FINALIZER);
+      storeNodeClaim(this.#parts.store, { ...claim, finalizers });
+      return 'released';
+    });
+  }
+
+  patchNode(node: Node, patch: NodePatch): Promise<WriteOutcome<Node>> {
+    return this.#call(() => patchStoredNode(this.#parts.store, node, patch));
+  }
+
+  deleteNode(name: string, uid: string): Promise<'deleted' | 'gone'> {
+    return this.#call((nowMs) => {
+      const node = this.#parts.store.get('node', name);
+      if (node === undefined || node.uid !== uid) return 'gone';
+      requestNodeDeletion(this.#parts.store, node, nowMs);
+      return 'deleted';
+    });
+  }
+
+  evictPod(pod: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  }): Promise<'evicted' | 'blocked' | 'gone'> {
+    return this.#call((nowMs) => {
+      const outcome = this.#evict(podKey(pod), pod.uid, nowMs);
+      for (const observer of this.#observers) observer.evicted?.(podKey(pod), outcome);
+      return outcome;
+    });
+  }
+
+  writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {
+    return this.#call(() => {
+      if (this.#parts.store.get('provisioner', name) === undefined) return 'gone';
+      this.provisionerStatuses.set(name, status);
+      return 'written';
+    });
+  }
+
+  writeNodeTemplateStatus(name: string, conditions: readonly StatusCondition[]): Promise<'written' | 'gone'> {
+    return this.#call(() => {
+      if (this.#parts.store.get('nodeClass', `AWSNodeTemplate/${name}`) === undefined) return 'gone';
+      this.nodeTemplateStatuses.set(name, conditions);
+      return 'written';
+    });
+  }
+
+  publishEvent(event: EventDraft): Promise<void> {
+    return this.#call(() => {
+      for (const observer of this.#observers) observer.published?.(event);
+    });
+  }
+
+  /** Eviction goes by the pods' budgets; a pod that asks for deletion already counts as evicted. */
+  #evict(key: string, uid: string, nowMs: number): 'evicted' | 'blocked' | 'gone' {
+    const pod = this.#parts.store.get('pod', key);
+    if (pod === undefined || pod.uid !== uid) return 'gone';
+    if (pod.deletionRequestedAtMs !== null) return 'evicted';
+    if (!this.#parts.budgets.takeDisruption(pod)) return 'blocked';
+    requestPodDeletion(this.#parts.store, pod, nowMs);
+    return 'evicted';
+  }
+
+  #call<T>(act: (nowMs: number) => T): Promise<T> {
+    const { clock, random } = this.#parts;
+    const durationMs = random.integer(CALL_MS.least, CALL_MS.most);
+    return new Promise((resolve) => clock.after(durationMs, () => resolve(act(clock.nowMs()))));
+  }
+}

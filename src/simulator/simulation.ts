@@ -1,0 +1,206 @@
+// One simulated cluster and account with the real controllers in it, and the loop that moves its time on.
+import { type ControllerSettings, DEFAULT_SETTINGS } from '../controllers/settings.ts';
+import type { InstanceType } from '../model/instanceType.ts';
+import { LABEL } from '../model/labels.ts';
+import type { NodeClass } from '../model/nodeClass.ts';
+import type { Provisioner } from '../model/provisioner.ts';
+import type { DaemonSet, Namespace } from '../model/workloads.ts';
+import type { Ports } from '../ports/ports.ts';
+import { ControllerProcess } from './controllerProcess.ts';
+import { DaemonSets } from './daemonSets.ts';
+import { type BudgetSpec, DisruptionBudgets } from './disruptionBudgets.ts';
+import type { FaultPlan } from './faults.ts';
+import { History } from './history.ts';
+import { Kubelets, type KubeletTimings } from './kubelets.ts';
+import { KubeScheduler } from './kubeScheduler.ts';
+import { connectMachines, joinStaticNode, type StaticNode } from './machines.ts';
+import { listeningTelemetry, MemoryJournal } from './memoryTelemetry.ts';
+import { Mishaps } from './mishaps.ts';
+import { NodeLedger } from './nodeLedger.ts';
+import { NodeLifecycle } from './nodeLifecycle.ts';
+import { ObjectStore } from './objectStore.ts';
+import { Random } from './random.ts';
+import { Recorder } from './recorder.ts';
+import { type CloudTimings, SimulatedCloud } from './simulatedCloud.ts';
+import { SimulatedKube } from './simulatedKube.ts';
+import { VirtualClock } from './virtualClock.ts';
+import { type WorkloadSpec, Workloads } from './workloads.ts';
+
+/** All that a simulation starts from. Times are since the epoch. */
+export interface SimulationSetup {
+  readonly seed: string;
+  readonly startMs: number;
+  readonly instanceTypes: readonly InstanceType[];
+  readonly cloudTimings: CloudTimings;
+  readonly kubeletTimings: KubeletTimings;
+  readonly settings: Partial<ControllerSettings>;
+  readonly faults: FaultPlan;
+  /** Mishaps end then, so that the cluster can come to rest. */
+  readonly faultsUntilMs: number;
+  readonly provisioners: readonly Provisioner[];
+  readonly nodeClasses: readonly NodeClass[];
+  readonly namespaces: readonly Namespace[];
+  readonly staticNodes: readonly StaticNode[];
+  readonly daemonSets: readonly DaemonSet[];
+  readonly budgets: readonly BudgetSpec[];
+  readonly workloads: readonly WorkloadSpec[];
+  /** History entries kept in memory. */
+  readonly keepEntries: number;
+}
+
+/** Waits, on the wall clock, until the simulated time may be shown; absent when it need not be waited for. */
+export type Pace = (virtualMs: number) => Promise<void>;
+
+/** Improvement of plans is cut off by the clock, and this clock stands still during a plan. */
+const SIMULATED_SETTINGS: ControllerSettings = {
+  ...DEFAULT_SETTINGS,
+  clusterName: 'simulated',
+  planBudgetMs: 0,
+};
+/** Polls without progress at one instant, after which something runs in a circle. */
+const POLLS_MOST = 10_000;
+
+export class Simulation {
+  readonly clock: VirtualClock;
+  readonly store: ObjectStore;
+  readonly ledger: NodeLedger;
+  readonly budgets: DisruptionBudgets;
+  readonly kube: SimulatedKube;
+  readonly cloud: SimulatedCloud;
+  readonly kubelets: Kubelets;
+  readonly lifecycle: NodeLifecycle;
+  readonly workloads: Workloads;
+  readonly history: History;
+  readonly random: Random;
+  readonly setup: SimulationSetup;
+  readonly #mishaps: Mishaps;
+  readonly #ports: Ports;
+  #process: ControllerProcess;
+  #stepListeners: (() => void)[] = [];
+
+  constructor(setup: SimulationSetup) {
+    this.setup = setup;
+    this.random = new Random(setup.seed);
+    const clock = new VirtualClock(setup.startMs);
+    const store = new ObjectStore();
+    this.clock = clock;
+    this.store = store;
+    const ledger = new NodeLedger(store);
+    this.ledger = ledger;
+    this.budgets = new DisruptionBudgets(store);
+    this.history = new History(setup.keepEntries);
+    const recorder = new Recorder({ clock, store, ledger, history: this.history });
+    const fork = (concern: string): Random => this.random.fork(concern);
+    this.kube = new SimulatedKube({ clock, store, budgets: this.budgets, random: fork('kube') });
+    const { instanceTypes, cloudTimings: timings } = setup;
+    this.cloud = new SimulatedCloud({ clock, instanceTypes, timings, random: fork('cloud') });
+    this.workloads = new Workloads({ clock, store, budgets: this.budgets, random: fork('workloads') });
+    this.kubelets = new Kubelets(
+      { clock, store, ledger, random: fork('kubelets') },
+      setup.kubeletTimings,
+      (pod) => this.workloads.runTimeOf(pod),
+    );
+    this.lifecycle = new NodeLifecycle({ clock, store, ledger, kubelets: this.kubelets });
+    new KubeScheduler({ clock, store, ledger });
+    recorder.recordCloud(this.cloud);
+    recorder.recordKube(this.kube);
+    connectMachines({ cloud: this.cloud, kubelets: this.kubelets, lifecycle: this.lifecycle });
+    this.#populate();
+    this.#ports = this.#makePorts();
+    this.#mishaps = new Mishaps(this, setup.faults, setup.faultsUntilMs);
+    this.#process = this.#startProcess();
+    this.#mishaps.start();
+  }
+
+  /** Called after each step: when all that happens at one instant has happened. */
+  onStep(listener: () => void): void {
+    this.#stepListeners.push(listener);
+  }
+
+  get process(): ControllerProcess {
+    return this.#process;
+  }
+
+  /** Kills the controller and starts it anew after `downMs`. */
+  crash(downMs: number): void {
+    if (!this.#process.isAlive) return;
+    this.#process.kill();
+    this.clock.after(downMs, () => {
+      this.#process = this.#startProcess();
+    });
+  }
+
+  /** Moves time on to `untilMs`, action by action. */
+  async run(untilMs: number, pace?: Pace): Promise<void> {
+    for (;;) {
+      const pollAtMs = await this.#settle();
+      for (const listener of this.#stepListeners) listener();
+      const nextMs = Math.min(this.clock.nextAtMs(), Math.max(pollAtMs, this.clock.nowMs() + 1));
+      if (pace !== undefined) await pace(Math.min(nextMs, untilMs));
+      if (nextMs > untilMs) break;
+      this.clock.advanceTo(nextMs);
+    }
+    this.clock.advanceTo(untilMs);
+  }
+
+  /** Polls until nothing more happens at this instant; returns when to poll next. */
+  async #settle(): Promise<number> {
+    let pollAtMs = Number.POSITIVE_INFINITY;
+    for (let polls = 0; polls < POLLS_MOST; polls += 1) {
+      this.#process.takeWake();
+      pollAtMs = this.#process.poll();
+      // One turn of the event loop runs every promise that can run; nothing here waits for anything but this clock.
+      if (this.#process.isBusy) await new Promise(setImmediate);
+      if (!this.#process.takeWake()) return pollAtMs;
+    }
+    throw new Error(`controllers ran ${POLLS_MOST} times at one instant`);
+  }
+
+  #startProcess(): ControllerProcess {
+    const life = {
+      clock: this.clock,
+      store: this.store,
+      random: this.random.fork('watch'),
+      ports: this.#ports,
+    };
+    const settings = { ...SIMULATED_SETTINGS, ...this.setup.settings };
+    return new ControllerProcess(life, settings, {
+      guard: (method, call) => this.#mishaps.guard(method, call),
+      watch: this.setup.faults.watch,
+    });
+  }
+
+  #makePorts(): Ports {
+    const { clock, history } = this;
+    const journal = new MemoryJournal(1000, ({ kind, subject, reason, facts }) =>
+      history.note({ atMs: clock.nowMs(), kind: 'Decision', subject, facts: { kind, reason, ...facts } }),
+    );
+    const telemetry = listeningTelemetry((level, message, fields) => {
+      if (level === 'debug' || level === 'info') return;
+      history.note({ atMs: clock.nowMs(), kind: 'Log', subject: message, facts: { level, ...fields } });
+    });
+    return { clock, cloud: this.cloud, kube: this.kube, journal, telemetry };
+  }
+
+  #populate(): void {
+    const { setup, store } = this;
+    for (const namespace of setup.namespaces) store.put('namespace', namespace.name, namespace);
+    for (const nodeClass of setup.nodeClasses) store.put('nodeClass', nodeClass.key, nodeClass);
+    for (const provisioner of setup.provisioners) store.put('provisioner', provisioner.name, provisioner);
+    const daemonSets = new DaemonSets({
+      clock: this.clock,
+      store,
+      ledger: this.ledger,
+      random: this.random.fork('daemons'),
+    });
+    for (const set of setup.daemonSets) daemonSets.add(set);
+    for (const node of setup.staticNodes) joinStaticNode(this.kubelets, setup.instanceTypes, node);
+    for (const budget of setup.budgets) this.budgets.add(budget);
+    for (const workload of setup.workloads) this.workloads.add(workload);
+  }
+}
+
+/** True for nodes that a Provisioner has launched. */
+export function isOwned(node: { readonly labels: Readonly<Record<string, string>> }): boolean {
+  return node.labels[LABEL.provisioner] !== undefined;
+}
