@@ -6,6 +6,8 @@ import type { NodeSelectorOperator, Requirement } from './requirement.ts';
 export interface ValueSet {
   readonly complement: boolean;
   readonly values: ReadonlySet<string>;
+  /** True when a node without the label will do as well. */
+  readonly absence: boolean;
   /** Exclusive bounds of integer values, null for none. */
   readonly greaterThan: number | null;
   readonly lessThan: number | null;
@@ -18,7 +20,11 @@ const NO_VALUES: ReadonlySet<string> = new Set();
 
 /** The values that one operator allows. `DoesNotExist` is the empty set, `Exists` the complement of nothing. */
 export function valueSet(operator: NodeSelectorOperator, values: readonly string[]): ValueSet {
-  const unbounded = { greaterThan: null, lessThan: null };
+  const unbounded = {
+    greaterThan: null,
+    lessThan: null,
+    absence: operator === 'NotIn' || operator === 'DoesNotExist',
+  };
   switch (operator) {
     case 'In':
       return { complement: false, values: new Set(values), ...unbounded };
@@ -29,9 +35,9 @@ export function valueSet(operator: NodeSelectorOperator, values: readonly string
     case 'DoesNotExist':
       return { complement: false, values: NO_VALUES, ...unbounded };
     case 'Gt':
-      return { complement: true, values: NO_VALUES, greaterThan: Number(values[0]), lessThan: null };
+      return { complement: true, values: NO_VALUES, ...unbounded, greaterThan: Number(values[0]) };
     case 'Lt':
-      return { complement: true, values: NO_VALUES, greaterThan: null, lessThan: Number(values[0]) };
+      return { complement: true, values: NO_VALUES, ...unbounded, lessThan: Number(values[0]) };
   }
 }
 
@@ -42,8 +48,7 @@ export function allows(set: ValueSet, value: string): boolean {
 
 /** True when a node without the label satisfies the set (`NotIn` and `DoesNotExist` do). */
 export function allowsAbsence(set: ValueSet): boolean {
-  if (set.greaterThan !== null || set.lessThan !== null) return false;
-  return set.complement ? set.values.size > 0 : set.values.size === 0;
+  return set.absence;
 }
 
 /** True when no value is left. Complements count as inexhaustible unless their bounds exclude every integer. */
@@ -56,7 +61,8 @@ export function isEmpty(set: ValueSet): boolean {
 export function intersectValues(left: ValueSet, right: ValueSet): ValueSet {
   const greaterThan = larger(left.greaterThan, right.greaterThan);
   const lessThan = smaller(left.lessThan, right.lessThan);
-  const bounds = { greaterThan, lessThan };
+  const absence = left.absence && right.absence;
+  const bounds = { greaterThan, lessThan, absence };
   if (left.complement && right.complement) {
     return { complement: true, values: left.values.union(right.values), ...bounds };
   }
@@ -65,7 +71,7 @@ export function intersectValues(left: ValueSet, right: ValueSet): ValueSet {
   const kept = [...source.values].filter(
     (value) => other.values.has(value) !== other.complement && withinBounds({ ...source, ...bounds }, value),
   );
-  return { complement: false, values: new Set(kept), greaterThan: null, lessThan: null };
+  return { complement: false, values: new Set(kept), absence, greaterThan: null, lessThan: null };
 }
 
 /** All conditions together, keys normalised (see `normalizeLabel`). */
@@ -109,12 +115,18 @@ export function toRequirements(set: RequirementSet): readonly Requirement[] {
 
 function writtenOut(key: string, set: ValueSet): Requirement[] {
   const values = [...set.values].sort();
-  if (!set.complement) return [{ key, operator: values.length > 0 ? 'In' : 'DoesNotExist', values }];
+  if (!set.complement) return writtenOutFinite(key, values);
   const written: Requirement[] = [];
   if (values.length > 0) written.push({ key, operator: 'NotIn', values });
   if (set.greaterThan !== null) written.push({ key, operator: 'Gt', values: [String(set.greaterThan)] });
   if (set.lessThan !== null) written.push({ key, operator: 'Lt', values: [String(set.lessThan)] });
-  return written.length > 0 ? written : [{ key, operator: 'Exists', values: [] }];
+  const needsExists = !set.absence && set.greaterThan === null && set.lessThan === null;
+  return needsExists ? [...written, { key, operator: 'Exists', values: [] }] : written;
+}
+
+/** No value left and absence allowed is DoesNotExist; no value left and absence refused can be met by nothing. */
+function writtenOutFinite(key: string, values: readonly string[]): Requirement[] {
+  return [{ key, operator: values.length > 0 ? 'In' : 'DoesNotExist', values }];
 }
 
 function withinBounds(set: ValueSet, value: string): boolean {

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { lostClaims, orphanedInstances } from '../../src/controllers/garbageCollection.ts';
+import { NO_STATUS } from '../../src/model/nodeClaim.ts';
+import type { Instance } from '../../src/ports/cloudProvider.ts';
+import { aNodeClaim, aSnapshot } from '../builders.ts';
+
+const GRACE_MS = 30_000;
+
+function anInstance(fields: Partial<Instance> = {}): Instance {
+  return {
+    providerId: 'aws:///us-east-1a/i-1',
+    instanceType: 'm5.large',
+    zone: 'us-east-1a',
+    capacityType: 'on-demand',
+    imageId: 'ami-1',
+    launchedAtMs: 0,
+    state: 'running',
+    nodeClaim: 'claim',
+    nodeClaimUid: 'uid-claim',
+    provisioner: 'default',
+    ...fields,
+  };
+}
+
+function aLaunchedClaim(launchedAtMs: number) {
+  const launched = {
+    type: 'Launched',
+    status: 'True',
+    reason: '',
+    message: '',
+    sinceMs: launchedAtMs,
+  } as const;
+  return aNodeClaim({
+    status: { ...NO_STATUS, providerId: 'aws:///us-east-1a/i-1', conditions: [launched] },
+  });
+}
+
+const orphanCases = [
+  { when: 'its claim is there', instance: {}, claims: [aNodeClaim()], atMs: 60_000, orphan: false },
+  { when: 'no claim has its uid', instance: {}, claims: [], atMs: 60_000, orphan: true },
+  {
+    when: 'a claim of the same name has another uid',
+    instance: { nodeClaimUid: 'old' },
+    claims: [aNodeClaim()],
+    atMs: 60_000,
+    orphan: true,
+  },
+  {
+    when: 'it is younger than the grace time',
+    instance: { launchedAtMs: 31_000 },
+    claims: [],
+    atMs: 60_000,
+    orphan: false,
+  },
+  {
+    when: 'it is on its way out',
+    instance: { state: 'shutting-down' as const },
+    claims: [],
+    atMs: 60_000,
+    orphan: false,
+  },
+  {
+    when: 'it carries no claim tag: not ours to touch',
+    instance: { nodeClaimUid: '' },
+    claims: [],
+    atMs: 60_000,
+    orphan: false,
+  },
+];
+
+for (const { when, instance, claims, atMs, orphan } of orphanCases) {
+  test(`an instance is ${orphan ? '' : 'not '}orphaned when ${when}`, () => {
+    const snapshot = aSnapshot({ takenAtMs: atMs, nodeClaims: claims });
+    assert.equal(orphanedInstances([anInstance(instance)], snapshot, GRACE_MS).length, orphan ? 1 : 0);
+  });
+}
+
+test('a claim is lost only after its instance was missing from two lists in a row', () => {
+  const snapshot = aSnapshot({ takenAtMs: 120_000, nodeClaims: [aLaunchedClaim(0)] });
+  const misses = new Map<string, number>();
+  assert.deepEqual(lostClaims([], snapshot, misses), []);
+  assert.deepEqual(lostClaims([anInstance()], snapshot, misses), []);
+  assert.deepEqual(lostClaims([], snapshot, misses), []);
+  assert.equal(lostClaims([], snapshot, misses).length, 1);
+});
+
+test('a claim launched a moment ago is not lost, however often EC2 leaves it out', () => {
+  const snapshot = aSnapshot({ takenAtMs: 120_000, nodeClaims: [aLaunchedClaim(61_000)] });
+  const misses = new Map<string, number>();
+  for (let sweep = 0; sweep < 5; sweep++) assert.deepEqual(lostClaims([], snapshot, misses), []);
+});
+
+test('misses of claims that are gone are forgotten', () => {
+  const misses = new Map([['uid-old', 1]]);
+  lostClaims([], aSnapshot({ takenAtMs: 0 }), misses);
+  assert.equal(misses.size, 0);
+});

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ProvisioningMemory } from '../../src/controllers/provisioningMemory.ts';
+import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
+import type { ClusterEvent } from '../../src/model/clusterEvent.ts';
+import { type Pod, podKey } from '../../src/model/pod.ts';
+import { aPod } from '../builders.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+function upsert(pod: Pod): ClusterEvent {
+  return { type: 'upsert', kind: 'pod', key: podKey(pod), object: pod };
+}
+
+const notProvisionable: readonly (Partial<Pod> & { when: string })[] = [
+  { when: 'bound', nodeName: 'node' },
+  { when: 'terminating', deletionRequestedAtMs: 1 },
+  { when: 'not marked by the scheduler', unschedulableSinceMs: null },
+  { when: 'nominated to a node by preemption', nominatedNodeName: 'node' },
+  { when: 'gated', schedulingGated: true },
+  { when: 'static', mirror: true },
+  { when: 'finished', phase: 'Succeeded' },
+  { when: 'owned by a DaemonSet', owner: { kind: 'DaemonSet', name: 'd', uid: 'd' } },
+];
+
+for (const { when, ...fields } of notProvisionable) {
+  test(`a pod that is ${when} opens no window`, () => {
+    const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+    assert.equal(memory.note(upsert(aPod(fields)), 0), false);
+    assert.equal(memory.dueAtMs(), NEVER);
+  });
+}
+
+test("another scheduler's pod opens no window", () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  assert.equal(memory.note(upsert(aPod({ spec: { schedulerName: 'volcano' } })), 0), false);
+});
+
+test('the same pod seen again does not hold the window open', () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  assert.equal(memory.note(upsert(aPod()), 0), true);
+  assert.equal(memory.note(upsert(aPod()), 20), false);
+  assert.equal(memory.dueAtMs(), 25);
+});
+
+test('pods that stay pending are planned for again after the retry time', () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  memory.note(upsert(aPod()), 0);
+  memory.beginPass(25);
+  assert.equal(memory.dueAtMs(), 25 + DEFAULT_SETTINGS.retryMs);
+});
+
+test('a pod that was bound is forgotten, and nothing is due any more', () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  memory.note(upsert(aPod()), 0);
+  memory.beginPass(25);
+  memory.note(upsert(aPod({ nodeName: 'node' })), 30);
+  assert.equal(memory.dueAtMs(), NEVER);
+});
+
+test('a deleted claim or a changed Provisioner reopens the window, but only while pods wait', () => {
+  const gone: ClusterEvent = { type: 'delete', kind: 'nodeClaim', key: 'claim' };
+  const idle = new ProvisioningMemory(DEFAULT_SETTINGS);
+  assert.equal(idle.note(gone, 0), false);
+  const busy = new ProvisioningMemory(DEFAULT_SETTINGS);
+  busy.note(upsert(aPod()), 0);
+  busy.beginPass(25);
+  assert.equal(busy.note(gone, 100), true);
+  assert.equal(busy.dueAtMs(), 125);
+});
