@@ -13,7 +13,7 @@ const text = (description: string, maxLength = 255): TextSchema => ({
 });
 
 const NON_EMPTY_KEYS: Rule = keyRule(
-  { problem: 'is an empty tag key', mend: 'name the tag' },
+  { problem: 'is empty', mend: 'name the tag' },
   "k != ''",
   (key) => key !== '',
 );

@@ -44,7 +44,7 @@ export const labelValue = (description: string): TextSchema => ({
 /** Keys follow the syntax of label keys: for labels, annotations and resource names. */
 export const VALID_KEYS: Rule = keyRule(
   {
-    problem: 'is no valid key',
+    problem: 'is not valid',
     mend: 'write a name of at most 63 letters, digits, dots, dashes and underscores, with a DNS prefix if you like',
   },
   `size(k) <= ${KEY_MAX_LENGTH} && k.matches(${celText(QUALIFIED_NAME)})`,

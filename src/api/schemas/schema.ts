@@ -25,13 +25,14 @@ export function rule<T>(words: RuleWords, cel: string, holds: (value: T) => bool
   return { ...words, cel, offending: (value: T) => (holds(value) ? [] : [path]) };
 }
 
-/** A rule on each key of a map: `cel` is over `k`. Our side names the very key, which CEL cannot. */
+/** A rule on each key of a map: `cel` is over `k`, `problem` is about the key. Our side names it, which CEL cannot. */
 export function keyRule(words: Omit<RuleWords, 'field'>, cel: string, holds: (key: string) => boolean): Rule {
   const offending = (map: Readonly<Record<string, unknown>>): readonly FieldPath[] =>
     Object.keys(map)
       .filter((key) => !holds(key))
       .map((key) => [key]);
-  return { ...words, field: '', cel: `self.all(k, ${cel})`, offending };
+  const problem = `has a key that ${words.problem}`;
+  return { problem, mend: words.mend, field: '', cel: `self.all(k, ${cel})`, offending };
 }
 
 /** A CEL string literal. */

@@ -1,0 +1,69 @@
+// Provisioner manifests, turned into the model with defaults applied.
+import type { NodeClass } from '../model/nodeClass.ts';
+import { nodeClassKey } from '../model/nodeClass.ts';
+import type { NodeClassRef, Provisioner } from '../model/provisioner.ts';
+import { defaultRequirements } from './defaults.ts';
+import { type CheckedManifest, checkManifest } from './manifest.ts';
+import { readNodeClass } from './nodeClasses.ts';
+import type { Parsed } from './parsed.ts';
+import { readAmounts, readKubelet, readRequirement, readTaint } from './parts.ts';
+import { inlineProvider } from './schemas/awsSpec.ts';
+import { PROVISIONER } from './schemas/provisioner.ts';
+import { unknownFieldProblems } from './unknownFields.ts';
+import type { WireProvisionerSpec } from './wire.ts';
+
+/** A Provisioner, and the node class that its inline `provider` describes; null when it names a template. */
+export interface ParsedProvisioner {
+  readonly provisioner: Provisioner;
+  readonly nodeClass: NodeClass | null;
+}
+
+/**
+ * Parses a Provisioner (karpenter.sh/v1alpha5) and applies the defaults. Never throws, whatever the JSON.
+ * Unknown fields of the inline `provider` are problems, as Karpenter's strict decoding made them; elsewhere
+ * they are ignored, since the API server drops them (`unknownManifestFields` finds them in files).
+ */
+export function parseProvisioner(manifest: unknown): Parsed<ParsedProvisioner> {
+  const checked = checkManifest<WireProvisionerSpec>(PROVISIONER, manifest);
+  if (checked.kind === 'invalid') return checked;
+  const { metadata, generation, spec } = checked.value;
+  const unknown = unknownFieldProblems(inlineProvider, spec.provider, ['spec', 'provider']);
+  if (unknown.length > 0) return { kind: 'invalid', name: metadata.name, problems: unknown };
+  const nodeClassRef: NodeClassRef =
+    spec.providerRef === undefined
+      ? { kind: 'Provisioner', name: metadata.name }
+      : { kind: 'AWSNodeTemplate', name: spec.providerRef.name };
+  const id = { key: nodeClassKey(nodeClassRef), generation };
+  const nodeClass = spec.provider === undefined ? null : readNodeClass(id, spec.provider);
+  return { kind: 'valid', value: { provisioner: readProvisioner(checked.value, nodeClassRef), nodeClass } };
+}
+
+function readProvisioner(
+  { metadata, generation, spec }: CheckedManifest<WireProvisionerSpec, unknown>,
+  nodeClassRef: NodeClassRef,
+): Provisioner {
+  const labels = spec.labels ?? {};
+  const requirements = (spec.requirements ?? []).map(readRequirement);
+  return {
+    name: metadata.name,
+    uid: metadata.uid,
+    generation,
+    labels,
+    annotations: spec.annotations ?? {},
+    taints: (spec.taints ?? []).map(readTaint),
+    startupTaints: (spec.startupTaints ?? []).map(readTaint),
+    requirements: [...requirements, ...defaultRequirements(requirements, labels)],
+    kubelet: readKubelet(spec.kubeletConfiguration),
+    nodeClassRef,
+    ttlAfterEmptyMs: toMs(spec.ttlSecondsAfterEmpty),
+    ttlUntilExpiredMs: toMs(spec.ttlSecondsUntilExpired),
+    consolidationEnabled: spec.consolidation?.enabled ?? false,
+    limits: spec.limits?.resources === undefined ? null : readAmounts(spec.limits.resources),
+    weight: spec.weight ?? 0,
+    deletionRequestedAtMs: metadata.deletionRequestedAtMs,
+  };
+}
+
+function toMs(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : seconds * 1000;
+}
