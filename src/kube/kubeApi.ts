@@ -1,0 +1,81 @@
+// The port to Kubernetes over a real API server.
+import type { Node } from '../model/node.ts';
+import type { NodeClaim, NodeClaimStatus } from '../model/nodeClaim.ts';
+import type {
+  EventDraft,
+  KubeApi,
+  NodeClaimDraft,
+  NodePatch,
+  ProvisionerStatus,
+  StatusCondition,
+  WriteOutcome,
+} from '../ports/kubeApi.ts';
+import { EventPublisher, type EventSettings } from './events.ts';
+import {
+  createNodeClaim,
+  deleteNodeClaim,
+  releaseNodeClaim,
+  writeEmptySince,
+  writeNodeClaimStatus,
+} from './nodeClaims.ts';
+import { deleteNode, patchNode } from './nodes.ts';
+import { type EvictedPod, evictPod } from './pods.ts';
+import { writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
+import type { KubeTransport } from './transport.ts';
+
+/** Writes go through one transport; each method's contract is the port's. */
+export class ServerKubeApi implements KubeApi {
+  readonly #transport: KubeTransport;
+  readonly #events: EventPublisher;
+
+  constructor(transport: KubeTransport, settings: EventSettings) {
+    this.#transport = transport;
+    this.#events = new EventPublisher(transport, settings);
+  }
+
+  createNodeClaim(
+    draft: NodeClaimDraft,
+  ): Promise<{ readonly kind: 'written' | 'exists'; readonly object: NodeClaim }> {
+    return createNodeClaim(this.#transport, draft);
+  }
+
+  writeNodeClaimStatus(claim: NodeClaim, status: NodeClaimStatus): Promise<WriteOutcome<NodeClaim>> {
+    return writeNodeClaimStatus(this.#transport, claim, status);
+  }
+
+  writeEmptySince(claim: NodeClaim, emptySinceMs: number | null): Promise<WriteOutcome<NodeClaim>> {
+    return writeEmptySince(this.#transport, claim, emptySinceMs);
+  }
+
+  deleteNodeClaim(name: string, uid: string): Promise<'deleted' | 'gone'> {
+    return deleteNodeClaim(this.#transport, name, uid);
+  }
+
+  releaseNodeClaim(name: string): Promise<'released' | 'gone'> {
+    return releaseNodeClaim(this.#transport, name);
+  }
+
+  patchNode(node: Node, patch: NodePatch): Promise<WriteOutcome<Node>> {
+    return patchNode(this.#transport, node, patch);
+  }
+
+  deleteNode(name: string, uid: string): Promise<'deleted' | 'gone'> {
+    return deleteNode(this.#transport, name, uid);
+  }
+
+  evictPod(pod: EvictedPod): Promise<'evicted' | 'blocked' | 'gone'> {
+    return evictPod(this.#transport, pod);
+  }
+
+  writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {
+    return writeProvisionerStatus(this.#transport, name, status);
+  }
+
+  writeNodeTemplateStatus(name: string, conditions: readonly StatusCondition[]): Promise<'written' | 'gone'> {
+    return writeNodeTemplateStatus(this.#transport, name, conditions);
+  }
+
+  publishEvent(event: EventDraft): Promise<void> {
+    return this.#events.publish(event);
+  }
+}

@@ -1,0 +1,56 @@
+// Evictions.
+import { asRaw, textIn } from '../api/objects/raw.ts';
+import { failureOf, KubeApiError } from './apiError.ts';
+import { RESOURCE } from './apiTarget.ts';
+import type { KubeTransport } from './transport.ts';
+
+export interface EvictedPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/**
+ * Evicts one pod. 'blocked' means that it may work later: a disruption budget forbids it now (429), several budgets
+ * cover it (500), the budget kept changing or was slow to answer (409, 504), or its namespace is being deleted (403).
+ * 'gone' also when another pod has taken the name.
+ * Source: Kubernetes, "API-initiated Eviction"; k8s.io/kubernetes/pkg/registry/core/pod/storage/eviction.go.
+ */
+export async function evictPod(
+  transport: KubeTransport,
+  { namespace, name, uid }: EvictedPod,
+): Promise<'evicted' | 'blocked' | 'gone'> {
+  const target = { ...RESOURCE.pods, namespace, name, subresource: 'eviction' };
+  const body = {
+    apiVersion: 'policy/v1',
+    kind: 'Eviction',
+    metadata: { namespace, name },
+    deleteOptions: { preconditions: { uid } },
+  };
+  const expected = [403, 404, 409, 429, 500, 504];
+  const answer = await transport.call({ verb: 'create', target, body, expected });
+  const failure = failureOf(answer.status, answer.body);
+  switch (answer.status) {
+    case 404:
+      return 'gone';
+    case 409:
+      return /\buid\b/i.test(failure.message) ? 'gone' : 'blocked';
+    case 429:
+    case 504:
+      return 'blocked';
+    case 403:
+      if (isNamespaceTerminating(answer.body)) return 'blocked';
+      throw new KubeApiError('create', target, failure);
+    case 500:
+      if (failure.message.includes('PodDisruptionBudget')) return 'blocked';
+      throw new KubeApiError('create', target, failure);
+    default:
+      return 'evicted';
+  }
+}
+
+function isNamespaceTerminating(status: unknown): boolean {
+  const details = asRaw(asRaw(status)?.details);
+  const causes = Array.isArray(details?.causes) ? details.causes : [];
+  return causes.some((cause) => textIn(asRaw(cause), 'reason') === 'NamespaceTerminating');
+}
