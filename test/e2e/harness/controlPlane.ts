@@ -106,14 +106,21 @@ function writeKubeconfig(layout: Pick<Layout, 'url' | 'pki'>, path: string, toke
     'current-context': 'test',
     contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
     clusters: [
-      { name: 'test', cluster: { server: layout.url, 'certificate-authority': join(layout.pki, 'apiserver.crt') } },
+      {
+        name: 'test',
+        cluster: { server: layout.url, 'certificate-authority': join(layout.pki, 'apiserver.crt') },
+      },
     ],
     users: [{ name: 'test', user: { token } }],
   };
   writeFileSync(path, JSON.stringify(config, null, 2), { mode: 0o600 }); // JSON is YAML
 }
 
-async function bringUp(layout: Layout, servers: ServerProcess[], managerArgs: readonly string[]): Promise<Kube> {
+async function bringUp(
+  layout: Layout,
+  servers: ServerProcess[],
+  managerArgs: readonly string[],
+): Promise<Kube> {
   const start = (name: string, args: readonly string[]): void => {
     const command = join(layout.binDir, name);
     servers.push(
@@ -135,7 +142,9 @@ async function bringUp(layout: Layout, servers: ServerProcess[], managerArgs: re
   await ready('kube-apiserver', () => kube.list('/api/v1/namespaces/default/services'));
   start('kube-scheduler', schedulerArgs(layout));
   start('kube-controller-manager', [...controllerManagerArgs(layout), ...managerArgs]);
-  await ready('the default ServiceAccount', () => kube.get('/api/v1/namespaces/default/serviceaccounts/default'));
+  await ready('the default ServiceAccount', () =>
+    kube.get('/api/v1/namespaces/default/serviceaccounts/default'),
+  );
   await ready('the scheduler', () => listens(layout.ports[3] ?? 0));
   return kube;
 }
@@ -194,7 +203,11 @@ function apiServerArgs(layout: Layout): string[] {
 }
 
 function schedulerArgs(layout: Layout): string[] {
-  return [...clientArgs(layout), `--secure-port=${layout.ports[3]}`, `--cert-dir=${join(layout.pki, 'scheduler')}`];
+  return [
+    ...clientArgs(layout),
+    `--secure-port=${layout.ports[3]}`,
+    `--cert-dir=${join(layout.pki, 'scheduler')}`,
+  ];
 }
 
 function controllerManagerArgs(layout: Layout): string[] {
@@ -218,7 +231,11 @@ function clientArgs(layout: Layout): string[] {
   ];
 }
 
-function controlPlane(layout: Layout, kube: Kube, shell: Pick<ControlPlane, 'logTail' | 'stop'>): ControlPlane {
+function controlPlane(
+  layout: Layout,
+  kube: Kube,
+  shell: Pick<ControlPlane, 'logTail' | 'stop'>,
+): ControlPlane {
   const kubectl: ControlPlane['kubectl'] = (args, stdin) =>
     runCommand(join(layout.binDir, 'kubectl'), [`--kubeconfig=${layout.kubeconfigPath}`, ...args], {
       ...(stdin === undefined ? {} : { stdin }),

@@ -104,8 +104,13 @@ export interface MotoOptions {
 export async function buildMoto(): Promise<string> {
   const requirements = join(MOTO_DIR, 'requirements.txt');
   const version = await runCommand('python3', ['--version']);
-  const key = createHash('sha256').update(readFileSync(requirements)).update(version).digest('hex').slice(0, 16);
-  const root = process.env['COOPER_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'cooper');
+  const key = createHash('sha256')
+    .update(readFileSync(requirements))
+    .update(version)
+    .digest('hex')
+    .slice(0, 16);
+  const root =
+    process.env.COOPER_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'cooper');
   const venv = join(root, 'moto', key);
   const python = join(venv, 'bin', 'python');
   if (existsSync(join(venv, 'complete'))) return python;
@@ -113,9 +118,19 @@ export async function buildMoto(): Promise<string> {
   mkdirSync(join(root, 'moto'), { recursive: true });
   console.error('moto: installing into a Python environment (about half a minute, once)');
   await runCommand('python3', ['-m', 'venv', venv]).catch((error: unknown) => {
-    throw new Error(`Python cannot make a virtual environment; on Debian install python3-venv. ${String(error)}`);
+    throw new Error(
+      `Python cannot make a virtual environment; on Debian install python3-venv. ${String(error)}`,
+    );
   });
-  await runCommand(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements]);
+  await runCommand(python, [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '-r',
+    requirements,
+  ]);
   writeFileSync(join(venv, 'complete.partial'), '');
   renameSync(join(venv, 'complete.partial'), join(venv, 'complete'));
   return python;
@@ -157,7 +172,10 @@ export class Moto {
   }
 
   /** How long instances launched or terminated from now on stay pending and shutting-down; both 0 at the start. */
-  async setDurations(durations: { readonly pendingMs?: number; readonly shuttingDownMs?: number }): Promise<void> {
+  async setDurations(durations: {
+    readonly pendingMs?: number;
+    readonly shuttingDownMs?: number;
+  }): Promise<void> {
     await this.#write('settings', durations);
   }
 

@@ -19,7 +19,7 @@ export async function reasonToSkip(): Promise<string | false> {
   }
   if (missing.length === 0) return false;
   const reason = `end-to-end tests need a real control plane and EC2 stand-in; ${missing.join('; ')}`;
-  const ci = process.env['CI'] ?? '';
+  const ci = process.env.CI ?? '';
   if (ci !== '' && ci !== 'false') throw new Error(reason);
   console.error(`skipped: ${reason}`);
   return reason;

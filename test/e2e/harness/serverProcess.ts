@@ -40,11 +40,12 @@ export function startServer(spec: ServerSpec): ServerProcess {
   const log = openSync(logFile, 'a');
   const child = spawn(spec.command, [...spec.args], {
     stdio: ['pipe', log, log],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...spec.env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...spec.env },
     ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
   });
   closeSync(log);
-  if (child.pid === undefined) throw new Error(`${spec.name} could not be started: no program ${spec.command}`);
+  if (child.pid === undefined)
+    throw new Error(`${spec.name} could not be started: no program ${spec.command}`);
   child.stdin?.on('error', () => undefined); // the pipe breaks when the child goes first
   return supervise(spec.name, child, logFile);
 }

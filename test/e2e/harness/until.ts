@@ -47,7 +47,9 @@ export async function holdsFor(
   const start = performance.now();
   while (performance.now() - start < span.durationMs) {
     if (!(await holds())) {
-      throw new Error(`after ${Math.round(performance.now() - start)} ms it no longer held that ${span.what}`);
+      throw new Error(
+        `after ${Math.round(performance.now() - start)} ms it no longer held that ${span.what}`,
+      );
     }
     await sleep(span.intervalMs ?? 200);
   }

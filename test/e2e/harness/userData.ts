@@ -48,7 +48,10 @@ function readText(text: string): NodeBoot {
   if (configs.length > 0) return readNodeConfigs(configs);
   if (text.includes('[settings.kubernetes')) return readBottlerocket(text);
   if (text.includes('/etc/eks/bootstrap.sh')) return readBootstrapScript(text);
-  return { ...NOTHING, problems: ['the user data holds neither NodeConfig, Bottlerocket settings nor bootstrap.sh'] };
+  return {
+    ...NOTHING,
+    problems: ['the user data holds neither NodeConfig, Bottlerocket settings nor bootstrap.sh'],
+  };
 }
 
 /** The bodies of a MIME multipart document, or the text itself. */
@@ -68,7 +71,7 @@ function nodeConfigsIn(part: string): Json[] {
   if (!part.includes('node.eks.aws/')) return [];
   return parseAllDocuments(part)
     .map((document) => document.toJS() as unknown)
-    .filter((value): value is Json => isRecord(value) && value['kind'] === 'NodeConfig');
+    .filter((value): value is Json => isRecord(value) && value.kind === 'NodeConfig');
 }
 
 function isRecord(value: unknown): value is Json {
@@ -98,18 +101,18 @@ function readNodeConfigs(configs: readonly Json[]): NodeBoot {
   const config = configs.reduce(merge);
   const cluster = child(config, 'spec', 'cluster');
   const kubelet = child(config, 'spec', 'kubelet', 'config');
-  const flags = child(config, 'spec', 'kubelet')['flags'];
+  const flags = child(config, 'spec', 'kubelet').flags;
   const problems = ['name', 'apiServerEndpoint', 'certificateAuthority', 'cidr']
     .filter((field) => typeof cluster[field] !== 'string' || cluster[field] === '')
     .map((field) => `nodeadm: NodeConfig has no spec.cluster.${field}`);
   const fromFlags = readKubeletFlags(Array.isArray(flags) ? flags.join('\n') : '');
-  const registered = kubelet['registerWithTaints'];
+  const registered = kubelet.registerWithTaints;
   return {
-    clusterName: String(cluster['name'] ?? ''),
+    clusterName: String(cluster.name ?? ''),
     labels: fromFlags.labels,
     taints: [...fromFlags.taints, ...(Array.isArray(registered) ? (registered as Taint[]) : [])],
-    maxPods: typeof kubelet['maxPods'] === 'number' ? kubelet['maxPods'] : fromFlags.maxPods,
-    kubeReserved: isRecord(kubelet['kubeReserved']) ? (kubelet['kubeReserved'] as Record<string, string>) : null,
+    maxPods: typeof kubelet.maxPods === 'number' ? kubelet.maxPods : fromFlags.maxPods,
+    kubeReserved: isRecord(kubelet.kubeReserved) ? (kubelet.kubeReserved as Record<string, string>) : null,
     systemReserved: child(kubelet, 'systemReserved') as Record<string, string>,
     evictionHard: child(kubelet, 'evictionHard') as Record<string, string>,
     problems,
@@ -117,14 +120,14 @@ function readNodeConfigs(configs: readonly Json[]): NodeBoot {
 }
 
 function readKubeletFlags(flags: string): Pick<NodeBoot, 'labels' | 'taints' | 'maxPods'> {
-  const valueOf = (flag: string): string => new RegExp(`--${flag}[= ]"?([^\\s"']+)`).exec(flags)?.[1] ?? '';
+  const flagValue = (flag: string): string => new RegExp(`--${flag}[= ]"?([^\\s"']+)`).exec(flags)?.[1] ?? '';
   const labels: Record<string, string> = {};
-  for (const pair of valueOf('node-labels').split(',').filter(Boolean)) {
+  for (const pair of flagValue('node-labels').split(',').filter(Boolean)) {
     const at = pair.indexOf('=');
     labels[at < 0 ? pair : pair.slice(0, at)] = at < 0 ? '' : pair.slice(at + 1);
   }
-  const taints = valueOf('register-with-taints').split(',').filter(Boolean).map(readTaint);
-  const maxPods = valueOf('max-pods');
+  const taints = flagValue('register-with-taints').split(',').filter(Boolean).map(readTaint);
+  const maxPods = flagValue('max-pods');
   return { labels, taints, maxPods: maxPods === '' ? null : Number(maxPods) };
 }
 
@@ -145,8 +148,11 @@ function readBootstrapScript(text: string): NodeBoot {
 function readBottlerocket(text: string): NodeBoot {
   const tables = tomlTables(text);
   const main = tables.get('settings.kubernetes') ?? {};
-  const taints = Object.entries(tables.get('settings.kubernetes.node-taints') ?? {}).flatMap(([key, values]) =>
-    (Array.isArray(values) ? (values as string[]) : [String(values)]).map((value) => readTaint(`${key}=${value}`)),
+  const taints = Object.entries(tables.get('settings.kubernetes.node-taints') ?? {}).flatMap(
+    ([key, values]) =>
+      (Array.isArray(values) ? (values as string[]) : [String(values)]).map((value) =>
+        readTaint(`${key}=${value}`),
+      ),
   );
   const maxPods = main['max-pods'];
   const reserved = tables.get('settings.kubernetes.kube-reserved');
