@@ -1,0 +1,42 @@
+// Bins: nodes to buy while the plan is still being made.
+import type { CapacityTable } from './capacityTable.ts';
+import type { Filler } from './fill.ts';
+import { chargeOf, type LimitCharge, type LimitLedger } from './limits.ts';
+import type { LotStore } from './lots.ts';
+import type { Vector } from './resourceAxis.ts';
+import type { ScopeTable } from './scopes.ts';
+
+/** One node to buy: what it holds, what it may be, and the cheapest offer that it is priced as. */
+export interface Bin {
+  readonly provisioner: number;
+  readonly scope: number;
+  readonly offer: number;
+  readonly usdPerHour: number;
+  readonly used: Vector;
+  readonly lots: readonly number[];
+  readonly counts: readonly number[];
+}
+
+/** All that packing steps work with. */
+export interface Workshop {
+  readonly store: LotStore;
+  readonly capacity: CapacityTable;
+  readonly scopes: ScopeTable;
+  readonly ledger: LimitLedger;
+  readonly filler: Filler;
+}
+
+/** What a node of this offer counts towards limits. */
+export function offerCharge(
+  capacity: CapacityTable,
+  provisioner: number,
+  bin: Pick<Bin, 'offer' | 'usdPerHour'>,
+): LimitCharge {
+  const { compiled } = capacity.provisioner(provisioner);
+  const type = compiled.types[capacity.offer(provisioner, bin.offer).type];
+  return chargeOf(type?.capacity ?? {}, bin.usdPerHour);
+}
+
+export function provisionerName(capacity: CapacityTable, provisioner: number): string {
+  return capacity.provisioner(provisioner).compiled.provisioner.name;
+}

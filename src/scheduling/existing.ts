@@ -1,0 +1,61 @@
+// Pods onto capacity that is there or bought already, before anything new is looked at.
+import type { Workshop } from './bins.ts';
+import { ANY_SCOPE, type Filling, menuOf } from './fill.ts';
+import type { PlacementTable } from './placements.ts';
+import { fitsWithin, type ResourceAxis, toVector, type Vector } from './resourceAxis.ts';
+import type { Target } from './targets.ts';
+import { isAttachment } from './volumes.ts';
+
+const UNLIMITED = 1e9;
+
+/** Pods that one target takes. */
+export interface TargetFilling {
+  readonly target: Target;
+  readonly filling: Filling;
+}
+
+/** Fills the targets in their order; takes the pods out of the store. */
+export function fillTargets(
+  shop: Workshop,
+  targets: readonly Target[],
+  placements: PlacementTable,
+): TargetFilling[] {
+  const { store, filler } = shop;
+  const fillings: TargetFilling[] = [];
+  const least = leastRequests(store.shapes, store.axis);
+  for (const target of targets) {
+    if (!target.open) continue;
+    const room = targetRoom(target, store.axis);
+    if (!fitsWithin(least, room)) continue;
+    const lots: number[] = [];
+    for (let lot = 0; lot < store.lots.length; lot++) {
+      if ((store.left[lot] as number) === 0) continue;
+      const { requests, placement } = store.lot(lot);
+      if (fitsWithin(requests, room) && placements.allows(placement, target)) lots.push(lot);
+    }
+    if (lots.length === 0) continue;
+    const weights = new Float64Array(room.length).fill(1);
+    const menu = menuOf(store, lots);
+    const filling = filler.fill({ menu, room, weights, scope: ANY_SCOPE, provisioner: -1 });
+    if (filling.lots.length > 0) fillings.push({ target, filling });
+  }
+  return fillings;
+}
+
+function leastRequests(shapes: readonly Vector[], axis: ResourceAxis): Vector {
+  const least = new Float64Array(axis.size).fill(shapes.length === 0 ? 0 : Number.POSITIVE_INFINITY);
+  for (const shape of shapes) {
+    for (let place = 0; place < least.length; place++) {
+      least[place] = Math.min(least[place] as number, shape[place] as number);
+    }
+  }
+  return least;
+}
+
+function targetRoom(target: Target, axis: ResourceAxis): Vector {
+  const room = toVector(axis, target.available);
+  for (const [place, name] of axis.names.entries()) {
+    if (isAttachment(name) && target.available[name] === undefined) room[place] = UNLIMITED;
+  }
+  return room;
+}

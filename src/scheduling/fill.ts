@@ -1,0 +1,206 @@
+// Filling one node: the shape that goes best with the room that is left, again and again, until nothing fits.
+import type { LotStore } from './lots.ts';
+import type { Vector } from './resourceAxis.ts';
+import { NO_SCOPE, type ScopeTable } from './scopes.ts';
+
+/** Lots that may go on a node at all, by shape. Lots that run out are dropped as they are met. */
+export interface Menu {
+  readonly shapes: number[];
+  readonly lotsOfShape: number[][];
+}
+
+/** What goes on one node: lots and how many pods of each. */
+export interface Filling {
+  readonly lots: number[];
+  readonly counts: number[];
+  readonly used: Vector;
+  readonly scope: number;
+}
+
+export interface FillRequest {
+  readonly menu: Menu;
+  readonly room: Vector;
+  /** By resource: how much a share of the room counts when shapes are compared. */
+  readonly weights: Vector;
+  /** What the node may be; ANY_SCOPE for a node that is there already. */
+  readonly scope: number;
+  readonly provisioner: number;
+}
+
+export const ANY_SCOPE = -2;
+const NO_CAP = 0x7fffffff;
+
+/** Puts lots into a menu; `order` says which lots of one shape go first. */
+export function menuOf(store: LotStore, lots: readonly number[]): Menu {
+  const byShape = new Map<number, number[]>();
+  for (const lot of lots) {
+    const shape = store.shapeOf[lot] as number;
+    const held = byShape.get(shape);
+    if (held === undefined) byShape.set(shape, [lot]);
+    else held.push(lot);
+  }
+  return { shapes: [...byShape.keys()], lotsOfShape: [...byShape.values()] };
+}
+
+/** One filler for a pass: its scratch memory is reused from node to node. */
+export class Filler {
+  readonly #store: LotStore;
+  readonly #scopes: ScopeTable;
+  readonly #counts: Int32Array;
+  readonly #caps: Int32Array;
+  readonly #touched: number[] = [];
+  readonly #alive: Int32Array;
+  readonly #room: Float64Array;
+  readonly #factors: Float64Array;
+
+  constructor(store: LotStore, scopes: ScopeTable) {
+    this.#store = store;
+    this.#scopes = scopes;
+    this.#counts = new Int32Array(store.counters);
+    this.#caps = new Int32Array(store.counters).fill(NO_CAP);
+    this.#alive = new Int32Array(store.shapes.length);
+    this.#room = new Float64Array(store.axis.size);
+    this.#factors = new Float64Array(store.axis.size);
+  }
+
+  /** Sets counters of pods that are on the node already, before `fill`. */
+  preset(counter: number, count: number, cap: number): void {
+    this.#touched.push(counter);
+    this.#counts[counter] = (this.#counts[counter] as number) + count;
+    this.#caps[counter] = Math.min(this.#caps[counter] as number, cap);
+  }
+
+  /** Takes pods out of the store's `left` and says which; the caller puts them back if it does not want them. */
+  fill({ menu, room, weights, scope: startScope, provisioner }: FillRequest): Filling {
+    const left = this.#store.left;
+    this.#room.set(room);
+    this.#setFactors(weights, room);
+    let alive = menu.shapes.length;
+    for (let slot = 0; slot < alive; slot++) this.#alive[slot] = slot;
+    const filling = { lots: [] as number[], counts: [] as number[], used: new Float64Array(room.length) };
+    let scope = startScope;
+    while (alive > 0) {
+      const { best, stillAlive } = this.#bestShape(menu, alive);
+      alive = stillAlive;
+      if (best < 0) break;
+      const slot = this.#alive[best] as number;
+      const lot = this.#firstLot(menu.lotsOfShape[slot] as number[], scope, provisioner);
+      if (lot < 0) {
+        alive--;
+        this.#alive[best] = this.#alive[alive] as number;
+        continue;
+      }
+      if (startScope !== ANY_SCOPE) {
+        scope = this.#scopes.intersect(scope, this.#store.lot(lot).scopes[provisioner] as number);
+      }
+      this.#take(lot, filling);
+      left[lot] = (left[lot] as number) - 1;
+    }
+    this.#reset();
+    return { ...filling, scope };
+  }
+
+  #setFactors(weights: Vector, room: Vector): void {
+    for (let place = 0; place < room.length; place++) {
+      const size = room[place] as number;
+      this.#factors[place] = size > 0 ? (weights[place] as number) / (size * size) : 0;
+    }
+  }
+
+  /** The shape that fits and scores best; shapes that no longer fit are dropped from the alive ones. */
+  #bestShape(menu: Menu, alive: number): { readonly best: number; readonly stillAlive: number } {
+    const size = this.#room.length;
+    let best = -1;
+    let bestScore = -1;
+    let stillAlive = alive;
+    for (let index = 0; index < stillAlive; index++) {
+      const shape = this.#store.shapes[menu.shapes[this.#alive[index] as number] as number] as Vector;
+      let score = 0;
+      let fits = true;
+      for (let place = 0; place < size; place++) {
+        const asked = shape[place] as number;
+        const there = this.#room[place] as number;
+        if (asked > there) {
+          fits = false;
+          break;
+        }
+        score += asked * there * (this.#factors[place] as number);
+      }
+      if (!fits) {
+        stillAlive--;
+        this.#alive[index] = this.#alive[stillAlive] as number;
+        index--;
+      } else if (score > bestScore) {
+        bestScore = score;
+        best = index;
+      }
+    }
+    return { best, stillAlive };
+  }
+
+  #firstLot(lots: number[], scope: number, provisioner: number): number {
+    const { left } = this.#store;
+    for (const lot of lots) {
+      if ((left[lot] as number) === 0) continue;
+      if (!this.#countersAllow(lot)) continue;
+      if (scope === ANY_SCOPE) return lot;
+      const other = this.#store.lot(lot).scopes[provisioner] as number;
+      if (other === scope || (other >= 0 && this.#scopes.intersect(scope, other) !== NO_SCOPE)) return lot;
+    }
+    return -1;
+  }
+
+  #countersAllow(lotId: number): boolean {
+    const { matches, caps } = this.#store.lot(lotId);
+    for (const counter of matches) {
+      if ((this.#counts[counter] as number) + 1 > (this.#caps[counter] as number)) return false;
+    }
+    for (const { counter, cap } of caps) {
+      const added = matches.includes(counter) ? 1 : 0;
+      if ((this.#counts[counter] as number) + added > cap) return false;
+    }
+    return true;
+  }
+
+  #take(
+    lotId: number,
+    filling: { readonly lots: number[]; readonly counts: number[]; readonly used: Vector },
+  ): void {
+    const { requests, matches, caps } = this.#store.lot(lotId);
+    for (let place = 0; place < requests.length; place++) {
+      const asked = requests[place] as number;
+      this.#room[place] = (this.#room[place] as number) - asked;
+      filling.used[place] = (filling.used[place] as number) + asked;
+    }
+    for (const counter of matches) {
+      this.#touched.push(counter);
+      this.#counts[counter] = (this.#counts[counter] as number) + 1;
+    }
+    for (const { counter, cap } of caps) {
+      this.#touched.push(counter);
+      this.#caps[counter] = Math.min(this.#caps[counter] as number, cap);
+    }
+    const at = filling.lots.indexOf(lotId);
+    if (at < 0) {
+      filling.lots.push(lotId);
+      filling.counts.push(1);
+    } else {
+      filling.counts[at] = (filling.counts[at] as number) + 1;
+    }
+  }
+
+  #reset(): void {
+    for (const counter of this.#touched) {
+      this.#counts[counter] = 0;
+      this.#caps[counter] = NO_CAP;
+    }
+    this.#touched.length = 0;
+  }
+}
+
+/** Puts the pods of a filling back. */
+export function putBack(store: LotStore, { lots, counts }: Pick<Filling, 'lots' | 'counts'>): void {
+  for (const [at, lot] of lots.entries()) {
+    store.left[lot] = (store.left[lot] as number) + (counts[at] as number);
+  }
+}

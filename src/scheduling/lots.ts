@@ -1,0 +1,66 @@
+// Lots: pods that the packer may exchange freely, as counts, in typed arrays by lot and by shape.
+import type { Placement } from './placements.ts';
+import type { ResourceAxis, Vector } from './resourceAxis.ts';
+
+/** At most `cap` pods that count for `counter` may share a node with this pod, itself included. */
+export interface CounterCap {
+  readonly counter: number;
+  readonly cap: number;
+}
+
+export interface Lot {
+  /** Pod keys in the order in which they are handed out. */
+  readonly pods: readonly string[];
+  /** The pods' class, for refusals. */
+  readonly classOf: readonly number[];
+  readonly requests: Vector;
+  readonly placement: Placement;
+  /** By Provisioner: the scope chosen, NO_SCOPE where the pods cannot go. */
+  readonly scopes: readonly number[];
+  /** Per-node counters that each pod adds one to, ascending. */
+  readonly matches: readonly number[];
+  readonly caps: readonly CounterCap[];
+  readonly priority: number;
+}
+
+/** Lots with equal requests are one shape: the fill looks at shapes first, of which there are few. */
+export class LotStore {
+  readonly axis: ResourceAxis;
+  readonly lots: readonly Lot[];
+  /** Pods of the lot that have no place yet. */
+  readonly left: Int32Array;
+  readonly shapeOf: Int32Array;
+  readonly shapes: readonly Vector[];
+  readonly counters: number;
+
+  constructor(lots: readonly Lot[], axis: ResourceAxis, counters: number) {
+    this.axis = axis;
+    this.lots = lots;
+    this.counters = counters;
+    this.left = Int32Array.from(lots, (lot) => lot.pods.length);
+    this.shapeOf = new Int32Array(lots.length);
+    const shapes: Vector[] = [];
+    const byKey = new Map<string, number>();
+    for (const [id, lot] of lots.entries()) {
+      const key = lot.requests.join(',');
+      let shape = byKey.get(key);
+      if (shape === undefined) {
+        shape = shapes.length;
+        shapes.push(lot.requests);
+        byKey.set(key, shape);
+      }
+      this.shapeOf[id] = shape;
+    }
+    this.shapes = shapes;
+  }
+
+  lot(id: number): Lot {
+    const lot = this.lots[id];
+    if (lot === undefined) throw new Error(`no lot ${id}`);
+    return lot;
+  }
+
+  get anyLeft(): boolean {
+    return this.left.some((count) => count > 0);
+  }
+}

@@ -1,0 +1,124 @@
+// Where a pod may go by its own labels, taints and volumes: a scope on each Provisioner, and fitting targets.
+import type { NodeSelectorTerm, PodSpec } from '../model/pod.ts';
+import { intersectRequirements, type RequirementSet } from '../model/requirementSet.ts';
+import { formatTaint, type Toleration, untoleratedTaint } from '../model/taint.ts';
+import { type Bits, unionBits } from './bits.ts';
+import type { CapacityTable } from './capacityTable.ts';
+import {
+  type CompiledProvisioner,
+  labelConflict,
+  offersAllowing,
+  openConditions,
+} from './compiledProvisioner.ts';
+import { labelsKey, NO_SCOPE, type ScopeTable } from './scopes.ts';
+import { surely, type Target } from './targets.ts';
+import { requirementAlternatives } from './terms.ts';
+
+/** Why a Provisioner cannot take the pod at all. */
+export interface PlacementProblem {
+  readonly code: 'LabelMismatch' | 'LabelUndefined' | 'TaintNotTolerated' | 'NoCapacity';
+  /** The label key, or the taint as kubectl writes it; '' for none. */
+  readonly subject: string;
+}
+
+export interface Placement {
+  readonly key: string;
+  readonly alternatives: readonly RequirementSet[];
+  readonly tolerations: readonly Toleration[];
+  /** By Provisioner: all scopes, of which one must be chosen; empty when there is none. */
+  readonly scopes: readonly (readonly number[])[];
+  /** By Provisioner: why there is no scope; null when there is one. */
+  readonly problems: readonly (PlacementProblem | null)[];
+}
+
+const NO_ALTERNATIVE: PlacementProblem = { code: 'LabelMismatch', subject: '' };
+
+/** All placements of one planning pass, one for each distinct set of conditions. */
+export class PlacementTable {
+  readonly #capacity: CapacityTable;
+  readonly #scopes: ScopeTable;
+  readonly #byKey = new Map<string, Placement>();
+  readonly #onTargets = new Map<Placement, Map<Target, boolean>>();
+
+  constructor(capacity: CapacityTable, scopes: ScopeTable) {
+    this.#capacity = capacity;
+    this.#scopes = scopes;
+  }
+
+  /** Where pods of this spec with such volumes may go. */
+  of(spec: PodSpec, volumeTerms: readonly (readonly NodeSelectorTerm[])[]): Placement {
+    const { nodeSelector, nodeAffinity, tolerations } = spec;
+    const key = JSON.stringify([nodeSelector, nodeAffinity, tolerations, volumeTerms]);
+    return (
+      this.#byKey.get(key) ??
+      this.#add(key, requirementAlternatives({ nodeSelector, nodeAffinity }, volumeTerms), tolerations)
+    );
+  }
+
+  /** The same with further conditions. */
+  narrow(placement: Placement, conditions: RequirementSet): Placement {
+    const key = `${placement.key}&${labelsKey(conditions)}`;
+    const held = this.#byKey.get(key);
+    if (held !== undefined) return held;
+    const alternatives = placement.alternatives.map((one) => intersectRequirements(one, conditions));
+    return this.#add(key, alternatives, placement.tolerations);
+  }
+
+  #add(key: string, alternatives: readonly RequirementSet[], tolerations: readonly Toleration[]): Placement {
+    const scopes: (readonly number[])[] = [];
+    const problems: (PlacementProblem | null)[] = [];
+    for (const [index, { compiled }] of this.#capacity.provisioners.entries()) {
+      const taint = untoleratedTaint(compiled.provisioner.taints, tolerations);
+      if (taint !== null) {
+        scopes.push([]);
+        problems.push({ code: 'TaintNotTolerated', subject: formatTaint(taint) });
+        continue;
+      }
+      const { found, problem } = this.#scopesOn(index, compiled, alternatives);
+      scopes.push(found);
+      problems.push(problem);
+    }
+    const placement = { key, alternatives, tolerations, scopes, problems };
+    this.#byKey.set(key, placement);
+    return placement;
+  }
+
+  #scopesOn(
+    index: number,
+    compiled: CompiledProvisioner,
+    alternatives: readonly RequirementSet[],
+  ): { readonly found: readonly number[]; readonly problem: PlacementProblem | null } {
+    const byLabels = new Map<string, { offers: Bits; labels: RequirementSet }>();
+    let problem: PlacementProblem = NO_ALTERNATIVE;
+    for (const conditions of alternatives) {
+      const conflict = labelConflict(compiled, conditions);
+      if (conflict !== null) {
+        problem = { code: conflict.code, subject: conflict.key };
+        continue;
+      }
+      const labels = openConditions(compiled, conditions);
+      const offers = offersAllowing(compiled, conditions);
+      const held = byLabels.get(labelsKey(labels));
+      if (held === undefined) byLabels.set(labelsKey(labels), { offers, labels });
+      else held.offers = unionBits(held.offers, offers);
+      problem = { code: 'NoCapacity', subject: '' };
+    }
+    const found = [...byLabels.values()]
+      .map(({ offers, labels }) => this.#scopes.intern(index, offers, labels))
+      .filter((scope) => scope !== NO_SCOPE);
+    return { found, problem: found.length > 0 ? null : problem };
+  }
+
+  /** True when the target's labels and taints let the pod on. */
+  allows(placement: Placement, target: Target): boolean {
+    const held = this.#onTargets.get(placement) ?? new Map<Target, boolean>();
+    this.#onTargets.set(placement, held);
+    const known = held.get(target);
+    if (known !== undefined) return known;
+    const allowed =
+      untoleratedTaint(target.taints, placement.tolerations) === null &&
+      placement.alternatives.some((conditions) => surely(target.labels, conditions));
+    held.set(target, allowed);
+    return allowed;
+  }
+}

@@ -1,0 +1,156 @@
+// Bins written out as the NodeClaims that the controllers store: requirements, labels, types and pods.
+import { LABEL } from '../model/labels.ts';
+import type { NodeClaimSpec } from '../model/nodeClaim.ts';
+import type { PlannedNodeClaim } from '../model/plan.ts';
+import type { Requirement } from '../model/requirement.ts';
+import {
+  allows,
+  intersectRequirements,
+  type RequirementSet,
+  requirementSet,
+  toRequirements,
+  type ValueSet,
+} from '../model/requirementSet.ts';
+import { addResources, type Resources } from '../model/resources.ts';
+import type { Bin, Workshop } from './bins.ts';
+import { hasBit } from './bits.ts';
+import type { CapacityTable } from './capacityTable.ts';
+import { type CompiledProvisioner, compareText, type Offer } from './compiledProvisioner.ts';
+import { chargeOf, type LimitCharge, largerCharge } from './limits.ts';
+import { fitsWithin, fromVector } from './resourceAxis.ts';
+import { isAttachment } from './volumes.ts';
+
+/** What CreateFleet takes in one call. */
+const MOST_TYPES = 60;
+/**
+ * Spot is bought by price and capacity together, so any type on the list may be chosen: it may cost this much more
+ * than the cheapest. On-demand is bought at the lowest price, so a longer list costs nothing.
+ */
+const SPOT_PRICE_SLACK = 1.2;
+const ON_DEMAND_PRICE_SLACK = 2;
+
+/** Writes one bin out. Charges the ledger the difference when the claim may become a larger type than planned. */
+export function plannedNodeClaim(bin: Bin, pods: readonly string[], shop: Workshop): PlannedNodeClaim {
+  const { compiled } = shop.capacity.provisioner(bin.provisioner);
+  const offer = shop.capacity.offer(bin.provisioner, bin.offer);
+  const types = listedTypes(bin, offer, shop);
+  const first = compiled.types[offer.type];
+  if (first === undefined) throw new Error(`no type ${offer.type}`);
+  return {
+    spec: claimSpec(bin, { compiled, offer, types }, shop.capacity),
+    instanceType: first.name,
+    zone: offer.zone,
+    capacityType: offer.capacityType,
+    usdPerHour: bin.usdPerHour,
+    allocatable: first.allocatable,
+    pods: [...pods].sort(compareText),
+  };
+}
+
+/** Types that hold the pods in the zone and capacity type chosen, at an acceptable price, cheapest first. */
+function listedTypes(bin: Bin, chosen: Offer, { capacity, scopes, ledger }: Workshop): readonly number[] {
+  const { provisioner } = bin;
+  const { compiled, room } = capacity.provisioner(provisioner);
+  const { offers } = scopes.at(bin.scope);
+  const name = compiled.provisioner.name;
+  const slack = chosen.capacityType === 'spot' ? SPOT_PRICE_SLACK : ON_DEMAND_PRICE_SLACK;
+  const most = bin.usdPerHour * slack + 1e-12;
+  let charge = chargeOf(compiled.types[chosen.type]?.capacity ?? {}, bin.usdPerHour);
+  const listed: { readonly type: number; readonly usdPerHour: number }[] = [];
+  for (const [id, offer] of compiled.offers.entries()) {
+    if (offer.usdPerHour > most || listed.length >= MOST_TYPES) break;
+    if (offer.zone !== chosen.zone || offer.capacityType !== chosen.capacityType || !hasBit(offers, id))
+      continue;
+    const usdPerHour = capacity.price(provisioner, id, bin.used);
+    if (usdPerHour > most || !fitsWithin(bin.used, room[offer.type] ?? new Float64Array())) continue;
+    const larger = largerCharge(charge, chargeOf(compiled.types[offer.type]?.capacity ?? {}, usdPerHour));
+    const extra = difference(larger, charge);
+    if (ledger.times(name, extra) < 1) continue;
+    ledger.add(name, extra, 1);
+    charge = larger;
+    listed.push({ type: offer.type, usdPerHour });
+  }
+  listed.sort((left, right) => left.usdPerHour - right.usdPerHour);
+  return listed.map(({ type }) => type);
+}
+
+function difference(larger: LimitCharge, charge: LimitCharge): LimitCharge {
+  return Object.fromEntries(
+    Object.entries(larger).map(([name, amount]) => [name, amount - (charge[name] ?? 0)]),
+  );
+}
+
+interface ChosenTypes {
+  readonly compiled: CompiledProvisioner;
+  readonly offer: Offer;
+  readonly types: readonly number[];
+}
+
+function claimSpec(
+  bin: Bin,
+  { compiled, offer, types }: ChosenTypes,
+  capacity: CapacityTable,
+): NodeClaimSpec {
+  const { provisioner } = compiled;
+  const names = types.map((type) => compiled.types[type]?.name ?? '');
+  const chosen = requirementSet([
+    { key: LABEL.instanceType, operator: 'In', values: names },
+    { key: LABEL.zone, operator: 'In', values: [offer.zone] },
+    { key: LABEL.capacityType, operator: 'In', values: [offer.capacityType] },
+  ]);
+  const scope = capacity.scope(bin.scope);
+  const narrowed = intersectRequirements(intersectRequirements(compiled.requirements, scope.labels), chosen);
+  const requirements = settled(narrowed, compiled);
+  return {
+    provisioner: provisioner.name,
+    nodeClassRef: provisioner.nodeClassRef,
+    labels: { ...provisioner.labels, ...labelsOf(requirements), [LABEL.provisioner]: provisioner.name },
+    annotations: provisioner.annotations,
+    taints: provisioner.taints,
+    startupTaints: provisioner.startupTaints,
+    kubelet: provisioner.kubelet,
+    requirements,
+    instanceTypes: names,
+    requests: requestsOf(bin, types, capacity),
+  };
+}
+
+/** Custom labels get one value, since the node is made with it; what the types decide stays open. */
+function settled(narrowed: RequirementSet, compiled: CompiledProvisioner): readonly Requirement[] {
+  const settledSet = new Map<string, ValueSet>();
+  for (const [key, set] of narrowed) {
+    const custom = !compiled.typeKeys.has(key) && key !== LABEL.instanceType && key !== LABEL.region;
+    const value = custom && set.values.size > 0 && !set.complement ? [...set.values].sort()[0] : undefined;
+    settledSet.set(key, value === undefined ? set : { ...set, values: new Set([value]) });
+  }
+  return toRequirements(settledSet);
+}
+
+function labelsOf(requirements: readonly Requirement[]): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const { key, operator, values } of requirements) {
+    if (operator === 'In' && values.length === 1) labels[key] = values[0] ?? '';
+  }
+  return labels;
+}
+
+/** Pods and the most that daemons ask for on any of the types. */
+function requestsOf(bin: Bin, types: readonly number[], capacity: CapacityTable): Resources {
+  const { daemons } = capacity.provisioner(bin.provisioner);
+  const most = new Float64Array(capacity.axis.size);
+  for (const type of types) {
+    for (const [place, amount] of (daemons.byType[type] ?? []).entries()) {
+      most[place] = Math.max(most[place] as number, amount);
+    }
+  }
+  const all = addResources(fromVector(capacity.axis, bin.used), fromVector(capacity.axis, most));
+  return Object.fromEntries(Object.entries(all).filter(([name]) => !isAttachment(name)));
+}
+
+/** A value that the set allows; null when it names none. */
+export function anyValue(set: ValueSet): string | null {
+  if (!set.complement) return [...set.values].sort()[0] ?? null;
+  if (set.greaterThan !== null) return String(set.greaterThan + 1);
+  if (set.lessThan !== null) return String(set.lessThan - 1);
+  return ['any', 'other', 'another'].find((value) => allows(set, value)) ?? null;
+}

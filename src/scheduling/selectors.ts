@@ -1,0 +1,97 @@
+// Pod selectors in play: interned with the namespaces they look into, and matched against labels once per label set.
+import { type LabelSelector, selectorMatches } from '../model/labelSelector.ts';
+import type { PodAffinityTerm } from '../model/pod.ts';
+import type { Namespace } from '../model/workloads.ts';
+
+interface InternedSelector {
+  readonly selector: LabelSelector;
+  /** Namespaces looked into; null for all. */
+  readonly namespaces: ReadonlySet<string> | null;
+}
+
+export const NO_SELECTOR = -1;
+
+/** All selectors of one planning pass, by number. Intern all of them before asking for matches. */
+export class SelectorTable {
+  readonly #namespaces: readonly Namespace[];
+  readonly #selectors: InternedSelector[] = [];
+  readonly #byKey = new Map<string, number>();
+  readonly #matches = new Map<string, readonly number[]>();
+  /** Selectors that need `key=value`, by that text; those that need no one value. */
+  readonly #byPair = new Map<string, number[]>();
+  readonly #withoutPair: number[] = [];
+
+  constructor(namespaces: readonly Namespace[]) {
+    this.#namespaces = namespaces;
+  }
+
+  get size(): number {
+    return this.#selectors.length;
+  }
+
+  /** A selector over the pod's own namespace (topology spread). A null selector matches nothing. */
+  internOwn(selector: LabelSelector | null, namespace: string): number {
+    return selector === null ? NO_SELECTOR : this.#intern(selector, new Set([namespace]));
+  }
+
+  /** The pods that a pod affinity term speaks of. Source: Kubernetes API, PodAffinityTerm. */
+  internTerm(term: PodAffinityTerm, ownNamespace: string): number {
+    if (term.selector === null) return NO_SELECTOR;
+    return this.#intern(term.selector, this.#namespacesOf(term, ownNamespace));
+  }
+
+  #namespacesOf(term: PodAffinityTerm, ownNamespace: string): ReadonlySet<string> | null {
+    const { namespaceSelector, namespaces } = term;
+    if (namespaceSelector === null) return new Set(namespaces.length > 0 ? namespaces : [ownNamespace]);
+    if (namespaceSelector.expressions.length === 0) return null;
+    const selected = this.#namespaces.filter((one) => selectorMatches(namespaceSelector, one.labels));
+    return new Set([...namespaces, ...selected.map((one) => one.name)]);
+  }
+
+  #intern(selector: LabelSelector, namespaces: ReadonlySet<string> | null): number {
+    const where = namespaces === null ? '*' : [...namespaces].sort().join(',');
+    const key = `${where}|${JSON.stringify(selector.expressions)}`;
+    const held = this.#byKey.get(key);
+    if (held !== undefined) return held;
+    const id = this.#selectors.length;
+    this.#selectors.push({ selector, namespaces });
+    this.#byKey.set(key, id);
+    this.#matches.clear();
+    this.#index(id, selector);
+    return id;
+  }
+
+  #index(id: number, selector: LabelSelector): void {
+    const exact = selector.expressions.find((one) => one.operator === 'In');
+    if (exact === undefined) {
+      this.#withoutPair.push(id);
+      return;
+    }
+    for (const value of new Set(exact.values)) {
+      const pair = `${exact.key}=${value}`;
+      const held = this.#byPair.get(pair);
+      if (held === undefined) this.#byPair.set(pair, [id]);
+      else held.push(id);
+    }
+  }
+
+  /** The selectors that match a pod with these labels in that namespace, ascending. */
+  matchesOf(namespace: string, labels: Readonly<Record<string, string>>): readonly number[] {
+    if (this.#selectors.length === 0) return [];
+    const key = `${namespace}|${JSON.stringify(labels)}`;
+    const held = this.#matches.get(key);
+    if (held !== undefined) return held;
+    const candidates = [...this.#withoutPair];
+    for (const name in labels) candidates.push(...(this.#byPair.get(`${name}=${labels[name]}`) ?? []));
+    const matches = candidates.filter((id) => this.#isMatch(id, namespace, labels)).sort((a, b) => a - b);
+    this.#matches.set(key, matches);
+    return matches;
+  }
+
+  #isMatch(id: number, namespace: string, labels: Readonly<Record<string, string>>): boolean {
+    const one = this.#selectors[id];
+    if (one === undefined) return false;
+    if (one.namespaces !== null && !one.namespaces.has(namespace)) return false;
+    return selectorMatches(one.selector, labels);
+  }
+}

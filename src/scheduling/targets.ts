@@ -1,0 +1,249 @@
+// Capacity that is there already: nodes, and claims on their way to become nodes.
+
+import type { InstanceType } from '../model/instanceType.ts';
+import { DISRUPTED_TAINT_KEY, LABEL, normalizeLabel, UNREGISTERED_TAINT_KEY } from '../model/labels.ts';
+import type { Node } from '../model/node.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import { hasCondition } from '../model/nodeClaim.ts';
+import { isOwnedByDaemonSet, isTerminal, type Pod } from '../model/pod.ts';
+import { allows, allowsAbsence, type RequirementSet, requirementSet } from '../model/requirementSet.ts';
+import { addResources, type Resources, subtractResources } from '../model/resources.ts';
+import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import { formatTaint, type Taint, untoleratedTaint } from '../model/taint.ts';
+import { compareText } from './compiledProvisioner.ts';
+import { requirementAlternatives } from './terms.ts';
+import { attachmentName, type VolumeIndex, volumeNeeds } from './volumes.ts';
+
+/** The values a label may turn out to have; one for a node that is there, perhaps more for a claim. */
+export type PossibleLabels = ReadonlyMap<string, ReadonlySet<string>>;
+
+export interface Target {
+  readonly kind: 'node' | 'nodeClaim';
+  readonly name: string;
+  readonly labels: PossibleLabels;
+  readonly taints: readonly Taint[];
+  /** What is left for pods; a resource that is absent has none, except places to attach volumes. */
+  readonly available: Resources;
+  /** Pods on it that count, for rules that look at other pods. */
+  readonly pods: readonly Pod[];
+  /** False for nodes that take no pods but whose pods still count (cordoned, leaving). */
+  readonly open: boolean;
+}
+
+const UNLIMITED = 1e9;
+
+/** Taints of a node that is still coming up; the kubelet or cloud controller takes them off. */
+const EPHEMERAL_TAINTS: ReadonlySet<string> = new Set([
+  'node.kubernetes.io/not-ready',
+  'node.kubernetes.io/unreachable',
+  'node.cloudprovider.kubernetes.io/uninitialized',
+  UNREGISTERED_TAINT_KEY,
+]);
+
+/** All nodes and claims in flight, sorted by name: claims first, since they were bought for pods that wait. */
+export function targetsOf(snapshot: ClusterSnapshot, catalogue: Catalogue, volumes: VolumeIndex): Target[] {
+  const podsByNode = Map.groupBy(
+    snapshot.pods.filter((pod) => pod.nodeName !== '' && !isTerminal(pod)),
+    (pod) => pod.nodeName,
+  );
+  const claimOfNode = claimsByNode(snapshot);
+  const nodeNames = new Set(snapshot.nodes.map((node) => node.name));
+  const linked = new Set([...claimOfNode.values()].map((claim) => claim.name));
+  const claims = snapshot.nodeClaims
+    .filter((claim) => claim.deletionRequestedAtMs === null)
+    .filter((claim) => !linked.has(claim.name) && !nodeNames.has(claim.status.nodeName))
+    .map((claim) => claimTarget(claim, { snapshot, catalogue }));
+  const nodes = snapshot.nodes.map((node) => {
+    const pods = podsByNode.get(node.name) ?? [];
+    return nodeTarget({ node, claim: claimOfNode.get(node.name) ?? null, pods }, snapshot, volumes);
+  });
+  const byName = (left: Target, right: Target): number => compareText(left.name, right.name);
+  return [...claims.sort(byName), ...nodes.sort(byName)];
+}
+
+function claimsByNode(snapshot: ClusterSnapshot): Map<string, NodeClaim> {
+  const byProvider = new Map<string, NodeClaim>();
+  const byNodeName = new Map<string, NodeClaim>();
+  for (const claim of snapshot.nodeClaims) {
+    if (claim.status.providerId !== '') byProvider.set(claim.status.providerId, claim);
+    if (claim.status.nodeName !== '') byNodeName.set(claim.status.nodeName, claim);
+  }
+  const linked = new Map<string, NodeClaim>();
+  for (const node of snapshot.nodes) {
+    const claim =
+      byNodeName.get(node.name) ?? (node.providerId === '' ? undefined : byProvider.get(node.providerId));
+    if (claim !== undefined) linked.set(node.name, claim);
+  }
+  return linked;
+}
+
+interface NodeWithPods {
+  readonly node: Node;
+  readonly claim: NodeClaim | null;
+  readonly pods: readonly Pod[];
+}
+
+function nodeTarget(
+  { node, claim, pods }: NodeWithPods,
+  snapshot: ClusterSnapshot,
+  volumes: VolumeIndex,
+): Target {
+  const owned = node.labels[LABEL.provisioner] !== undefined || claim !== null;
+  const comingUp = owned && node.labels[LABEL.initialized] !== 'true';
+  const provisioner = snapshot.provisioners.find((one) => one.name === node.labels[LABEL.provisioner]);
+  const startup = claim?.spec.startupTaints ?? provisioner?.startupTaints ?? [];
+  const taints = comingUp ? node.taints.filter((taint) => !isPassing(taint, startup)) : node.taints;
+  const allocatable = comingUp
+    ? { ...claim?.status.allocatable, ...nonZero(node.allocatable) }
+    : node.allocatable;
+  const labels = comingUp ? { ...claim?.spec.labels, ...node.labels } : node.labels;
+  const used = pods.map((pod) => pod.spec.requests).reduce(addResources, {});
+  const missing = comingUp ? missingDaemons(snapshot, { labels: single(labels), taints }, pods) : {};
+  const leaving =
+    node.deletionRequestedAtMs !== null ||
+    claim?.deletionRequestedAtMs != null ||
+    node.taints.some((taint) => taint.key === DISRUPTED_TAINT_KEY);
+  return {
+    kind: 'node',
+    name: node.name,
+    labels: single({ [LABEL.hostname]: node.name, ...labels }),
+    taints,
+    available: {
+      ...subtractResources(subtractResources(allocatable, used), missing),
+      ...attachPlaces(node.name, pods, { snapshot, volumes }),
+    },
+    pods,
+    open: !leaving && !node.unschedulable,
+  };
+}
+
+/** Daemons whose pod on the node is not there yet. */
+function missingDaemons(
+  snapshot: ClusterSnapshot,
+  place: { readonly labels: PossibleLabels; readonly taints: readonly Taint[] },
+  pods: readonly Pod[],
+): Resources {
+  const running = new Set(
+    pods.filter(isOwnedByDaemonSet).map((pod) => `${pod.namespace}/${pod.owner?.name}`),
+  );
+  return snapshot.daemonSets
+    .filter((daemon) => !running.has(`${daemon.namespace}/${daemon.name}`))
+    .filter(({ spec }) => untoleratedTaint(place.taints, spec.tolerations) === null)
+    .filter(({ spec }) => requirementAlternatives(spec, []).some((one) => possibly(place.labels, one)))
+    .map(({ spec }) => spec.requests)
+    .reduce(addResources, {});
+}
+
+function isPassing(taint: Taint, startupTaints: readonly Taint[]): boolean {
+  if (EPHEMERAL_TAINTS.has(taint.key)) return true;
+  return startupTaints.some((one) => formatTaint(one) === formatTaint(taint));
+}
+
+/** A kubelet that has not registered a device plugin yet reports 0 of it. */
+function nonZero(resources: Resources): Resources {
+  return Object.fromEntries(Object.entries(resources).filter(([, amount]) => amount !== 0));
+}
+
+function single(labels: Readonly<Record<string, string>>): PossibleLabels {
+  const possible = new Map<string, ReadonlySet<string>>();
+  for (const key in labels) {
+    const name = normalizeLabel(key);
+    if (name === key || !(name in labels)) possible.set(name, new Set([labels[key] ?? '']));
+  }
+  return possible;
+}
+
+function attachPlaces(
+  nodeName: string,
+  pods: readonly Pod[],
+  { snapshot, volumes }: { readonly snapshot: ClusterSnapshot; readonly volumes: VolumeIndex },
+): Resources {
+  const limits = snapshot.csiNodes.find((one) => one.name === nodeName)?.volumeLimits ?? {};
+  const places: Record<string, number> = {};
+  for (const driver in limits) places[attachmentName(driver)] = limits[driver] ?? UNLIMITED;
+  if (Object.keys(places).length === 0) return places;
+  const attached = new Map<string, string>();
+  for (const pod of pods) {
+    if (pod.spec.volumes.length === 0) continue;
+    for (const [claim, driver] of volumeNeeds(pod, volumes).attachments) attached.set(claim, driver);
+  }
+  for (const driver of attached.values()) {
+    const name = attachmentName(driver);
+    const left = places[name];
+    if (left !== undefined) places[name] = left - 1;
+  }
+  return places;
+}
+
+function claimTarget(
+  claim: NodeClaim,
+  { snapshot, catalogue }: { readonly snapshot: ClusterSnapshot; readonly catalogue: Catalogue },
+): Target {
+  const { spec, status } = claim;
+  const names = new Set(status.instanceType === '' ? spec.instanceTypes : [status.instanceType]);
+  const types = (catalogue.get(spec.provisioner) ?? []).filter((type) => names.has(type.name));
+  const launched = hasCondition(claim, 'Launched') || status.instanceType !== '';
+  const known = launched && Object.keys(status.allocatable).length > 0;
+  const allocatable = known ? status.allocatable : smallest(types.map((type) => type.allocatable));
+  const labels = claimLabels(claim, types);
+  const daemons = missingDaemons(snapshot, { labels, taints: spec.taints }, []);
+  return {
+    kind: 'nodeClaim',
+    name: claim.name,
+    labels,
+    taints: spec.taints,
+    available: subtractResources(allocatable, daemons),
+    pods: [],
+    open: true,
+  };
+}
+
+/** What every one of the amounts has at least. */
+function smallest(amounts: readonly Resources[]): Resources {
+  const names = new Set(amounts.flatMap((one) => Object.keys(one)));
+  return Object.fromEntries(
+    [...names].map((name) => [name, Math.min(...amounts.map((one) => one[name] ?? 0))]),
+  );
+}
+
+function claimLabels({ name, spec, status }: NodeClaim, types: readonly InstanceType[]): PossibleLabels {
+  const labels = new Map<string, ReadonlySet<string>>();
+  for (const set of types.map((type) => requirementSet(type.requirements))) {
+    for (const [key, values] of set) {
+      if (!values.complement) labels.set(key, new Set([...(labels.get(key) ?? []), ...values.values]));
+    }
+  }
+  for (const [key, values] of requirementSet(spec.requirements)) {
+    if (!values.complement && values.values.size > 0) labels.set(key, values.values);
+  }
+  for (const [key, value] of Object.entries(spec.labels)) labels.set(normalizeLabel(key), new Set([value]));
+  const settled: Readonly<Record<string, string | null>> = {
+    [LABEL.instanceType]: status.instanceType,
+    [LABEL.zone]: status.zone,
+    [LABEL.capacityType]: status.capacityType,
+    [LABEL.hostname]: name,
+    [LABEL.provisioner]: spec.provisioner,
+  };
+  for (const [key, value] of Object.entries(settled)) if (value) labels.set(key, new Set([value]));
+  return labels;
+}
+
+/** True when the conditions hold whatever the labels turn out to be. */
+export function surely(labels: PossibleLabels, conditions: RequirementSet): boolean {
+  for (const [key, set] of conditions) {
+    const values = labels.get(key);
+    if (values === undefined ? !allowsAbsence(set) : ![...values].every((value) => allows(set, value)))
+      return false;
+  }
+  return true;
+}
+
+/** True when the conditions hold for some outcome. */
+export function possibly(labels: PossibleLabels, conditions: RequirementSet): boolean {
+  for (const [key, set] of conditions) {
+    const values = labels.get(key);
+    if (values === undefined ? !allowsAbsence(set) : ![...values].some((value) => allows(set, value)))
+      return false;
+  }
+  return true;
+}

@@ -1,0 +1,230 @@
+// The whole packer on small clusters: what is bought, what is filled first, what is refused.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LABEL } from '../../src/model/labels.ts';
+import type { SchedulingPlan } from '../../src/model/plan.ts';
+import type { Pod } from '../../src/model/pod.ts';
+import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
+import { schedule } from '../../src/scheduling/scheduler.ts';
+import {
+  aBoundPod,
+  aDaemonSet,
+  aNodeClaim,
+  anInstanceType,
+  anOwnedNode,
+  aPod,
+  aProvisioner,
+  aSnapshot,
+  GIB,
+  somePods,
+} from '../builders.ts';
+
+const LARGE = anInstanceType({ name: 'm5.large', usdPerHour: 0.096 });
+const XLARGE = anInstanceType({
+  name: 'm5.xlarge',
+  cpuMillis: 4000,
+  memoryBytes: 16 * GIB,
+  pods: 58,
+  usdPerHour: 0.192,
+});
+const ARM = anInstanceType({ name: 'm6g.large', arch: 'arm64', usdPerHour: 0.077 });
+const TYPES = [LARGE, XLARGE, ARM];
+
+function plan(pods: readonly Pod[], snapshot: Partial<ClusterSnapshot> = {}): SchedulingPlan {
+  const whole = aSnapshot(snapshot);
+  return schedule(whole, new Map(whole.provisioners.map((one) => [one.name, TYPES])), pods);
+}
+
+const limited = (limits: Record<string, number>) => [aProvisioner({ limits })];
+const toleration = {
+  key: 'team',
+  operator: 'Exists' as const,
+  value: '',
+  effect: null,
+  tolerationSeconds: null,
+};
+const teamTaint = { key: 'team', value: 'a', effect: 'NoSchedule' as const };
+
+const bought: {
+  when: string;
+  pods: readonly Pod[];
+  snapshot?: Partial<ClusterSnapshot>;
+  types: readonly string[];
+}[] = [
+  { when: 'one small pod: the cheapest type', pods: [aPod()], types: ['m5.large'] },
+  { when: 'a pod too large for it: the next', pods: [aPod({ cpuMillis: 3000 })], types: ['m5.xlarge'] },
+  {
+    when: 'eight pods of half a core: near-ties go to fewer nodes',
+    pods: somePods(8, { cpuMillis: 500 }),
+    types: ['m5.xlarge'],
+  },
+  {
+    when: 'daemons take room: a pod of 2 cores needs the next type',
+    pods: [aPod({ cpuMillis: 2000 })],
+    snapshot: { daemonSets: [aDaemonSet()] },
+    types: ['m5.xlarge'],
+  },
+  {
+    when: 'daemons that the node does not match take none',
+    pods: [aPod({ cpuMillis: 2000 })],
+    snapshot: { daemonSets: [aDaemonSet({ spec: { nodeSelector: { [LABEL.arch]: 'arm64' } } })] },
+    types: ['m5.large'],
+  },
+  {
+    when: 'existing room is filled first',
+    pods: somePods(2, { cpuMillis: 1000 }),
+    snapshot: { nodes: [anOwnedNode()], pods: [aBoundPod('node', { name: 'there', cpuMillis: 1000 })] },
+    types: ['m5.large'],
+  },
+  {
+    when: 'a claim in flight takes pods',
+    pods: [aPod({ cpuMillis: 1500 })],
+    snapshot: { nodeClaims: [aNodeClaim()] },
+    types: [],
+  },
+  {
+    when: 'a node with startup taints that is coming up takes pods',
+    pods: [aPod()],
+    snapshot: {
+      provisioners: [aProvisioner({ startupTaints: [teamTaint] })],
+      nodes: [anOwnedNode({ taints: [teamTaint], labels: { [LABEL.initialized]: 'false' } })],
+    },
+    types: [],
+  },
+  {
+    when: 'a cordoned node takes none',
+    pods: [aPod()],
+    snapshot: { nodes: [anOwnedNode({ unschedulable: true })] },
+    types: ['m5.large'],
+  },
+  {
+    when: 'a limit lets one node through',
+    pods: somePods(4, { cpuMillis: 2000 }),
+    snapshot: { provisioners: limited({ cpu: 3000 }) },
+    types: ['m5.large'],
+  },
+  {
+    when: 'a heavier Provisioner goes first, though it is dearer',
+    pods: [aPod()],
+    snapshot: {
+      provisioners: [
+        aProvisioner({ name: 'light' }),
+        aProvisioner({
+          name: 'heavy',
+          weight: 10,
+          requirements: [{ key: LABEL.instanceType, operator: 'In', values: ['m5.xlarge'] }],
+        }),
+      ],
+    },
+    types: ['m5.xlarge'],
+  },
+  {
+    when: 'arm64 is cheaper where the Provisioner allows both',
+    pods: [aPod()],
+    snapshot: { provisioners: [aProvisioner({ requirements: [] })] },
+    types: ['m6g.large'],
+  },
+];
+
+for (const { when, pods, snapshot, types } of bought) {
+  test(`bought: ${when}`, () => {
+    const made = plan(pods, snapshot);
+    assert.deepEqual(made.nodeClaims.map((one) => one.instanceType).sort(), types);
+  });
+}
+
+const refused: {
+  when: string;
+  pod: Pod;
+  snapshot?: Partial<ClusterSnapshot>;
+  code: string;
+  reason: RegExp;
+}[] = [
+  {
+    when: 'no Provisioner',
+    pod: aPod(),
+    snapshot: { provisioners: [] },
+    code: 'NoProvisioner',
+    reason: /create one/,
+  },
+  {
+    when: 'too many cores',
+    pod: aPod({ cpuMillis: 9000 }),
+    code: 'InsufficientResources',
+    reason: /needs 9 of cpu; .*"default" allows has 4/,
+  },
+  {
+    when: 'no such resource',
+    pod: aPod({ requests: { 'nvidia.com/gpu': 1 } }),
+    code: 'InsufficientResources',
+    reason: /nvidia.com\/gpu/,
+  },
+  {
+    when: 'taint not tolerated',
+    pod: aPod(),
+    snapshot: { provisioners: [aProvisioner({ taints: [teamTaint] })] },
+    code: 'TaintNotTolerated',
+    reason: /team=a:NoSchedule/,
+  },
+  {
+    when: 'an undefined custom label',
+    pod: aPod({ spec: { nodeSelector: { team: 'a' } } }),
+    code: 'LabelUndefined',
+    reason: /team.*"default"/,
+  },
+  {
+    when: 'a label that the Provisioner denies',
+    pod: aPod({ spec: { nodeSelector: { [LABEL.arch]: 'arm64' } } }),
+    code: 'LabelMismatch',
+    reason: /arm64.*amd64/,
+  },
+  {
+    when: 'a zone without offerings',
+    pod: aPod({ spec: { nodeSelector: { [LABEL.zone]: 'us-east-1z' } } }),
+    code: 'NoCapacity',
+    reason: /us-east-1z/,
+  },
+  {
+    when: 'limit reached',
+    pod: aPod(),
+    snapshot: { provisioners: limited({ cpu: 1000 }) },
+    code: 'LimitExceeded',
+    reason: /may have 1 of cpu and has 0; a node needs 2/,
+  },
+];
+
+for (const { when, pod, snapshot, code, reason } of refused) {
+  test(`refused: ${when}`, () => {
+    const made = plan([pod], snapshot);
+    assert.equal(made.nodeClaims.length, 0);
+    assert.equal(made.refusals[0]?.code, code);
+    assert.match(made.refusals[0]?.reason ?? '', reason);
+  });
+}
+
+test('a tolerated taint is no hindrance', () => {
+  const made = plan([aPod({ spec: { tolerations: [toleration] } })], {
+    provisioners: [aProvisioner({ taints: [teamTaint] })],
+  });
+  assert.equal(made.nodeClaims.length, 1);
+  assert.deepEqual(made.nodeClaims[0]?.spec.taints, [teamTaint]);
+});
+
+test('the claim names types, zone and capacity type, and carries the labels', () => {
+  const made = plan([aPod()], { provisioners: [aProvisioner({ labels: { team: 'a' } })] });
+  const spec = made.nodeClaims[0]?.spec;
+  assert.deepEqual(spec?.instanceTypes, ['m5.large', 'm5.xlarge']);
+  assert.equal(spec?.labels['team'], 'a');
+  assert.equal(spec?.labels[LABEL.zone], 'us-east-1a');
+  assert.equal(spec?.labels[LABEL.capacityType], 'on-demand');
+  assert.equal(spec?.labels[LABEL.provisioner], 'default');
+  assert.deepEqual(spec?.requests, { cpu: 100, memory: 128 * 1024 * 1024, pods: 1 });
+});
+
+test('the order of input does not matter', () => {
+  const pods = [
+    ...somePods(7, { name: 'a', cpuMillis: 700 }),
+    ...somePods(9, { name: 'b', memoryBytes: 3 * GIB }),
+  ];
+  assert.deepEqual(plan(pods.toReversed()), plan(pods));
+});
