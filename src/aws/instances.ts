@@ -1,0 +1,115 @@
+// The instances of this cluster as EC2 shows them, put right where EC2 lags behind what it has told us.
+import { TAG } from '../model/labels.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Instance } from '../ports/cloudProvider.ts';
+import { awsFault, faultKind } from './awsFault.ts';
+import type { Ec2Api, Ec2Instance, Filter } from './ec2Api.ts';
+import type { AwsSettings } from './settings.ts';
+import { CLAIM_UID_TAG, clusterTag } from './tags.ts';
+
+/** How long a new instance may be missing from answers. Source: EC2 API Reference, "Eventual consistency". */
+const UNSEEN_MS = 60_000;
+const LIVING_STATES = ['pending', 'running', 'stopping', 'stopped'];
+
+export class Instances {
+  readonly #ec2: Ec2Api;
+  readonly #clock: Clock;
+  readonly #settings: AwsSettings;
+  /** Launched by us, by id, until EC2 shows them. */
+  readonly #recent = new Map<string, Instance>();
+
+  constructor(ec2: Ec2Api, clock: Clock, settings: AwsSettings) {
+    this.#ec2 = ec2;
+    this.#clock = clock;
+    this.#settings = settings;
+  }
+
+  /** A fleet has answered with this instance. */
+  noteLaunched(instance: Instance): void {
+    this.#recent.set(instanceId(instance.providerId), instance);
+  }
+
+  /** Everything of this cluster that carries owner tags and is not terminated. Throws `AwsFault`. */
+  async list(): Promise<readonly Instance[]> {
+    const described = await this.#ec2.describeInstances([
+      { name: 'tag-key', values: [TAG.nodeClaim] },
+      this.#clusterFilter(),
+      { name: 'instance-state-name', values: [...LIVING_STATES, 'shutting-down'] },
+    ]);
+    const seen = new Set(described.map(({ id }) => id));
+    return [...described.map(instanceOf), ...this.#unseen(seen)];
+  }
+
+  /** The living instance of a claim, null when EC2 shows none. Throws `AwsFault`. */
+  async findByClaim(claimUid: string): Promise<Ec2Instance | null> {
+    const described = await this.#ec2.describeInstances([
+      { name: `tag:${CLAIM_UID_TAG}`, values: [claimUid] },
+      this.#clusterFilter(),
+      { name: 'instance-state-name', values: LIVING_STATES },
+    ]);
+    const oldestFirst = [...described].sort(
+      (a, b) => a.launchedAtMs - b.launchedAtMs || (a.id < b.id ? -1 : 1),
+    );
+    return oldestFirst[0] ?? null;
+  }
+
+  /** Asks for termination; safe to repeat. Throws `AwsFault` when a person must mend something. */
+  async terminate(providerId: string): Promise<'terminating' | 'gone'> {
+    const id = instanceId(providerId);
+    try {
+      const answers = await this.#ec2.terminateInstances([id]);
+      const gone = answers.some((one) => one.id === id && one.state === 'terminated');
+      if (gone) this.#recent.delete(id);
+      return gone ? 'gone' : 'terminating';
+    } catch (caught) {
+      const fault = awsFault(caught);
+      if (fault.code === 'InvalidInstanceID.NotFound') return this.#mayBeUnseen(id) ? 'terminating' : 'gone';
+      if (faultKind(fault.code) === 'transient') return 'terminating';
+      throw fault;
+    }
+  }
+
+  #clusterFilter(): Filter {
+    return { name: `tag:${clusterTag(this.#settings.clusterName)}`, values: ['owned'] };
+  }
+
+  #unseen(seen: ReadonlySet<string>): readonly Instance[] {
+    const unseen: Instance[] = [];
+    for (const [id, instance] of this.#recent) {
+      // Once seen, EC2's answers are believed: a later absence means that it is gone.
+      if (seen.has(id) || !this.#mayBeUnseen(id)) this.#recent.delete(id);
+      else unseen.push(instance);
+    }
+    return unseen;
+  }
+
+  /** EC2 may answer "not found" to an instance that it has just launched. */
+  #mayBeUnseen(id: string): boolean {
+    const launchedAtMs = this.#recent.get(id)?.launchedAtMs ?? -Infinity;
+    return this.#clock.nowMs() - launchedAtMs < UNSEEN_MS;
+  }
+}
+
+/** The port's view of an instance. */
+export function instanceOf(instance: Ec2Instance): Instance {
+  const { id, zone, instanceType, capacityType, imageId, launchedAtMs, state, tags } = instance;
+  return {
+    providerId: `aws:///${zone}/${id}`,
+    instanceType,
+    zone,
+    capacityType,
+    imageId,
+    launchedAtMs,
+    state,
+    nodeClaim: tags[TAG.nodeClaim] ?? '',
+    nodeClaimUid: tags[CLAIM_UID_TAG] ?? '',
+    provisioner: tags[TAG.provisioner] ?? '',
+  };
+}
+
+function instanceId(providerId: string): string {
+  const match = /^aws:\/\/\/[^/]*\/(i-[0-9a-z]+)$/.exec(providerId);
+  if (match?.[1] === undefined)
+    throw new Error(`${providerId} is no provider id of EC2: aws:///<zone>/i-<id>`);
+  return match[1];
+}

@@ -1,0 +1,104 @@
+// The CloudProvider over EC2 and SSM: puts the parts of this folder together, and decides nothing itself.
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import type { NodeClass } from '../model/nodeClass.ts';
+import type { Provisioner } from '../model/provisioner.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CloudProvider, Instance, InstanceTypesOutcome, LaunchOutcome } from '../ports/cloudProvider.ts';
+import type { Log } from '../ports/telemetry.ts';
+import { awsFault, faultKind, permissionAdvice } from './awsFault.ts';
+import type { Ec2Api } from './ec2Api.ts';
+import { Instances } from './instances.ts';
+import { Launcher } from './launcher.ts';
+import { LaunchTemplates } from './launchTemplates.ts';
+import { NodeClasses } from './nodeClasses.ts';
+import type { PriceTable } from './prices.ts';
+import type { AwsSettings } from './settings.ts';
+import type { SsmApi } from './ssmApi.ts';
+import { SubnetLedger } from './subnets.ts';
+import { TypeCatalogue } from './typeCatalogue.ts';
+import { type Chance, UnavailableOfferings } from './unavailableOfferings.ts';
+
+export interface AwsDependencies {
+  readonly ec2: Ec2Api;
+  readonly ssm: SsmApi;
+  readonly clock: Clock;
+  /** In [0, 1), for jitter. */
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly settings: AwsSettings;
+  /** USD per hour by instance type: the shipped table, the user's prices applied. */
+  readonly onDemandPrices: PriceTable;
+}
+
+export class AwsCloudProvider implements CloudProvider {
+  readonly #nodeClasses: NodeClasses;
+  readonly #catalogue: TypeCatalogue;
+  readonly #instances: Instances;
+  readonly #launcher: Launcher;
+  readonly #log: Log;
+
+  constructor(dependencies: AwsDependencies) {
+    const { ec2, ssm, clock, settings, log } = dependencies;
+    const outOfStock = new UnavailableOfferings(dependencies.chance);
+    const ledger = new SubnetLedger(clock);
+    this.#log = log;
+    this.#nodeClasses = new NodeClasses({ ec2, ssm }, clock, settings);
+    this.#catalogue = new TypeCatalogue({ ...dependencies, outOfStock, ledger });
+    this.#instances = new Instances(ec2, clock, settings);
+    this.#launcher = new Launcher({
+      ...{ ec2, clock, settings, outOfStock, ledger },
+      nodeClasses: this.#nodeClasses,
+      catalogue: this.#catalogue,
+      instances: this.#instances,
+      templates: new LaunchTemplates(ec2),
+    });
+  }
+
+  async instanceTypes(provisioner: Provisioner, nodeClass: NodeClass): Promise<InstanceTypesOutcome> {
+    try {
+      const resolved = await this.#nodeClasses.resolve(nodeClass);
+      if (resolved.kind === 'notReady') return resolved;
+      const view = { nodeClass, kubelet: provisioner.kubelet, resolved: resolved.value };
+      const types = await this.#catalogue.types(view);
+      return { kind: 'found', instanceTypes: types.map(({ type }) => type) };
+    } catch (caught) {
+      const { action, code, message } = awsFault(caught);
+      return faultKind(code) === 'permission'
+        ? { kind: 'notReady', reason: 'PermissionDenied', message: permissionAdvice(action, message) }
+        : {
+            kind: 'notReady',
+            reason: 'AwsUnreachable',
+            message: `${action} failed: ${code}: ${message}; trying again`,
+          };
+    }
+  }
+
+  launch(claim: NodeClaim, nodeClass: NodeClass): Promise<LaunchOutcome> {
+    return this.#launcher.launch(claim, nodeClass);
+  }
+
+  list(): Promise<readonly Instance[]> {
+    return this.#instances.list();
+  }
+
+  terminate(providerId: string): Promise<'terminating' | 'gone'> {
+    this.#launcher.forgetInstance(providerId);
+    return this.#instances.terminate(providerId);
+  }
+
+  /** Loads what takes long before the first launch needs it. Failures are logged: the first use tries again. */
+  async warm(): Promise<void> {
+    try {
+      await this.#catalogue.load();
+    } catch (caught) {
+      const { action, code, message } = awsFault(caught);
+      this.#log.warn({ action, code, error: message }, 'instance types not loaded yet');
+    }
+  }
+
+  /** Asks again for whatever is stale; call it every half minute or so, and launches never wait for a describe. */
+  async refresh(): Promise<void> {
+    this.#launcher.sweep();
+    await Promise.all([this.#nodeClasses.refresh(), this.#catalogue.refresh()]);
+  }
+}

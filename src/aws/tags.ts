@@ -1,0 +1,49 @@
+// The tags that say whose an instance is, and the user's own beside them.
+import { TAG } from '../model/labels.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import type { NodeClass } from '../model/nodeClass.ts';
+import type { AwsSettings } from './settings.ts';
+
+/** Uid of the NodeClaim: names come back, uids do not. */
+export const CLAIM_UID_TAG = 'karpenter.sh/nodeclaim-uid';
+const CLUSTER_TAG = 'karpenter.k8s.aws/cluster';
+
+/** `kubernetes.io/cluster/<name>`, with the value `owned`: what IAM conditions and the cloud controller look at. */
+export function clusterTag(clusterName: string): string {
+  return `kubernetes.io/cluster/${clusterName}`;
+}
+
+/** Tags of a fleet, its instances and volumes. Users may set `Name`; owner tags always win over theirs. */
+export function fleetTags(
+  claim: NodeClaim,
+  nodeClass: NodeClass,
+  settings: AwsSettings,
+): Readonly<Record<string, string>> {
+  const { provisioner } = claim.spec;
+  return {
+    Name: `${TAG.provisioner}/${provisioner}`,
+    ...settings.tags,
+    ...nodeClass.tags,
+    [TAG.provisioner]: provisioner,
+    [TAG.nodeClaim]: claim.name,
+    [CLAIM_UID_TAG]: claim.uid,
+    [TAG.managedBy]: settings.clusterName,
+    [clusterTag(settings.clusterName)]: 'owned',
+  };
+}
+
+/** Tags of a launch template and of network interfaces made with it: shared by claims, so none names a claim. */
+export function templateTags(
+  provisioner: string,
+  nodeClass: NodeClass,
+  settings: AwsSettings,
+): Readonly<Record<string, string>> {
+  return {
+    ...settings.tags,
+    ...nodeClass.tags,
+    [TAG.provisioner]: provisioner,
+    [TAG.managedBy]: settings.clusterName,
+    [CLUSTER_TAG]: settings.clusterName,
+    [clusterTag(settings.clusterName)]: 'owned',
+  };
+}
