@@ -45,19 +45,16 @@ export function isShort(shortages: readonly Shortage[], { type, offering }: Lot,
   );
 }
 
-/** Labels of a node of this lot: what kubelet and cloud controller report. */
+/** Labels that kubelet and cloud controller report of a node of this lot by themselves. */
 export function lotLabels({ type, offering }: Lot, nodeName: string): Record<string, string> {
-  const labels: Record<string, string> = {};
-  for (const { key, operator, values } of type.requirements) {
-    const [value, ...others] = values;
-    if (operator === 'In' && value !== undefined && others.length === 0) labels[key] = value;
-  }
+  const said = (key: string, otherwise: string): string =>
+    type.requirements.find((one) => one.key === key && one.operator === 'In')?.values[0] ?? otherwise;
   return {
-    ...labels,
+    [LABEL.arch]: said(LABEL.arch, 'amd64'),
+    [LABEL.os]: said(LABEL.os, 'linux'),
     [LABEL.instanceType]: type.name,
     [LABEL.zone]: offering.zone,
     [LABEL.region]: offering.zone.slice(0, -1),
-    [LABEL.capacityType]: offering.capacityType,
     [LABEL.hostname]: nodeName,
   };
 }

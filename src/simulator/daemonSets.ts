@@ -1,7 +1,7 @@
 // The simulated DaemonSet controller: one pod on every node that the DaemonSet may run on.
 import type { Node } from '../model/node.ts';
 import { type Pod, podKey } from '../model/pod.ts';
-import { type Toleration, untoleratedTaint } from '../model/taint.ts';
+import { untoleratedTaint } from '../model/taint.ts';
 import type { DaemonSet } from '../model/workloads.ts';
 import { type CompiledSpec, compileSpec, hasRoom, matchesAffinity } from './nodeFit.ts';
 import type { NodeLedger } from './nodeLedger.ts';
@@ -11,16 +11,6 @@ import type { VirtualClock } from './virtualClock.ts';
 
 /** How long after a node's change its daemons are looked at again. */
 const REACTION_MS = 50;
-
-/** Added to every daemon pod. Source: Kubernetes, "DaemonSet: Taints and tolerations". */
-const ADDED_TOLERATIONS: readonly Toleration[] = [
-  'node.kubernetes.io/not-ready',
-  'node.kubernetes.io/unreachable',
-  'node.kubernetes.io/disk-pressure',
-  'node.kubernetes.io/memory-pressure',
-  'node.kubernetes.io/pid-pressure',
-  'node.kubernetes.io/unschedulable',
-].map((key) => ({ key, operator: 'Exists', value: '', effect: null, tolerationSeconds: null }));
 
 export interface DaemonParts {
   readonly clock: VirtualClock;
@@ -42,12 +32,10 @@ export class DaemonSets {
     });
   }
 
-  /** Adds a DaemonSet; nodes that are there get its pods as they next change. */
+  /** Adds a DaemonSet, the tolerations of its controller in it; nodes that are there get its pods as they next change. */
   add(set: DaemonSet): void {
-    const spec = { ...set.spec, tolerations: [...set.spec.tolerations, ...ADDED_TOLERATIONS] };
-    const stored = { ...set, spec };
-    this.#sets.push({ set: stored, uid: this.#parts.random.uuid(), compiled: compileSpec(spec) });
-    this.#parts.store.put('daemonSet', `${set.namespace}/${set.name}`, stored);
+    this.#sets.push({ set, uid: this.#parts.random.uuid(), compiled: compileSpec(set.spec) });
+    this.#parts.store.put('daemonSet', `${set.namespace}/${set.name}`, set);
   }
 
   #podGone(pod: Pod): void {

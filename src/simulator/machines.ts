@@ -51,6 +51,7 @@ function bootMachine(kubelets: Kubelets, { claim, lot, nodeName, instance }: Sim
       ...lotLabels(lot, nodeName),
       ...claim.spec.labels,
       [LABEL.provisioner]: claim.spec.provisioner,
+      [LABEL.capacityType]: instance.capacityType,
     },
     taints: [...claim.spec.taints, { key: UNREGISTERED_TAINT_KEY, value: '', effect: 'NoExecute' }],
     startupTaints: claim.spec.startupTaints,
@@ -70,11 +71,10 @@ export function joinStaticNode(
     throw new Error(`static node ${name}: the catalogue has no ${instanceType}; name a type that it has`);
   }
   const offering = { zone, capacityType: 'on-demand', usdPerHour: 0, available: true } as const;
-  const { [LABEL.capacityType]: _unowned, ...reported } = lotLabels({ type, offering }, name);
   kubelets.joinReady({
     nodeName: name,
     providerId: `aws:///${zone}/i-static-${name}`,
-    labels: { ...reported, ...labels },
+    labels: { ...lotLabels({ type, offering }, name), ...labels },
     taints: [],
     startupTaints: [],
     capacity: type.capacity,

@@ -6,6 +6,7 @@ import type { NodeClass } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { DaemonSet, Namespace } from '../model/workloads.ts';
 import type { Ports } from '../ports/ports.ts';
+import type { Shortage } from './cloudMarket.ts';
 import { ControllerProcess } from './controllerProcess.ts';
 import { DaemonSets } from './daemonSets.ts';
 import { type BudgetSpec, DisruptionBudgets } from './disruptionBudgets.ts';
@@ -37,6 +38,7 @@ export interface SimulationSetup {
   readonly faults: FaultPlan;
   /** Mishaps end then, so that the cluster can come to rest. */
   readonly faultsUntilMs: number;
+  readonly shortages: readonly Shortage[];
   readonly provisioners: readonly Provisioner[];
   readonly nodeClasses: readonly NodeClass[];
   readonly namespaces: readonly Namespace[];
@@ -184,6 +186,7 @@ export class Simulation {
 
   #populate(): void {
     const { setup, store } = this;
+    for (const shortage of setup.shortages) this.cloud.addShortage(shortage);
     for (const namespace of setup.namespaces) store.put('namespace', namespace.name, namespace);
     for (const nodeClass of setup.nodeClasses) store.put('nodeClass', nodeClass.key, nodeClass);
     for (const provisioner of setup.provisioners) store.put('provisioner', provisioner.name, provisioner);

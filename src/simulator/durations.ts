@@ -1,0 +1,39 @@
+// Durations as scenarios write them: `90s`, `1h30m`, `7d`.
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** What `parseDurationMs` takes, for schemas. */
+export const DURATION_PATTERN = '^([0-9]+(ms|s|m|h|d))+$';
+
+/** Milliseconds of a duration that fits `DURATION_PATTERN`; null for any other text. */
+export function durationMs(text: string): number | null {
+  if (!new RegExp(DURATION_PATTERN).test(text)) return null;
+  let totalMs = 0;
+  for (const [, count, unit] of text.matchAll(/([0-9]+)(ms|s|m|h|d)/g)) {
+    totalMs += Number(count) * (UNIT_MS[unit ?? ''] ?? 0);
+  }
+  return totalMs;
+}
+
+/** Milliseconds of a duration whose text has been checked; null passes through. */
+export function checkedDurationMs(text: string): number {
+  const checked = durationMs(text);
+  if (checked === null) throw new Error(`not a duration: ${text}`);
+  return checked;
+}
+
+/** `1 h 30 min`, `45 s`, `250 ms`: a duration for people, to two units. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return joined([minutes, 'min'], [Math.round(seconds % 60), 's']);
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return joined([hours, 'h'], [minutes % 60, 'min']);
+  return joined([Math.floor(hours / 24), 'd'], [hours % 24, 'h']);
+}
+
+function joined(large: readonly [number, string], small: readonly [number, string]): string {
+  return small[0] === 0 ? large.join(' ') : `${large.join(' ')} ${small.join(' ')}`;
+}

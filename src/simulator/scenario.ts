@@ -1,0 +1,228 @@
+// Scenarios: a file, checked and turned into what a simulation starts from.
+import { asRaw } from '../api/objects/raw.ts';
+import type { Parsed, Problem } from '../api/parsed.ts';
+import { schemaProblems } from '../api/schemaProblems.ts';
+import { unknownFieldProblems } from '../api/unknownFields.ts';
+import type { InstanceType } from '../model/instanceType.ts';
+import type { Shortage } from './cloudMarket.ts';
+import { autoscaledSteps, burstSteps, dailySteps, type Window } from './curves.ts';
+import { checkedDurationMs, durationMs } from './durations.ts';
+import { CALM, type FaultPlan } from './faults.ts';
+import type { KubeletTimings } from './kubelets.ts';
+import { type ReadManifests, readManifests } from './manifests.ts';
+import type { WireCurve, WireFaults, WireScenario, WireShortage } from './scenarioFile.ts';
+import { SCENARIO } from './scenarioSchema.ts';
+import { type CloudTimings, type DelayRange, USUAL_TIMINGS } from './simulatedCloud.ts';
+import type { SimulationSetup } from './simulation.ts';
+import type { ReplicaStep, WorkloadSpec } from './workloads.ts';
+
+/** What must hold at the end; null is not asked for. */
+export interface Expectations {
+  readonly noNodesLeft: boolean;
+  readonly noPodsPending: boolean;
+  readonly pendingAtMostMs: number | null;
+  readonly usdAtMost: number | null;
+  readonly nodesAtMost: number | null;
+  readonly evictionsAtMost: number | null;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly summary: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly zones: readonly string[];
+  /** null: nothing is sold as spot. */
+  readonly spotFraction: number | null;
+  readonly cloudTimings: CloudTimings;
+  readonly kubeletTimings: KubeletTimings;
+  readonly objects: ReadManifests;
+  readonly staticNodes: SimulationSetup['staticNodes'];
+  readonly workloads: readonly WorkloadSpec[];
+  readonly faults: FaultPlan;
+  readonly shortages: readonly Shortage[];
+  readonly expect: Expectations;
+}
+
+const DEFAULT_START = '2026-01-05T00:00:00Z';
+const DEFAULT_ZONES = ['us-east-1a', 'us-east-1b', 'us-east-1c'];
+const USUAL_KUBELET: KubeletTimings = { readyMs: 8000, startupTaintsMs: 4000, pullMs: 3000, startMs: 800 };
+
+/** Reads a scenario from parsed YAML. Never throws, whatever it holds. */
+export function parseScenario(document: unknown): Parsed<Scenario> {
+  const shape = [...schemaProblems(SCENARIO, document, []), ...unknownFields(document)];
+  if (shape.length > 0) return { kind: 'invalid', name: '', problems: shape };
+  const file = document as WireScenario;
+  const objects = readManifests(file.manifests);
+  if (objects.kind === 'invalid') return { kind: 'invalid', name: file.name, problems: objects.problems };
+  const startMs = Date.parse(file.start ?? DEFAULT_START);
+  const window = { startMs, endMs: startMs + checkedDurationMs(file.duration) };
+  const problems: Problem[] = [];
+  const workloads = withCurves(objects.value.workloads, file.curves ?? [], { window, problems });
+  if (problems.length > 0) return { kind: 'invalid', name: file.name, problems };
+  const { cloud = {}, kubelet = {} } = file;
+  return {
+    kind: 'valid',
+    value: {
+      name: file.name,
+      summary: file.summary ?? '',
+      ...window,
+      zones: cloud.zones ?? DEFAULT_ZONES,
+      spotFraction: cloud.spotFraction ?? null,
+      cloudTimings: {
+        ...USUAL_TIMINGS,
+        ...(cloud.launch === undefined ? {} : { launch: delayRange(cloud.launch) }),
+        ...(cloud.boot === undefined ? {} : { boot: delayRange(cloud.boot) }),
+        ...(cloud.shutdown === undefined ? {} : { shutdown: delayRange(cloud.shutdown) }),
+      },
+      kubeletTimings: {
+        readyMs: optionalMs(kubelet.ready) ?? USUAL_KUBELET.readyMs,
+        startupTaintsMs: optionalMs(kubelet.startupTaints) ?? USUAL_KUBELET.startupTaintsMs,
+        pullMs: optionalMs(kubelet.pull) ?? USUAL_KUBELET.pullMs,
+        startMs: optionalMs(kubelet.start) ?? USUAL_KUBELET.startMs,
+      },
+      objects: objects.value,
+      staticNodes: (file.staticNodes ?? []).map((node) => ({ ...node, labels: {} })),
+      workloads,
+      faults: readFaults(file.faults ?? {}),
+      shortages: (file.faults?.shortages ?? []).map((shortage) => readShortage(shortage, startMs)),
+      expect: readExpectations(file.expect ?? {}),
+    },
+  };
+}
+
+/**
+ * What a simulation of the scenario starts from.
+ * @param instanceTypes what the simulated account sells, in the scenario's zones
+ */
+export function setupOf(
+  scenario: Scenario,
+  seed: string,
+  instanceTypes: readonly InstanceType[],
+): SimulationSetup {
+  const { objects, startMs, endMs } = scenario;
+  return {
+    seed: `${scenario.name}/${seed}`,
+    startMs,
+    instanceTypes,
+    cloudTimings: scenario.cloudTimings,
+    kubeletTimings: scenario.kubeletTimings,
+    settings: {},
+    faults: scenario.faults,
+    faultsUntilMs: endMs,
+    shortages: scenario.shortages,
+    provisioners: objects.provisioners,
+    nodeClasses: objects.nodeClasses,
+    namespaces: objects.namespaces,
+    staticNodes: scenario.staticNodes,
+    daemonSets: objects.daemonSets,
+    budgets: objects.budgets,
+    workloads: scenario.workloads,
+    keepEntries: 1000,
+  };
+}
+
+/** Manifests have fields of their own, which their readers know. */
+function unknownFields(document: unknown): readonly Problem[] {
+  const raw = asRaw(document);
+  return raw === null ? [] : unknownFieldProblems(SCENARIO, { ...raw, manifests: [] }, []);
+}
+
+interface CurvePlace {
+  readonly window: Window;
+  readonly problems: Problem[];
+}
+
+/** Each workload with its curve; one without keeps the replicas of its manifest from the start on. */
+function withCurves(
+  workloads: readonly WorkloadSpec[],
+  curves: readonly WireCurve[],
+  place: CurvePlace,
+): readonly WorkloadSpec[] {
+  const byName = new Map(curves.map((curve) => [curve.workload, curve]));
+  const names = new Set(workloads.map(({ namespace, name }) => `${namespace}/${name}`));
+  curves.forEach(({ workload }, index) => {
+    if (names.has(workload)) return;
+    place.problems.push({
+      field: `curves[${index}].workload`,
+      problem: `names ${workload}, which no manifest describes`,
+      mend: `write one of ${[...names].join(', ')}, or add its manifest`,
+    });
+  });
+  return workloads.map((workload) => {
+    const curve = byName.get(`${workload.namespace}/${workload.name}`);
+    const initial = workload.steps.map((step) => ({ ...step, atMs: place.window.startMs }));
+    if (curve === undefined) return { ...workload, steps: initial };
+    const runTimeMs = curve.runTime === undefined ? workload.runTimeMs : checkedDurationMs(curve.runTime);
+    return { ...workload, runTimeMs, steps: curveSteps(curve, place.window) ?? initial };
+  });
+}
+
+function curveSteps(curve: WireCurve, window: Window): readonly ReplicaStep[] | null {
+  const { steps, daily, autoscaled, bursts } = curve;
+  const since = (text: string): number => window.startMs + checkedDurationMs(text);
+  if (steps !== undefined) return steps.map(({ at, replicas }) => ({ atMs: since(at), replicas }));
+  if (bursts !== undefined) {
+    return burstSteps({ everyMs: checkedDurationMs(bursts.every), pods: bursts.pods }, window);
+  }
+  if (autoscaled !== undefined) {
+    const demand = autoscaled.demand.map(({ at, units }) => ({ atMs: since(at), units }));
+    return autoscaledSteps({ ...autoscaled, demand }, window);
+  }
+  if (daily === undefined) return null;
+  const { base, peak, from, until, ramp = '2h', weekdaysOnly = true } = daily;
+  const hours = { fromMs: checkedDurationMs(from), untilMs: checkedDurationMs(until) };
+  return dailySteps({ base, peak, ...hours, rampMs: checkedDurationMs(ramp), weekdaysOnly }, window);
+}
+
+function readFaults(faults: WireFaults): FaultPlan {
+  return {
+    cloud: {
+      ...CALM.cloud,
+      throttled: faults.throttled ?? 0,
+      answerLost: faults.answerLost ?? 0,
+      neverBoots: faults.neverBoots ?? 0,
+    },
+    watch: { late: faults.lateEvents ?? 0, latestMs: 5000, repeated: 0 },
+    kube: { ...CALM.kube, conflict: faults.conflicts ?? 0 },
+    mishaps: {
+      ...CALM.mishaps,
+      crashMs: optionalMs(faults.crashEvery) ?? Number.POSITIVE_INFINITY,
+      interruptionMs: optionalMs(faults.interruptionEvery) ?? Number.POSITIVE_INFINITY,
+      silenceMs: optionalMs(faults.silenceEvery) ?? Number.POSITIVE_INFINITY,
+    },
+  };
+}
+
+function readShortage(
+  { instanceType, zone, capacityType, from, until }: WireShortage,
+  startMs: number,
+): Shortage {
+  return {
+    instanceType: instanceType ?? null,
+    zone: zone ?? null,
+    capacityType: capacityType ?? null,
+    fromMs: startMs + checkedDurationMs(from),
+    untilMs: startMs + checkedDurationMs(until),
+  };
+}
+
+function readExpectations(expect: NonNullable<WireScenario['expect']>): Expectations {
+  return {
+    noNodesLeft: expect.noNodesLeft ?? false,
+    noPodsPending: expect.noPodsPending ?? false,
+    pendingAtMostMs: optionalMs(expect.pendingAtMost),
+    usdAtMost: expect.usdAtMost ?? null,
+    nodesAtMost: expect.nodesAtMost ?? null,
+    evictionsAtMost: expect.evictionsAtMost ?? null,
+  };
+}
+
+function optionalMs(text: string | undefined): number | null {
+  return text === undefined ? null : durationMs(text);
+}
+
+function delayRange(text: string): DelayRange {
+  const [least = '0s', most = least] = text.split('..');
+  return [checkedDurationMs(least), checkedDurationMs(most)];
+}

@@ -1,0 +1,85 @@
+// The shape of a scenario file once it has been checked against its schema.
+
+export interface WireStep {
+  readonly at: string;
+  readonly replicas: number;
+}
+
+export interface WireCurve {
+  readonly workload: string;
+  readonly runTime?: string;
+  readonly steps?: readonly WireStep[];
+  readonly daily?: {
+    readonly base: number;
+    readonly peak: number;
+    readonly from: string;
+    readonly until: string;
+    readonly ramp?: string;
+    readonly weekdaysOnly?: boolean;
+  };
+  readonly autoscaled?: {
+    readonly perPod: number;
+    readonly least: number;
+    readonly most: number;
+    readonly demand: readonly { readonly at: string; readonly units: number }[];
+  };
+  readonly bursts?: { readonly every: string; readonly pods: number };
+}
+
+export interface WireShortage {
+  readonly instanceType?: string;
+  readonly zone?: string;
+  readonly capacityType?: string;
+  readonly from: string;
+  readonly until: string;
+}
+
+export interface WireFaults {
+  readonly throttled?: number;
+  readonly answerLost?: number;
+  readonly neverBoots?: number;
+  readonly lateEvents?: number;
+  readonly conflicts?: number;
+  readonly crashEvery?: string;
+  readonly interruptionEvery?: string;
+  readonly silenceEvery?: string;
+  readonly shortages?: readonly WireShortage[];
+}
+
+export interface WireExpectations {
+  readonly noNodesLeft?: boolean;
+  readonly noPodsPending?: boolean;
+  readonly pendingAtMost?: string;
+  readonly usdAtMost?: number;
+  readonly nodesAtMost?: number;
+  readonly evictionsAtMost?: number;
+}
+
+export interface WireScenario {
+  readonly name: string;
+  readonly summary?: string;
+  readonly start?: string;
+  readonly duration: string;
+  readonly cloud?: {
+    readonly zones?: readonly string[];
+    readonly spotFraction?: number;
+    readonly launch?: string;
+    readonly boot?: string;
+    readonly shutdown?: string;
+  };
+  readonly kubelet?: {
+    readonly ready?: string;
+    readonly startupTaints?: string;
+    readonly pull?: string;
+    readonly start?: string;
+  };
+  readonly manifests: readonly unknown[];
+  readonly staticNodes?: readonly {
+    readonly name: string;
+    readonly instanceType: string;
+    readonly zone: string;
+  }[];
+  readonly curves?: readonly WireCurve[];
+  readonly faults?: WireFaults;
+  readonly expect?: WireExpectations;
+}
