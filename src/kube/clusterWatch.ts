@@ -5,6 +5,7 @@ import type { Problem } from '../api/parsed.ts';
 import type { ClusterEvent } from '../model/clusterEvent.ts';
 import { KubeApiError } from './apiError.ts';
 import { Reflector } from './reflector.ts';
+import type { Timing } from './timing.ts';
 import type { KubeTransport } from './transport.ts';
 import { type WatchedKind, watchedKinds } from './watchedKinds.ts';
 
@@ -26,12 +27,6 @@ export interface ClusterWatchHandlers {
   onProblem(error: Error): void;
 }
 
-export interface ClusterWatchSettings {
-  readonly nowMs: () => number;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-}
-
 export interface ClusterWatch {
   /** Resolves once every kind has been listed in full and delivered. */
   readonly synced: Promise<void>;
@@ -50,11 +45,11 @@ const REPEAT_PROBLEM_MS = 300_000;
 export function watchCluster(
   transport: KubeTransport,
   handlers: ClusterWatchHandlers,
-  settings: ClusterWatchSettings,
+  timing: Timing,
 ): ClusterWatch {
   const waiting = new Set<string>();
   const synced = Promise.withResolvers<void>();
-  const onProblem = reportedOnce(handlers.onProblem, settings.nowMs);
+  const onProblem = reportedOnce(handlers.onProblem, timing);
   const reflectors = watchedKinds(new Interner()).map((kind) => {
     waiting.add(kind.kind);
     const onSynced = (): void => {
@@ -62,7 +57,7 @@ export function watchCluster(
       if (waiting.size === 0) synced.resolve();
     };
     const sinks = { ...deliverTo(handlers, kind), onProblem, onSynced };
-    return new Reflector(transport, sinks, { ...settings, resource: kind.resource, pageSize: kind.pageSize });
+    return new Reflector(transport, sinks, { timing, resource: kind.resource, pageSize: kind.pageSize });
   });
   const running = reflectors.map((reflector) => reflector.run());
   return {
@@ -112,15 +107,15 @@ function invalidManifest(kind: string, object: Raw, problems: readonly Problem[]
  * Lets each trouble through once in a while. An API server that is down, or refuses our credentials, is one trouble
  * for all kinds.
  */
-function reportedOnce(report: (error: Error) => void, nowMs: () => number): (error: Error) => void {
+function reportedOnce(report: (error: Error) => void, timing: Timing): (error: Error) => void {
   const toldMs = new Map<string, number>();
   return (error) => {
     const common = error instanceof KubeApiError && (error.status === 0 || error.status === 401);
     const trouble = common ? `${error.status} ${error.reason}` : error.message;
     const lastMs = toldMs.get(trouble);
-    if (lastMs !== undefined && nowMs() - lastMs < REPEAT_PROBLEM_MS) return;
+    if (lastMs !== undefined && timing.nowMs() - lastMs < REPEAT_PROBLEM_MS) return;
     if (toldMs.size > 100) toldMs.clear();
-    toldMs.set(trouble, nowMs());
+    toldMs.set(trouble, timing.nowMs());
     report(error);
   };
 }

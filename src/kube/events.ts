@@ -2,12 +2,11 @@
 import type { EventDraft } from '../ports/kubeApi.ts';
 import { RESOURCE } from './apiTarget.ts';
 import { kubernetesTime } from './statuses.ts';
+import type { Timing } from './timing.ts';
 import type { KubeTransport } from './transport.ts';
 
 export interface EventSettings {
-  readonly nowMs: () => number;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
+  readonly timing: Timing;
   /** Told of events that could not be published: nobody waits for them. */
   readonly onProblem: (error: Error) => void;
 }
@@ -66,7 +65,7 @@ export class EventPublisher {
   }
 
   async #publish(event: EventDraft): Promise<void> {
-    const nowMs = this.#settings.nowMs();
+    const nowMs = this.#settings.timing.nowMs();
     const { about, type, reason, message } = event;
     const key = JSON.stringify([about.kind, about.namespace, about.name, about.uid, type, reason, message]);
     const held = this.#published.get(key);
@@ -78,7 +77,7 @@ export class EventPublisher {
   }
 
   #newEvent({ about }: EventDraft, nowMs: number): Published {
-    const suffix = Math.floor(this.#settings.random() * 2 ** 32).toString(16);
+    const suffix = Math.floor(this.#settings.timing.random() * 2 ** 32).toString(16);
     return {
       name: `${about.name.slice(0, 220)}.${nowMs.toString(16)}${suffix}`,
       namespace: about.namespace === '' ? 'default' : about.namespace,
@@ -90,7 +89,7 @@ export class EventPublisher {
   }
 
   async #countUp(key: string, held: Published, event: EventDraft): Promise<void> {
-    const nowMs = this.#settings.nowMs();
+    const nowMs = this.#settings.timing.nowMs();
     held.count += 1;
     held.lastMs = nowMs;
     remember(this.#published, key, held);

@@ -4,7 +4,7 @@ import { asRaw, numberIn, objectIn, objectsIn, type Raw, textIn } from '../api/o
 import { failureOf, KubeApiError } from './apiError.ts';
 import type { ApiResource } from './apiTarget.ts';
 import { KnownObjects, objectVersion } from './knownObjects.ts';
-import { backoffMs, pause } from './pause.ts';
+import { backoffMs, type Timing } from './timing.ts';
 import { type KubeTransport, parseBody, readText } from './transport.ts';
 import { parseWatchEvent, readLines, type WatchEvent } from './watchLines.ts';
 
@@ -22,9 +22,7 @@ export interface ReflectorSettings {
   readonly resource: ApiResource;
   /** Objects per page of a list: the smaller, the less memory while listing. */
   readonly pageSize: number;
-  readonly nowMs: () => number;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
+  readonly timing: Timing;
 }
 
 const WATCH_SHORTEST_SECONDS = 300;
@@ -92,7 +90,7 @@ export class Reflector {
     if (outdated) this.#resumeFrom = '';
     if (outdated && this.#failures === 1) return;
     if (!outdated) this.#report(error);
-    await pause(backoffMs(this.#failures, this.#settings.random), this.#stopped.signal);
+    await this.#backOff();
   }
 
   async #list(): Promise<void> {
@@ -134,8 +132,8 @@ export class Reflector {
   }
 
   async #watch(): Promise<void> {
-    const startedMs = this.#settings.nowMs();
-    const timeoutSeconds = WATCH_SHORTEST_SECONDS * (1 + this.#settings.random());
+    const startedMs = this.#settings.timing.nowMs();
+    const timeoutSeconds = WATCH_SHORTEST_SECONDS * (1 + this.#settings.timing.random());
     const ended = new AbortController();
     const signal = AbortSignal.any([this.#stopped.signal, ended.signal]);
     const query = {
@@ -166,7 +164,7 @@ export class Reflector {
       clearTimeout(silence);
       ended.abort();
     }
-    const openMs = this.#settings.nowMs() - startedMs;
+    const openMs = this.#settings.timing.nowMs() - startedMs;
     if (openMs >= WATCH_TOO_SHORT_MS) this.#failures = 0;
     else if (!this.#stopped.signal.aborted) await this.#rest();
   }
@@ -174,7 +172,12 @@ export class Reflector {
   /** The server closed a fresh watch without a word: it may be going down. */
   async #rest(): Promise<void> {
     this.#failures += 1;
-    await pause(backoffMs(this.#failures, this.#settings.random), this.#stopped.signal);
+    await this.#backOff();
+  }
+
+  #backOff(): Promise<void> {
+    const { timing } = this.#settings;
+    return timing.pause(backoffMs(this.#failures, timing.random), this.#stopped.signal);
   }
 
   async #follow(response: Readable, onContact: () => void): Promise<void> {
@@ -239,7 +242,7 @@ export class Reflector {
   }
 
   #touch(): void {
-    this.#lastContactMs = this.#settings.nowMs();
+    this.#lastContactMs = this.#settings.timing.nowMs();
   }
 
   /** A handler that throws must not end the watch: the fault is reported, the next event is delivered. */

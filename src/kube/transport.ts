@@ -4,7 +4,7 @@ import https from 'node:https';
 import { type ApiVerb, failureOf, KubeApiError } from './apiError.ts';
 import { type ApiTarget, targetPath } from './apiTarget.ts';
 import type { KubeConnection } from './connect.ts';
-import { pause } from './pause.ts';
+import type { Timing } from './timing.ts';
 
 export interface ApiCall {
   readonly verb: ApiVerb;
@@ -26,8 +26,7 @@ export interface ApiAnswer {
 export interface TransportOptions {
   /** How long one try may take, from sending to the last byte. */
   readonly timeoutMs: number;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
+  readonly timing: Timing;
   readonly userAgent: string;
 }
 
@@ -70,8 +69,8 @@ export class KubeTransport {
       const repeat =
         PASSING_STATUSES.has(failure.status) && tries < TRIES_MOST && call.signal?.aborted !== true;
       if (!repeat) throw failure;
-      const jitteredMs = (REPEAT_AFTER_MS[tries - 1] ?? 0) * (0.5 + this.#options.random());
-      await pause(Math.max(jitteredMs, waitMs), call.signal);
+      const jitteredMs = (REPEAT_AFTER_MS[tries - 1] ?? 0) * (0.5 + this.#options.timing.random());
+      await this.#options.timing.pause(Math.max(jitteredMs, waitMs), call.signal);
     }
   }
 

@@ -1,7 +1,17 @@
-// Waiting on the wall clock, which the adapters may and the core may not.
+// Time and chance as the adapter uses them: real ones outside of tests.
 
-/** Resolves after `durationMs`, or at once when the signal aborts; never rejects. */
-export function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
+export interface Timing {
+  /** Milliseconds since the Unix epoch. */
+  nowMs(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Resolves after `durationMs`, or at once when the signal aborts; never rejects. */
+  pause(durationMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const REAL_TIMING: Timing = { nowMs: () => Date.now(), random: () => Math.random(), pause };
+
+function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve();
     const done = (): void => {
