@@ -1,0 +1,89 @@
+// The AWS adapter, put together from the settings and what the API server says of the cluster.
+import { readFile } from 'node:fs/promises';
+import { onDemandPrices, type PriceTable, parsePriceOverrides } from '../aws/prices.ts';
+import { AwsCloudProvider } from '../aws/provider.ts';
+import { sdkEc2 } from '../aws/sdkEc2.ts';
+import { sdkSsm } from '../aws/sdkSsm.ts';
+import type { AwsSettings } from '../aws/settings.ts';
+import { shippedPrices } from '../aws/shippedCatalogue.ts';
+import type { ServerInfo } from '../kube/serverInfo.ts';
+import type { CloudProvider } from '../ports/cloudProvider.ts';
+import type { Log } from '../ports/telemetry.ts';
+import { REAL_CLOCK } from './realClock.ts';
+import type { RunSettings } from './settings.ts';
+
+/** Stale answers of EC2 are asked for again in the background, so that no launch waits for a describe. */
+const REFRESH_EVERY_MS = 30_000;
+
+export interface CloudConnection {
+  readonly cloud: CloudProvider;
+  /** Loads or renews what is cached. Does not throw: failures are logged, and tried again. */
+  refresh(): Promise<void>;
+}
+
+/** @throws Error when the prices file cannot be used, with the mend */
+export async function connectAws(
+  settings: RunSettings,
+  server: ServerInfo,
+  log: Log,
+): Promise<CloudConnection> {
+  const cloud = new AwsCloudProvider({
+    ec2: sdkEc2(settings.region),
+    ssm: sdkSsm(settings.region),
+    clock: REAL_CLOCK,
+    chance: Math.random,
+    log,
+    settings: awsSettings(settings, server),
+    onDemandPrices: await readPrices(settings.pricesFile),
+  });
+  let warmed: Promise<void> | null = null;
+  return {
+    cloud,
+    refresh: async () => {
+      if (warmed === null) warmed = cloud.warm();
+      else await cloud.refresh();
+      await warmed;
+    },
+  };
+}
+
+function awsSettings(settings: RunSettings, server: ServerInfo): AwsSettings {
+  return {
+    clusterName: settings.clusterName,
+    clusterEndpoint: settings.clusterEndpoint ?? server.endpoint,
+    clusterCaBundle: settings.clusterCaBundle ?? server.clusterCa,
+    serviceCidr: settings.serviceCidr ?? server.serviceCidr,
+    kubernetesVersion: server.kubernetesVersion,
+    region: settings.region,
+    defaultInstanceProfile: settings.defaultInstanceProfile,
+    vmMemoryOverheadPercent: settings.vmMemoryOverheadPercent,
+    eniLimitedPodDensity: settings.eniLimitedPodDensity,
+    reservedEnis: settings.reservedEnis,
+    prefixDelegation: settings.prefixDelegation,
+    podEni: settings.enablePodEni,
+    tags: settings.tags,
+  };
+}
+
+async function readPrices(file: string | null): Promise<PriceTable> {
+  const shipped = shippedPrices().onDemand;
+  if (file === null) return shipped;
+  const text = await readFile(file, 'utf8').catch((failure: unknown) => {
+    throw new Error(`pricesFile ${file} cannot be read (${String(failure)}); name a file that exists`);
+  });
+  const overrides = parsePriceOverrides(text);
+  if (overrides.kind === 'invalid') throw new Error(`pricesFile ${file}: ${overrides.problems.join('; ')}`);
+  return onDemandPrices(shipped, overrides.value);
+}
+
+export interface CloudRefresh {
+  stop(): void;
+}
+
+/** Renews the cloud's caches for as long as the process lives. */
+export function keepFresh(refresh: () => Promise<void>, log: Log): CloudRefresh {
+  const timer = setInterval(() => {
+    refresh().catch((failure: unknown) => log.warn({ error: String(failure) }, 'refresh from AWS failed'));
+  }, REFRESH_EVERY_MS);
+  return { stop: () => clearInterval(timer) };
+}

@@ -1,0 +1,218 @@
+// `cooper run`: the controllers against a real cluster and a real account. Everything is wired here, in the open.
+import { readFile } from 'node:fs/promises';
+import { describeProblem } from '../api/parsed.ts';
+import { ControllerManager } from '../controllers/manager.ts';
+import { DEFAULT_SETTINGS } from '../controllers/settings.ts';
+import { watchCluster } from '../kube/clusterWatch.ts';
+import { connectKube } from '../kube/connect.ts';
+import { ServerKubeApi } from '../kube/kubeApi.ts';
+import { readServerInfo, type ServerInfo } from '../kube/serverInfo.ts';
+import { backoffMs, REAL_TIMING } from '../kube/timing.ts';
+import { KubeTransport } from '../kube/transport.ts';
+import type { Ports } from '../ports/ports.ts';
+import type { Log, Telemetry } from '../ports/telemetry.ts';
+import { ClusterState } from '../state/clusterState.ts';
+import { MemoryJournal } from '../telemetry/journal.ts';
+import { createLog } from '../telemetry/log.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { type CloudRefresh, connectAws, keepFresh } from './awsWiring.ts';
+import { type ControlLoop, startControlLoop } from './controlLoop.ts';
+import { type Health, serveEndpoints } from './endpoints.ts';
+import { EXIT } from './program.ts';
+import { REAL_CLOCK } from './realClock.ts';
+import { type RunSettings, readSettings, type SettingSources } from './settings.ts';
+import { VERSION } from './version.ts';
+
+const JOURNAL_RECORDS = 10_000;
+/** Kubernetes gives 30 s between SIGTERM and SIGKILL; what is under way gets most of it. */
+const STOP_MOST_MS = 20_000;
+const KUBE_TIMEOUT_MS = 30_000;
+/** Watches are renewed every ten minutes at the latest: silence beyond that is an outage. */
+const STALE_AFTER_MS = 15 * 60_000;
+
+/** Runs until SIGTERM or SIGINT. Returns the exit code: 2 when the settings are wrong, 1 when it could not start. */
+export async function runCommand(flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const sources = await sourcesOf(flags).catch(messageOf);
+  const outcome =
+    typeof sources === 'string' ? ({ kind: 'invalid', problems: [sources] } as const) : readSettings(sources);
+  if (outcome.kind === 'invalid') {
+    for (const problem of outcome.problems) process.stderr.write(`cooper run: ${problem}\n`);
+    return EXIT.wrongCall;
+  }
+  const log = createLog(outcome.settings.logLevel, (line) => process.stdout.write(line));
+  process.on('unhandledRejection', (reason) => log.error({ error: String(reason) }, 'unhandled rejection'));
+  try {
+    await runUntilStopped(outcome.settings, log);
+    return EXIT.done;
+  } catch (failure) {
+    log.error({ error: messageOf(failure) }, 'cannot start');
+    process.stderr.write(`cooper run: ${messageOf(failure)}\n`);
+    return EXIT.failed;
+  }
+}
+
+async function sourcesOf({ config, ...flags }: Readonly<Record<string, unknown>>): Promise<SettingSources> {
+  if (typeof config !== 'string') return { flags, env: process.env, file: null };
+  try {
+    return { flags, env: process.env, file: { name: config, text: await readFile(config, 'utf8') } };
+  } catch (failure) {
+    throw new Error(`--config ${config} cannot be read: ${messageOf(failure)}; name a file that exists`);
+  }
+}
+
+async function runUntilStopped(settings: RunSettings, log: Log): Promise<void> {
+  const { metrics, registry } = createMetrics();
+  const telemetry: Telemetry = { log, metrics };
+  const health: Health = { unreadyBecause: () => 'connecting to the API server' };
+  const endpoints = await serveEndpoints(settings, registry, health);
+  log.info(
+    { version: VERSION, cluster: settings.clusterName, region: settings.region, ...endpoints.ports },
+    'starting',
+  );
+  const stopSignal = stopRequested();
+  const running = await startControllers(settings, telemetry, health, stopSignal);
+  await stopSignal.promise;
+  log.info({}, 'stopping');
+  await running?.stop();
+  endpoints.close();
+  log.info({}, 'stopped');
+}
+
+interface Running {
+  stop(): Promise<void>;
+}
+
+/** Null when a stop was asked for before the API server could be reached. */
+async function startControllers(
+  settings: RunSettings,
+  telemetry: Telemetry,
+  health: Health,
+  stopSignal: StopSignal,
+): Promise<Running | null> {
+  const { log } = telemetry;
+  const connection = connectKube({ kubeconfig: settings.kubeconfig ?? undefined, env: process.env });
+  const transport = new KubeTransport(connection, {
+    timeoutMs: KUBE_TIMEOUT_MS,
+    timing: REAL_TIMING,
+    userAgent: `cooper/${VERSION}`,
+  });
+  const server = await serverInfo(() => readServerInfo(transport, connection), log, stopSignal);
+  if (server === null) return null;
+  const { cloud, refresh } = await connectAws(settings, server, log);
+  const kube = new ServerKubeApi(transport, {
+    timing: REAL_TIMING,
+    onProblem: (problem) => log.warn({ error: problem.message }, 'event not published'),
+  });
+  const journal = new MemoryJournal(JOURNAL_RECORDS, log);
+  const ports: Ports = { clock: REAL_CLOCK, cloud, kube, journal, telemetry };
+  const state = new ClusterState();
+  const manager = new ControllerManager(ports, state, controllerSettings(settings));
+  const watch = watchCluster(
+    transport,
+    {
+      onEvent: (event) => {
+        if (state.apply(event)) manager.noteEvent(event);
+      },
+      onInvalid: ({ kind, name, uid, problems }) => {
+        log.warn({ kind, name, problems }, 'object ignored');
+        if (!isReported(kind)) return;
+        manager.noteInvalid({ kind, name, uid, problems: problems.map(describeProblem) });
+      },
+      onProblem: (problem) => log.warn({ error: problem.message }, 'watch failed'),
+    },
+    REAL_TIMING,
+  );
+  let loop: ControlLoop | null = null;
+  health.unreadyBecause = () =>
+    unreadyBecause(loop !== null, watch.waitingFor(), watch.stalenessMs(Date.now()));
+  const warming = refresh();
+  void watch.synced.then(async () => {
+    await warming;
+    if (stopSignal.asked) return;
+    log.info({ kubernetes: server.kubernetesVersion }, 'cluster state is complete');
+    loop = startControlLoop(manager, REAL_CLOCK);
+  });
+  const freshness = keepFresh(refresh, log);
+  return {
+    stop: () => stopRunning({ loop: () => loop, manager, freshness, stopWatch: () => watch.stop() }),
+  };
+}
+
+function isReported(kind: string): kind is 'Provisioner' | 'AWSNodeTemplate' | 'NodeClaim' {
+  return kind === 'Provisioner' || kind === 'AWSNodeTemplate' || kind === 'NodeClaim';
+}
+
+function unreadyBecause(started: boolean, waitingFor: readonly string[], stalenessMs: number): string | null {
+  if (waitingFor.length > 0) return `waiting for the list of ${waitingFor.join(', ')}`;
+  if (!started) return 'loading instance types';
+  if (stalenessMs > STALE_AFTER_MS)
+    return `nothing heard from the API server for ${Math.round(stalenessMs / 1000)} s`;
+  return null;
+}
+
+/** Asks until the server answers, saying once per failure what is wrong. */
+async function serverInfo(
+  read: () => Promise<ServerInfo>,
+  log: Log,
+  stopSignal: StopSignal,
+): Promise<ServerInfo | null> {
+  for (let failures = 0; !stopSignal.asked; ) {
+    try {
+      return await read();
+    } catch (failure) {
+      failures += 1;
+      const pauseMs = backoffMs(failures, Math.random);
+      log.error({ error: messageOf(failure), retryInMs: Math.round(pauseMs) }, 'API server cannot be used');
+      await Promise.race([REAL_CLOCK.sleep(pauseMs), stopSignal.promise]);
+    }
+  }
+  return null;
+}
+
+interface Stopping {
+  readonly loop: () => ControlLoop | null;
+  readonly manager: ControllerManager;
+  readonly freshness: CloudRefresh;
+  readonly stopWatch: () => Promise<void>;
+}
+
+/** No new work is begun; what is under way is given time to end, so that nothing is cut between two writes. */
+async function stopRunning({ loop, manager, freshness, stopWatch }: Stopping): Promise<void> {
+  loop()?.stop();
+  freshness.stop();
+  const deadlineMs = REAL_CLOCK.nowMs() + STOP_MOST_MS;
+  while (!manager.idle && REAL_CLOCK.nowMs() < deadlineMs) await REAL_CLOCK.sleep(50);
+  await stopWatch();
+}
+
+function controllerSettings(settings: RunSettings) {
+  return {
+    ...DEFAULT_SETTINGS,
+    clusterName: settings.clusterName,
+    batchIdleMs: settings.batchIdleDurationMs,
+    batchMaxMs: settings.batchMaxDurationMs,
+    planBudgetMs: settings.planBudgetMs,
+    registrationTtlMs: settings.registrationTtlMs,
+  };
+}
+
+interface StopSignal {
+  asked: boolean;
+  readonly promise: Promise<void>;
+}
+
+function stopRequested(): StopSignal {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const signal: StopSignal = { asked: false, promise };
+  const ask = (): void => {
+    signal.asked = true;
+    resolve();
+  };
+  process.once('SIGTERM', ask);
+  process.once('SIGINT', ask);
+  return signal;
+}
+
+function messageOf(failure: unknown): string {
+  return failure instanceof Error ? failure.message : String(failure);
+}
