@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import traceback
 
 from moto.core.responses import ActionResult, BaseResponse
 from moto.ec2.exceptions import EC2ClientError
@@ -30,6 +31,13 @@ def error_code(status, body):
     return match.group(1) if match else f"HTTP {status}"
 
 
+def params_of(response):
+    """EC2's parameters are parsed by moto before the call; SSM's are the JSON of the body."""
+    if response.service_name == "ssm":
+        return json.loads(response.body or "{}")
+    return json.loads(json.dumps(response.params or {}, default=str))
+
+
 def write_down(response, action):
     entry = {
         "service": response.service_name,
@@ -39,7 +47,7 @@ def write_down(response, action):
         "answeredAtMs": None,
         "status": None,
         "errorCode": None,
-        "params": json.loads(json.dumps(response.params or {}, default=str)),
+        "params": params_of(response),
     }
     with LOCK:
         entry["id"] = len(CONTROL.calls) + 1
@@ -71,7 +79,12 @@ def install():
         entry = write_down(self, action)
         delay = CONTROL.delays.get(action, {})
         time.sleep(delay.get("beforeMs", 0) / 1000)
-        status, headers, body = answer(self, original, entry, take_fault(action))
+        try:
+            status, headers, body = answer(self, original, entry, take_fault(action))
+        except Exception as problem:  # a bug of moto or of ours: said in full, where moto answers with a web page
+            traceback.print_exc()
+            text = f"the EC2 stand-in broke down: {type(problem).__name__}: {problem}"
+            status, headers, body = self.serialized(ActionResult(EC2ClientError("InternalError", text)))
         time.sleep(delay.get("afterMs", 0) / 1000)
         entry.update(status=status, errorCode=error_code(status, body), answeredAtMs=now_ms())
         return status, headers, body

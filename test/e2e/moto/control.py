@@ -15,16 +15,18 @@ PREFIX = "/cooper-control/"
 def view(instance):
     """Everything a test asks of an instance, terminated ones included."""
     fleet = getattr(instance, "_fleet_id", None) or getattr(instance, "_spot_fleet_id", None)
-    devices = [
-        {
-            "deviceName": name,
-            "sizeGib": device.size,
-            "type": getattr(device, "volume_type", None),
-            "encrypted": bool(getattr(device, "encrypted", False)),
-            "deleteOnTermination": bool(device.delete_on_termination),
-        }
-        for name, device in instance.get_block_device_mapping
-    ]
+    devices = []
+    for name, device in instance.get_block_device_mapping:
+        volume = instance.ec2_backend.volumes[device.volume_id]
+        devices.append(
+            {
+                "deviceName": name,
+                "sizeGib": volume.size,
+                "type": volume.volume_type,
+                "encrypted": bool(volume.encrypted),
+                "deleteOnTermination": bool(device.delete_on_termination),
+            }
+        )
     options = instance.metadata_options
     return {
         "id": instance.id,

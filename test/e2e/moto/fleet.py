@@ -98,10 +98,11 @@ def refusal(fleet, spec, lifecycle):
             "InvalidParameterValue",
             f"The architecture of {spec.instance_type} does not match {image.architecture} of the AMI.",
         )
-    profile = spec.iam_instance_profile or {}
+    _, data = template_of(fleet, spec)
+    profile = data.get("IamInstanceProfile") or {}
     if not profile_exists(profile):
         return "InvalidParameterValue", f"Invalid IAM Instance Profile {profile.get('Name') or profile.get('Arn')}"
-    if spec.subnet_id and backend.get_subnet(spec.subnet_id).available_ip_addresses <= 0:
+    if spec.subnet_id and backend.get_subnet(spec.subnet_id).available_ip_address_count <= 0:
         return "InsufficientFreeAddressesInSubnet", f"There are not enough free addresses in {spec.subnet_id}."
     if not CONTROL.take(lifecycle, spec.instance_type, zone):
         return (
@@ -172,13 +173,19 @@ def buy(fleet, spec, lifecycle):
     )
 
 
+def template_of(fleet, spec):
+    """The version of the launch template that a pool names, and its data with the pool's overrides on top."""
+    template = fleet.ec2_backend.get_launch_template(spec.launch_template_spec["LaunchTemplateId"])
+    version = template.get_version(spec.launch_template_spec.get("Version", template.default_version_number))
+    return version, {**version.data, **(spec.overrides or {})}
+
+
 def launch(fleet, spec, extra):
     """One instance with every field of the launch template that concerns it: "RequestLaunchTemplateData",
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RequestLaunchTemplateData.html. Amazon's own tags:
     "Tag your resources", https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/tag-ec2-fleet.html"""
-    backend, reference = fleet.ec2_backend, spec.launch_template_spec
-    version = backend.get_launch_template(reference["LaunchTemplateId"]).get_version(reference.get("Version", 1))
-    data = {**version.data, **(spec.overrides or {})}
+    backend = fleet.ec2_backend
+    version, data = template_of(fleet, spec)
     interfaces = data.get("NetworkInterfaces") or []
     groups = data.get("SecurityGroupIds") or [group for nic in interfaces for group in nic.get("Groups", [])]
     if data.get("BlockDeviceMappings"):
@@ -201,7 +208,7 @@ def launch(fleet, spec, extra):
         monitoring_state="enabled" if (data.get("Monitoring") or {}).get("Enabled") else "disabled",
         metadata_options=data.get("MetadataOptions", {}),
         ebs_optimized=data.get("EbsOptimized", False),
-        launch_template={"LaunchTemplateId": reference["LaunchTemplateId"], "Version": version.number},
+        launch_template={"LaunchTemplateId": version.template.id, "Version": version.number},
         tags=tags,
         **extra,
     )

@@ -22,7 +22,7 @@ def lay(request):
     backend.create_tags([vpc.id], {**owned, "Name": cluster})
     subnets = []
     for index, zone in enumerate(request["zones"]):
-        subnet = backend.create_subnet(vpc.id, f"10.0.{32 * index}.0/19", zone)
+        subnet = backend.create_subnet(vpc.id, f"10.0.{32 * index}.0/19", availability_zone=zone)
         backend.create_tags([subnet.id], {**owned, "Name": f"{cluster}-{zone}"})
         subnets.append({"id": subnet.id, "zone": zone})
     group = backend.create_security_group(f"{cluster}-node", "nodes of the cluster", vpc_id=vpc.id)
