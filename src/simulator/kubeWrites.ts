@@ -6,6 +6,11 @@ import type { Taint } from '../model/taint.ts';
 import type { NodePatch, WriteOutcome } from '../ports/kubeApi.ts';
 import type { ObjectStore } from './objectStore.ts';
 
+/** Kubernetes writes times to the second. */
+export function storedTimeMs(nowMs: number): number {
+  return Math.floor(nowMs / 1000) * 1000;
+}
+
 /** Stores the claim as changed, or takes it out once deletion was asked for and no finalizer holds it. */
 export function storeNodeClaim(store: ObjectStore, claim: NodeClaim): NodeClaim {
   if (claim.deletionRequestedAtMs === null || claim.finalizers.length > 0) {
@@ -36,11 +41,10 @@ export function replaceNodeClaim(
   return { kind: 'written', object: storeNodeClaim(store, change(current)) };
 }
 
-/** Applies a patch to the node if it is still the version that the writer has read. */
+/** Applies a patch to the node as it stands: the patch merges, and lists are changed in what the server holds. */
 export function patchStoredNode(store: ObjectStore, read: Node, patch: NodePatch): WriteOutcome<Node> {
   const current = store.get('node', read.name);
   if (current === undefined || current.uid !== read.uid) return { kind: 'gone' };
-  if (current.resourceVersion !== read.resourceVersion) return { kind: 'conflict' };
   return { kind: 'written', object: storeNode(store, patchedNode(current, patch)) };
 }
 

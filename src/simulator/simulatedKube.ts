@@ -19,6 +19,7 @@ import {
   requestNodeClaimDeletion,
   requestNodeDeletion,
   requestPodDeletion,
+  storedTimeMs,
   storeNodeClaim,
 } from './kubeWrites.ts';
 import type { ObjectStore } from './objectStore.ts';
@@ -67,7 +68,7 @@ export class SimulatedKube implements KubeApi {
         uid: random.uuid(),
         resourceVersion: '',
         finalizers: [TERMINATION_FINALIZER],
-        createdAtMs: nowMs,
+        createdAtMs: storedTimeMs(nowMs),
         deletionRequestedAtMs: null,
         emptySinceMs: null,
         spec: draft.spec,
@@ -84,8 +85,9 @@ export class SimulatedKube implements KubeApi {
   }
 
   writeEmptySince(claim: NodeClaim, emptySinceMs: number | null): Promise<WriteOutcome<NodeClaim>> {
+    const stored = emptySinceMs === null ? null : storedTimeMs(emptySinceMs);
     return this.#call(() =>
-      replaceNodeClaim(this.#parts.store, claim, (current) => ({ ...current, emptySinceMs })),
+      replaceNodeClaim(this.#parts.store, claim, (current) => ({ ...current, emptySinceMs: stored })),
     );
   }
 
