@@ -103,21 +103,15 @@ function listViolations(world: World, host: Host, spec: NodeClaimSpec): string[]
     if (type === null) found.push(`${host.title} lists ${name}, which "${spec.provisioner}" may not buy`);
     else if (!offered.has(name))
       found.push(`${host.title} lists ${name}, of which no allowed offering is on sale`);
-    else if (!typeAllowed(spec, type))
+    else if (host.faces.some((face) => face.instanceType === name && !faceAllowed(spec, face)))
       found.push(`${host.title} lists ${name}, which its own requirements exclude`);
   }
   return found;
 }
 
-function typeAllowed(spec: NodeClaimSpec, type: InstanceType): boolean {
-  return spec.requirements.every((wanted) => {
-    const key = normalizeLabel(wanted.key);
-    if (key === LABEL.zone || key === LABEL.capacityType) return true;
-    if (key === LABEL.instanceType) return meetsRequirement(wanted, { [wanted.key]: type.name });
-    const own = type.requirements.find((one) => normalizeLabel(one.key) === key && one.operator === 'In');
-    if (own === undefined) return !isWellKnownLabel(key) || meetsRequirement(wanted, {});
-    return own.values.some((value) => meetsRequirement(wanted, { [wanted.key]: value }));
-  });
+/** Whatever the node becomes, it must be what its claim says; custom labels may stay off, as long as no pod asks. */
+function faceAllowed({ requirements }: NodeClaimSpec, face: Face): boolean {
+  return requirements.every((requirement) => faceMeets(requirement, face));
 }
 
 function minValuesViolations(host: Host, provisioner: Provisioner): string[] {

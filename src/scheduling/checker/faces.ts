@@ -17,12 +17,13 @@ function offeringLabels(type: InstanceType, offering: Offering): Record<string, 
 
 /** True when a launch from this spec may use the offering: on sale, and within the spec's requirements. */
 export function offeringAllowed(spec: NodeClaimSpec, type: InstanceType, offering: Offering): boolean {
+  return offering.available && offeringWithin(spec, type, offering);
+}
+
+function offeringWithin(spec: NodeClaimSpec, type: InstanceType, offering: Offering): boolean {
   const labels = offeringLabels(type, offering);
-  return (
-    offering.available &&
-    spec.requirements.every(
-      (requirement) => !(normalizeLabel(requirement.key) in labels) || meetsRequirement(requirement, labels),
-    )
+  return spec.requirements.every(
+    (requirement) => !(normalizeLabel(requirement.key) in labels) || meetsRequirement(requirement, labels),
   );
 }
 
@@ -37,13 +38,16 @@ export class FaceTable {
     this.#keys = keys;
   }
 
-  /** All faces of one type under the spec; none when the spec allows none of its offerings. */
-  facesOf(spec: NodeClaimSpec, type: InstanceType): readonly Face[] {
-    const name = `${spec.provisioner}\n${type.name}\n${this.#nameOf(spec)}`;
+  /**
+   * All faces of one type under the spec; none when the spec allows none of its offerings.
+   * @param sale 'any' for a launch under way, which may have got an offering before it went out of stock
+   */
+  facesOf(spec: NodeClaimSpec, type: InstanceType, sale: 'now' | 'any'): readonly Face[] {
+    const name = `${spec.provisioner}\n${type.name}\n${sale}\n${this.#nameOf(spec)}`;
     const known = this.#known.get(name);
     if (known !== undefined) return known;
     const faces = type.offerings
-      .filter((offering) => offeringAllowed(spec, type, offering))
+      .filter((offering) => (offering.available || sale === 'any') && offeringWithin(spec, type, offering))
       .flatMap((offering) => this.#facesOfOffering(spec, type, offering));
     this.#known.set(name, faces);
     return faces;

@@ -69,7 +69,7 @@ export function buildHosts(world: World): Hosts {
     claims.set(claim.name, { ...host, open, placed: placedOn(`nodeClaim/${claim.name}`) });
   }
   const planned = plan.nodeClaims.map((claim, index): Host => {
-    const faces = specFaces(claim.spec, world, table);
+    const faces = specFaces(claim.spec, world, (spec, type) => table.facesOf(spec, type, 'now'));
     const host = launchHost(`planned node ${index}`, claim.spec, faces);
     const stated = faces.find((face) => isStated(face, claim)) ?? host.stated;
     return { ...host, stated, placed: claim.pods.flatMap((key) => byKey.get(key) ?? []) };
@@ -77,10 +77,14 @@ export function buildHosts(world: World): Hosts {
   return { nodes, claims, planned, joined };
 }
 
-function specFaces(spec: NodeClaimSpec, world: World, table: FaceTable): readonly Face[] {
+function specFaces(
+  spec: NodeClaimSpec,
+  world: World,
+  facesOf: (spec: NodeClaimSpec, type: InstanceType) => readonly Face[],
+): readonly Face[] {
   return spec.instanceTypes.flatMap((name) => {
     const type = typeNamed(world, spec.provisioner, name);
-    return type === null ? [] : table.facesOf(spec, type);
+    return type === null ? [] : facesOf(spec, type);
   });
 }
 
@@ -171,7 +175,8 @@ function launchHost(title: string, spec: NodeClaimSpec, faces: readonly Face[]):
 /** A claim in flight: what it was launched as once that is known, else all that it may become. */
 function claimFaces(claim: NodeClaim, world: World, table: FaceTable): readonly Face[] {
   const { spec, status } = claim;
-  if (status.instanceType === '') return specFaces(spec, world, table);
+  if (status.instanceType === '')
+    return specFaces(spec, world, (own, type) => table.facesOf(own, type, 'any'));
   const type = typeNamed(world, spec.provisioner, status.instanceType);
   const known = { instanceType: status.instanceType, zone: status.zone };
   const labels = {
