@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { onDemandPrices, type PriceTable, parsePriceOverrides } from '../aws/prices.ts';
 import { AwsCloudProvider } from '../aws/provider.ts';
-import { sdkEc2 } from '../aws/sdkEc2.ts';
-import { sdkSsm } from '../aws/sdkSsm.ts';
+import { connectEc2 } from '../aws/sdkEc2.ts';
+import { connectSsm } from '../aws/sdkSsm.ts';
 import type { AwsSettings } from '../aws/settings.ts';
 import { shippedPrices } from '../aws/shippedCatalogue.ts';
 import type { ServerInfo } from '../kube/serverInfo.ts';
@@ -28,8 +28,8 @@ export async function connectAws(
   log: Log,
 ): Promise<CloudConnection> {
   const cloud = new AwsCloudProvider({
-    ec2: sdkEc2(settings.region),
-    ssm: sdkSsm(settings.region),
+    ec2: connectEc2(settings.region),
+    ssm: connectSsm(settings.region),
     clock: REAL_CLOCK,
     chance: Math.random,
     log,

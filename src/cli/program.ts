@@ -1,6 +1,7 @@
 // The commands of `cooper`, their flags and help. Each command's work is loaded only when it is called.
 import { Command, CommanderError, Option } from 'commander';
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from './settingsTable.ts';
+import { STANDARD_IO } from './standardIo.ts';
 import { VERSION } from './version.ts';
 
 /** Exit codes: 0 done, 1 the work failed, 2 the call was wrong. */

@@ -136,11 +136,11 @@ function describeFileError(
   },
 ): string {
   if (error.keyword === 'additionalProperties') {
-    const unknownKey = String(error.params['additionalProperty']);
+    const unknownKey = String(error.params.additionalProperty);
     return `${file}: ${unknownKey} is no setting; known are ${SETTING_KEYS.join(', ')}`;
   }
   const where = error.instancePath === '' ? 'the file' : error.instancePath.slice(1);
-  return `${file}: ${where} is of the wrong type; write ${String(error.params['type'])}`;
+  return `${file}: ${where} is of the wrong type; write ${String(error.params.type)}`;
 }
 
 interface ParsedSetting {
