@@ -2,9 +2,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
+import { describeProblem } from './parsed.ts';
 import { toOpenApiSchema } from './schemas/jsonSchema.ts';
 import { RESOURCES } from './schemas/resources.ts';
-import type { PrinterColumn, Resource } from './schemas/schema.ts';
+import { nameTooLong, type PrinterColumn, type Resource } from './schemas/schema.ts';
 
 const FOLDER = 'charts/cooper-crd/templates';
 const HEADER = '# Generated from src/api/schemas by `npm run generate`; edit those instead.\n';
@@ -53,6 +54,14 @@ function rootSchema(resource: Resource): object {
       spec: toOpenApiSchema(resource.spec),
       status: toOpenApiSchema(resource.status),
     },
+    ...(resource.nameMaxLength === 253 ? {} : { 'x-kubernetes-validations': [nameValidation(resource)] }),
+  };
+}
+
+function nameValidation(resource: Resource): object {
+  return {
+    rule: `size(self.metadata.name) <= ${resource.nameMaxLength}`,
+    message: describeProblem(nameTooLong(resource)),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Parsed, Problem } from './parsed.ts';
 import { ruleProblems } from './ruleProblems.ts';
 import { schemaProblems } from './schemaProblems.ts';
 import type { Resource, Schema } from './schemas/schema.ts';
-import { apiVersionOf } from './schemas/schema.ts';
+import { apiVersionOf, nameTooLong } from './schemas/schema.ts';
 import { unknownField, unknownFieldProblems } from './unknownFields.ts';
 
 /** A manifest whose spec and status fit their schemas; `S` and `T` say how those look. */
@@ -74,6 +74,8 @@ function headProblems(resource: Resource, raw: Raw | null, name: string): readon
       problem: name === '' ? 'is missing' : 'is no valid name',
       mend: 'write at most 253 lower-case letters, digits, dashes and dots',
     });
+  } else if (name.length > resource.nameMaxLength) {
+    problems.push(nameTooLong(resource));
   }
   return problems;
 }

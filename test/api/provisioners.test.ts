@@ -227,3 +227,13 @@ test('all problems come at once', () => {
   const manifest = { ...provisionerManifest({ weight: 0, taints: 3 }), apiVersion: 'karpenter.sh/v1' };
   assert.equal(problemsOf(manifest).length, 3);
 });
+
+test('a name that could be no label value is refused', () => {
+  const named = (name: string): unknown => ({ ...provisionerManifest(), metadata: { name } });
+  const tooLong = 'a'.repeat(64);
+  assert.deepEqual(problemsOf(named(tooLong)), [
+    `Provisioner "${tooLong}": metadata.name is longer than 63 characters; ` +
+      'shorten it, since it becomes the value of a label',
+  ]);
+  assert.equal(parseProvisioner(named('a'.repeat(63))).kind, 'valid');
+});

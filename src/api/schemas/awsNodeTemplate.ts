@@ -39,6 +39,7 @@ export const AWS_NODE_TEMPLATE: Resource = {
   version: 'v1alpha1',
   kind: 'AWSNodeTemplate',
   plural: 'awsnodetemplates',
+  nameMaxLength: 253,
   shortNames: ['awsnt'],
   description: 'An AWSNodeTemplate says how the instances of Provisioners are found, booted and tagged.',
   spec: templateSpec,

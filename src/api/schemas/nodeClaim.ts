@@ -88,6 +88,7 @@ export const NODE_CLAIM: Resource = {
   version: 'v1',
   kind: 'NodeClaim',
   plural: 'nodeclaims',
+  nameMaxLength: 253,
   shortNames: ['nc'],
   description: 'A NodeClaim is the intent of one node: stored before its launch, gone once its instance is.',
   spec,

@@ -125,6 +125,7 @@ export const PROVISIONER: Resource = {
   version: 'v1alpha5',
   kind: 'Provisioner',
   plural: 'provisioners',
+  nameMaxLength: 63,
   shortNames: ['prov'],
   description:
     'A Provisioner says which nodes may be launched for pods that no node can take, and when they go.',

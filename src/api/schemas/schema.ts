@@ -1,5 +1,6 @@
 // The schema language of our resources: JSON Schema plus rules; ajv's schema and the CRD are both made from it.
 import type { FieldPath } from '../fieldPath.ts';
+import type { Problem } from '../parsed.ts';
 
 /**
  * A condition that no schema keyword can state, written twice: as CEL for the API server and as code for
@@ -119,6 +120,8 @@ export interface Resource {
   readonly version: string;
   readonly kind: string;
   readonly plural: string;
+  /** 63 where the name becomes the value of a label, 253 otherwise. */
+  readonly nameMaxLength: 63 | 253;
   readonly shortNames: readonly string[];
   readonly description: string;
   readonly spec: ObjectSchema;
@@ -138,4 +141,13 @@ export interface PrinterColumn {
 /** `karpenter.sh/v1alpha5` */
 export function apiVersionOf(resource: Resource): string {
   return `${resource.group}/${resource.version}`;
+}
+
+/** What to say of a name longer than the kind allows; CEL cannot point into metadata, so it says all of this. */
+export function nameTooLong({ nameMaxLength }: Resource): Problem {
+  return {
+    field: 'metadata.name',
+    problem: `is longer than ${nameMaxLength} characters`,
+    mend: 'shorten it, since it becomes the value of a label',
+  };
 }
