@@ -73,6 +73,9 @@ function reportSolved(
     report.figure(peerFigure(speed, peerSpeed, atLeast(goal)));
     const time = { name: `${name} ${what}, time`, value: fastest(run.allMs), unit: 'ms' };
     report.figure(peerFigure(time, peer === null ? null : fastest(peer.allMs), null));
+    const cold = run.allMs[0] ?? Number.NaN;
+    if (run === first)
+      report.figure(plainFigure(`${name} first plan, time in a process just started`, cold, 'ms'));
     const toBound = { name: `${name} ${what}, price to bound`, value: boundRatio(run), unit: '' };
     const bounded = goals.boundRatio !== null && what !== 'first plan' ? goals.boundRatio : null;
     report.figure(

@@ -302,19 +302,31 @@ function claimOf({ young }: Standing, index: number): NodeClaim {
   return { ...claim, spec: { ...claim.spec, startupTaints: young ? [STARTUP] : [] }, status };
 }
 
-const inFlight: fc.Arbitrary<NodeClaim[]> = fc
-  .array(fc.record({ zones: fc.subarray([...ZONES], { minLength: 1 }), launched: fc.boolean() }), {
-    maxLength: 2,
-  })
-  .map((list) =>
-    list.map(({ zones, launched }, index) => {
-      const { spec } = aNodeClaim();
-      const requirements = [isIn(LABEL.zone, ...zones), isIn(LABEL.capacityType, 'on-demand')];
-      const known = { instanceType: 'm5.large', zone: zones[0] ?? '', capacityType: 'on-demand' as const };
-      const status = launched ? { ...NO_STATUS, ...known, providerId: `i-${index}` } : NO_STATUS;
-      return aNodeClaim({ name: `flying-${index}`, spec: { ...spec, requirements }, status });
-    }),
-  );
+interface Flight {
+  readonly zones: readonly string[];
+  readonly launched: boolean;
+}
+const inFlight: fc.Arbitrary<Flight[]> = fc.array(
+  fc.record({ zones: fc.subarray([...ZONES], { minLength: 1 }), launched: fc.boolean() }),
+  { maxLength: 2 },
+);
+
+/** Claims for an m5.large, launched or not, where one is sold. */
+function flyingClaims(flights: readonly Flight[], types: readonly InstanceType[]): NodeClaim[] {
+  const type = types.find(({ name }) => name === 'm5.large');
+  if (type === undefined) return [];
+  const sold = new Set(type.offerings.map(({ zone }) => zone));
+  return flights.flatMap(({ zones, launched }, index) => {
+    const [zone] = zones.filter((one) => sold.has(one));
+    if (zone === undefined) return [];
+    const { spec } = aNodeClaim();
+    const requirements = [isIn(LABEL.zone, ...zones), isIn(LABEL.capacityType, 'on-demand')];
+    const { capacity, allocatable, name } = type;
+    const known = { instanceType: name, zone, capacityType: 'on-demand' as const, capacity, allocatable };
+    const status = launched ? { ...NO_STATUS, ...known, providerId: `i-${index}` } : NO_STATUS;
+    return [aNodeClaim({ name: `flying-${index}`, spec: { ...spec, requirements }, status })];
+  });
+}
 
 const inZone = (zone: string) => [term(isIn('topology.ebs.csi.aws.com/zone', zone))];
 
@@ -325,10 +337,10 @@ export const randomCluster: fc.Arbitrary<RandomCluster> = fc
     provisioners: fc.array(provisionerFields, { minLength: 1, maxLength: 3 }),
     daemonSets,
     standings: fc.array(standing, { maxLength: 3 }),
-    claims: inFlight,
+    flights: inFlight,
     apps,
   })
-  .map(({ types, provisioners, daemonSets: daemons, standings, claims, apps: list }) => {
+  .map(({ types, provisioners, daemonSets: daemons, standings, flights, apps: list }) => {
     const named = provisioners.map((fields, index) =>
       aProvisioner({ ...fields, name: index === 0 ? 'default' : `other-${index}` }),
     );
@@ -345,7 +357,7 @@ export const randomCluster: fc.Arbitrary<RandomCluster> = fc
     const snapshot = aSnapshot({
       provisioners: named,
       nodes: standings.map(nodeOf),
-      nodeClaims: [...standings.map(claimOf), ...claims],
+      nodeClaims: [...standings.map(claimOf), ...flyingClaims(flights, types)],
       pods: [...bound, ...pods],
       daemonSets: daemons,
       persistentVolumes: [{ name: 'pv', nodeAffinity: inZone(ZONES[1]), csiDriver: 'ebs.csi.aws.com' }],
