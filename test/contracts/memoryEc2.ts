@@ -1,0 +1,332 @@
+// EC2 in memory for tests: what its documents say of fleets, tokens, templates and lag, with faults to order.
+import { AwsFault } from '../../src/aws/awsFault.ts';
+import type {
+  Ec2Api,
+  Ec2Instance,
+  Filter,
+  FleetError,
+  FleetOverride,
+  FleetRequest,
+  FleetResponse,
+  Image,
+  ImageQuery,
+  LaunchTemplateDraft,
+  SpotPrice,
+  Subnet,
+  TerminatedInstance,
+  TypeInZone,
+} from '../../src/aws/ec2Api.ts';
+import type { InstanceTypeFacts } from '../../src/aws/instanceTypeFacts.ts';
+import type { SsmApi } from '../../src/aws/ssmApi.ts';
+import type { Clock } from '../../src/ports/clock.ts';
+
+export interface TaggedSubnet extends Subnet {
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface TaggedGroup {
+  readonly id: string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface MemoryAccount {
+  readonly facts: readonly InstanceTypeFacts[];
+  readonly zones: readonly TypeInZone[];
+  readonly spotPrices: readonly SpotPrice[];
+  readonly subnets: readonly TaggedSubnet[];
+  readonly groups: readonly TaggedGroup[];
+  readonly images: readonly Image[];
+}
+
+type Action = Exclude<keyof Ec2Api, symbol>;
+
+/** 'before': refused, nothing done. 'after': done, but the answer is lost. */
+export interface OrderedFault {
+  readonly action: Action;
+  readonly when: 'before' | 'after';
+  readonly code: string;
+  readonly message?: string;
+}
+
+interface Fleet {
+  readonly request: FleetRequest;
+  readonly response: FleetResponse;
+}
+
+interface Held extends Ec2Instance {
+  readonly visibleAtMs: number;
+}
+
+export class MemoryEc2 implements Ec2Api {
+  account: MemoryAccount;
+  /** Calls so far, in order. */
+  readonly calls: Action[] = [];
+  readonly fleets: FleetRequest[] = [];
+  readonly templates = new Map<string, LaunchTemplateDraft>();
+  /** `capacityType:type:zone`, `*` for any part. */
+  readonly outOfStock = new Set<string>();
+  /** Errors that the next fleets answer with, in place of an instance. */
+  readonly fleetErrors: (readonly FleetError[])[] = [];
+  /** How long a new instance is missing from describes and unknown to terminations. */
+  lagMs = 0;
+  readonly #clock: Clock;
+  readonly #faults: OrderedFault[] = [];
+  readonly #instances = new Map<string, Held>();
+  readonly #tokens = new Map<string, Fleet>();
+  readonly #used = new Map<string, number>();
+  #sequence = 0;
+
+  constructor(clock: Clock, account: MemoryAccount) {
+    this.#clock = clock;
+    this.account = account;
+  }
+
+  /** The next call of the action fails so. */
+  order(fault: OrderedFault): void {
+    this.#faults.push(fault);
+  }
+
+  /** Every instance ever launched, terminated ones too, lag or not. */
+  everyInstance(): readonly Ec2Instance[] {
+    return [...this.#instances.values()];
+  }
+
+  livingInstances(): readonly Ec2Instance[] {
+    return this.everyInstance().filter(({ state }) => state !== 'terminated' && state !== 'shutting-down');
+  }
+
+  setState(id: string, state: Ec2Instance['state']): void {
+    const held = this.#instances.get(id);
+    if (held !== undefined) this.#instances.set(id, { ...held, state });
+  }
+
+  describeInstanceTypes(): Promise<readonly InstanceTypeFacts[]> {
+    return this.#call('describeInstanceTypes', () => this.account.facts);
+  }
+
+  describeInstanceTypeZones(): Promise<readonly TypeInZone[]> {
+    return this.#call('describeInstanceTypeZones', () => this.account.zones);
+  }
+
+  describeSpotPrices(): Promise<readonly SpotPrice[]> {
+    return this.#call('describeSpotPrices', () => this.account.spotPrices);
+  }
+
+  describeSubnets(filters: readonly Filter[]): Promise<readonly Subnet[]> {
+    return this.#call('describeSubnets', () =>
+      this.account.subnets
+        .filter(({ id, tags }) => matches(filters, tags, { 'subnet-id': id }))
+        .map((subnet) => ({
+          ...subnet,
+          freeAddresses: subnet.freeAddresses - (this.#used.get(subnet.id) ?? 0),
+        })),
+    );
+  }
+
+  describeSecurityGroups(filters: readonly Filter[]): Promise<readonly string[]> {
+    return this.#call('describeSecurityGroups', () =>
+      this.account.groups
+        .filter(({ id, tags }) => matches(filters, tags, { 'group-id': id }))
+        .map(({ id }) => id),
+    );
+  }
+
+  describeImages({ filters }: ImageQuery): Promise<readonly Image[]> {
+    return this.#call('describeImages', () =>
+      this.account.images.filter(({ id, name, tags }) => matches(filters, tags, { 'image-id': id, name })),
+    );
+  }
+
+  createLaunchTemplate(draft: LaunchTemplateDraft): Promise<void> {
+    return this.#call('createLaunchTemplate', () => {
+      if (this.templates.has(draft.name)) {
+        throw new AwsFault(
+          'ec2:CreateLaunchTemplate',
+          'InvalidLaunchTemplateName.AlreadyExistsException',
+          'in use',
+        );
+      }
+      this.templates.set(draft.name, draft);
+    });
+  }
+
+  deleteLaunchTemplate(name: string): Promise<void> {
+    return this.#call('deleteLaunchTemplate', () => {
+      this.templates.delete(name);
+    });
+  }
+
+  createFleet(request: FleetRequest): Promise<FleetResponse> {
+    return this.#call('createFleet', () => {
+      this.fleets.push(request);
+      const earlier = this.#tokens.get(request.clientToken);
+      if (earlier !== undefined) {
+        // Source: EC2 API Reference, "Ensuring idempotency": same request, same answer; otherwise an error.
+        if (JSON.stringify(earlier.request) === JSON.stringify(request)) return earlier.response;
+        throw new AwsFault(
+          'ec2:CreateFleet',
+          'IdempotentParameterMismatch',
+          'token used with other parameters',
+        );
+      }
+      const response = this.#launch(request);
+      this.#tokens.set(request.clientToken, { request, response });
+      return response;
+    });
+  }
+
+  describeInstances(filters: readonly Filter[]): Promise<readonly Ec2Instance[]> {
+    return this.#call('describeInstances', () => {
+      const nowMs = this.#clock.nowMs();
+      return [...this.#instances.values()].filter(
+        ({ visibleAtMs, tags, state }) =>
+          nowMs >= visibleAtMs && matches(filters, tags, { 'instance-state-name': state }),
+      );
+    });
+  }
+
+  terminateInstances(ids: readonly string[]): Promise<readonly TerminatedInstance[]> {
+    return this.#call('terminateInstances', () => {
+      const nowMs = this.#clock.nowMs();
+      const unknown = ids.find((id) => nowMs < (this.#instances.get(id)?.visibleAtMs ?? Infinity));
+      if (unknown !== undefined) {
+        throw new AwsFault(
+          'ec2:TerminateInstances',
+          'InvalidInstanceID.NotFound',
+          `${unknown} does not exist`,
+        );
+      }
+      return ids.map((id) => {
+        const state = this.#instances.get(id)?.state === 'terminated' ? 'terminated' : 'shutting-down';
+        this.setState(id, state);
+        return { id, state };
+      });
+    });
+  }
+
+  async #call<T>(action: Action, answer: () => T): Promise<T> {
+    this.calls.push(action);
+    const index = this.#faults.findIndex((fault) => fault.action === action);
+    const fault = index === -1 ? undefined : this.#faults.splice(index, 1)[0];
+    const iamAction = `ec2:${action.charAt(0).toUpperCase()}${action.slice(1)}`;
+    if (fault?.when === 'before') throw new AwsFault(iamAction, fault.code, fault.message ?? fault.code);
+    const value = answer();
+    if (fault?.when === 'after') throw new AwsFault(iamAction, fault.code, fault.message ?? fault.code);
+    return value;
+  }
+
+  #launch(request: FleetRequest): FleetResponse {
+    const fleetId = this.#nextId('fleet');
+    const ordered = this.fleetErrors.shift();
+    if (ordered !== undefined) return { fleetId, instances: [], errors: ordered };
+    const errors: FleetError[] = [];
+    for (const { launchTemplate, overrides } of request.templates) {
+      if (!this.templates.has(launchTemplate) && !launchTemplate.startsWith('users-')) {
+        const code = 'InvalidLaunchTemplateName.NotFoundException';
+        return {
+          fleetId,
+          instances: [],
+          errors: [{ code, message: launchTemplate, instanceType: '', subnetId: '' }],
+        };
+      }
+      for (const override of overrides) {
+        const error = this.#refusalOf(request, override);
+        if (error !== null) errors.push(error);
+        else return { fleetId, instances: [this.#start(request, launchTemplate, override)], errors };
+      }
+    }
+    return { fleetId, instances: [], errors };
+  }
+
+  #refusalOf({ capacityType }: FleetRequest, { instanceType, subnetId }: FleetOverride): FleetError | null {
+    const subnet = this.account.subnets.find(({ id }) => id === subnetId);
+    if (subnet === undefined) {
+      return {
+        code: 'InvalidSubnetID.NotFound',
+        message: `${subnetId} does not exist`,
+        instanceType,
+        subnetId,
+      };
+    }
+    if (subnet.freeAddresses - (this.#used.get(subnetId) ?? 0) <= 0) {
+      return {
+        code: 'InsufficientFreeAddressesInSubnet',
+        message: 'no address is free',
+        instanceType,
+        subnetId,
+      };
+    }
+    const isOut = [
+      `${capacityType}:${instanceType}:${subnet.zone}`,
+      `${capacityType}:${instanceType}:*`,
+      `${capacityType}:*:*`,
+    ].some((key) => this.outOfStock.has(key));
+    if (!isOut) return null;
+    const message = `no capacity for ${instanceType} in ${subnet.zone}`;
+    return { code: 'InsufficientInstanceCapacity', message, instanceType, subnetId };
+  }
+
+  #start(
+    request: FleetRequest,
+    template: string,
+    { instanceType, subnetId }: FleetOverride,
+  ): FleetResponse['instances'][0] {
+    const id = this.#nextId('i');
+    const nowMs = this.#clock.nowMs();
+    this.#used.set(subnetId, (this.#used.get(subnetId) ?? 0) + 1);
+    this.#instances.set(id, {
+      id,
+      instanceType,
+      zone: this.account.subnets.find((subnet) => subnet.id === subnetId)?.zone ?? '',
+      capacityType: request.capacityType,
+      imageId: this.templates.get(template)?.imageId ?? '',
+      launchedAtMs: nowMs,
+      state: 'running',
+      tags: request.tags,
+      visibleAtMs: nowMs + this.lagMs,
+    });
+    return { id, instanceType, subnetId, capacityType: request.capacityType };
+  }
+
+  #nextId(prefix: string): string {
+    this.#sequence += 1;
+    return `${prefix}-${String(this.#sequence).padStart(8, '0')}`;
+  }
+}
+
+function matches(
+  filters: readonly Filter[],
+  tags: Readonly<Record<string, string>>,
+  fields: Readonly<Record<string, string>>,
+): boolean {
+  return filters.every(({ name, values }) => {
+    if (name === 'tag-key') return values.some((key) => tags[key] !== undefined);
+    const actual = name.startsWith('tag:') ? tags[name.slice(4)] : fields[name];
+    return actual !== undefined && values.some((value) => wildcard(value).test(actual));
+  });
+}
+
+function wildcard(pattern: string): RegExp {
+  const escaped = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${escaped}$`);
+}
+
+/** SSM with these parameters and no others. */
+export class MemorySsm implements SsmApi {
+  readonly parameters: Map<string, string>;
+  readonly asked: string[] = [];
+  fault: AwsFault | null = null;
+
+  constructor(parameters: Readonly<Record<string, string>>) {
+    this.parameters = new Map(Object.entries(parameters));
+  }
+
+  async parameter(name: string): Promise<string | null> {
+    this.asked.push(name);
+    if (this.fault !== null) throw this.fault;
+    return this.parameters.get(name) ?? null;
+  }
+}
