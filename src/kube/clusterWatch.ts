@@ -32,7 +32,7 @@ export interface ClusterWatch {
   readonly synced: Promise<void>;
   /** Kinds not listed yet, for readiness messages. */
   waitingFor(): readonly string[];
-  /** Age of the oldest news: how long ago the server last sent anything for the quietest kind. Infinite before it did. */
+  /** How long ago the server last sent anything (bookmarks too) for the quietest kind. Infinite before it did. */
   stalenessMs(nowMs: number): number;
   /** Ends all watches; resolves when they have ended. */
   stop(): Promise<void>;

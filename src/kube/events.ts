@@ -49,6 +49,7 @@ export class EventPublisher {
   readonly #settings: EventSettings;
   readonly #published = new Map<string, Published>();
   readonly #allowances = new Map<string, Allowance>();
+  #sequence = 0;
 
   constructor(transport: KubeTransport, settings: EventSettings) {
     this.#transport = transport;
@@ -77,9 +78,10 @@ export class EventPublisher {
   }
 
   #newEvent({ about }: EventDraft, nowMs: number): Published {
+    this.#sequence += 1;
     const suffix = Math.floor(this.#settings.timing.random() * 2 ** 32).toString(16);
     return {
-      name: `${about.name.slice(0, 220)}.${nowMs.toString(16)}${suffix}`,
+      name: `${about.name.slice(0, 220)}.${nowMs.toString(16)}.${suffix}${this.#sequence.toString(16)}`,
       namespace: about.namespace === '' ? 'default' : about.namespace,
       firstMs: nowMs,
       count: 1,

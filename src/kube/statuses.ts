@@ -4,7 +4,7 @@ import type { ProvisionerStatus, StatusCondition } from '../ports/kubeApi.ts';
 import { type ApiResource, RESOURCE } from './apiTarget.ts';
 import type { KubeTransport } from './transport.ts';
 
-/** Writes what the Provisioner's nodes hold together, and its conditions. A resource that fell to nothing is removed. */
+/** Writes what the Provisioner's nodes hold together, and its conditions. Resources no longer named are removed. */
 export function writeProvisionerStatus(
   transport: KubeTransport,
   name: string,

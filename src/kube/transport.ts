@@ -88,7 +88,7 @@ export class KubeTransport {
     }
   }
 
-  /** Opens a call and answers once its headers are there; the body is the caller's to read. Rejects on network errors. */
+  /** Opens a call and answers once headers are there; the body is the caller's to read. Rejects on network errors. */
   async open(call: ApiCall): Promise<http.IncomingMessage> {
     const { server } = this.#connection;
     const { headers, ...credentials } = await this.#connection.credentials();

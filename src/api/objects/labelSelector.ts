@@ -5,7 +5,7 @@ import type { ReadingPlace } from './resourceList.ts';
 
 const OPERATORS: ReadonlySet<string> = new Set(['In', 'NotIn', 'Exists', 'DoesNotExist']);
 
-/** Reads a selector. Absent is null, which matches nothing; empty matches everything; unreadable is reported and null. */
+/** Reads a selector. Absent is null (matches nothing); empty matches everything; unreadable is reported, and null. */
 export function readLabelSelector(value: unknown, place: ReadingPlace): LabelSelector | null {
   const raw = asRaw(value);
   if (raw === null) return null;

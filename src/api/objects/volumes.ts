@@ -11,7 +11,7 @@ import { asRaw, numberIn, objectIn, objectsIn, type Raw, textIn, textsIn } from 
 const UNNAMED = { kind: 'invalid', name: '', problems: [MISSING_NAME] } as const;
 const EBS_DRIVER = 'ebs.csi.aws.com';
 
-/** Reads a volume. Zone labels of volumes from before CSI count like node affinity, as in the scheduler's VolumeZone. */
+/** Reads a volume. Zone labels, from before CSI, count like node affinity, as in the scheduler's VolumeZone. */
 export function parsePersistentVolume(object: unknown): Parsed<PersistentVolume> {
   const metadata = readMetadata(object);
   if (metadata === null) return UNNAMED;

@@ -1,0 +1,331 @@
+// Writes to Kubernetes against a server that checks preconditions.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { parseNode } from '../../src/api/objects/node.ts';
+import { KubeApiError } from '../../src/kube/apiError.ts';
+import { ServerKubeApi } from '../../src/kube/kubeApi.ts';
+import type { Node } from '../../src/model/node.ts';
+import type { EventDraft, NodePatch } from '../../src/ports/kubeApi.ts';
+import { aNodeClaim } from '../builders.ts';
+import { FakeApiServer, type FakeObject } from './fakeApiServer.ts';
+import { type InstantTiming, instantTiming, transportTo } from './kubeFixtures.ts';
+
+const CLAIMS = '/apis/karpenter.sh/v1/nodeclaims';
+const NODES = '/api/v1/nodes';
+const PODS = '/api/v1/pods';
+const EVENTS = '/api/v1/namespaces/default/events';
+
+const server = new FakeApiServer();
+let origin = '';
+let timing: InstantTiming;
+let api: ServerKubeApi;
+let problems: string[];
+
+before(async () => {
+  origin = await server.start();
+});
+beforeEach(() => {
+  timing = instantTiming();
+  problems = [];
+  server.intercept = () => null;
+  server.requests.length = 0;
+  for (const path of [CLAIMS, NODES, PODS, EVENTS]) server.collection(path).objects.clear();
+  const onProblem = (error: Error): void => void problems.push(error.message);
+  api = new ServerKubeApi(transportTo(origin, timing), { timing, onProblem });
+});
+after(() => server.stop());
+
+const draft = { name: 'default-abc', spec: aNodeClaim().spec, ownerUid: 'uid-default' };
+
+function stored(path: string, key: string): FakeObject {
+  const object = server.collection(path).objects.get(key);
+  assert.ok(object !== undefined, `${key} is stored`);
+  return object;
+}
+
+test('a new claim carries its owner, its finalizer and its Provisioner label; a second one is found', async () => {
+  const first = await api.createNodeClaim(draft);
+  assert.equal(first.kind, 'written');
+  assert.deepEqual(first.object.spec, draft.spec);
+  const { metadata } = stored(CLAIMS, 'default-abc');
+  assert.deepEqual(metadata.finalizers, ['karpenter.sh/termination']);
+  const [owner] = metadata.ownerReferences as { uid: string; blockOwnerDeletion: boolean }[];
+  assert.deepEqual([owner?.uid, owner?.blockOwnerDeletion], ['uid-default', true]);
+  const second = await api.createNodeClaim(draft);
+  assert.deepEqual(second, { kind: 'exists', object: first.object });
+});
+
+test('a claim whose creation was answered by silence is found by the repeat', async () => {
+  let lost = 0;
+  server.intercept = ({ method, body }) => {
+    if (method !== 'POST' || lost > 0) return null;
+    lost += 1;
+    server.put(CLAIMS, body as FakeObject);
+    return { status: 504, body: 'gateway timeout' };
+  };
+  assert.equal((await api.createNodeClaim(draft)).kind, 'exists');
+});
+
+test('status and emptiness are written to the version that was read, or not at all', async () => {
+  const { object: claim } = await api.createNodeClaim(draft);
+  const status = {
+    ...claim.status,
+    providerId: 'aws:///us-east-1a/i-1',
+    usdPerHour: 0.1,
+    capacity: { cpu: 2000 },
+  };
+  const written = await api.writeNodeClaimStatus(claim, status);
+  assert.ok(written.kind === 'written');
+  assert.deepEqual(written.object.status, status);
+  assert.deepEqual(await api.writeNodeClaimStatus(claim, status), { kind: 'conflict' });
+  assert.deepEqual(await api.writeEmptySince(claim, 5_000), { kind: 'conflict' });
+  const stamped = await api.writeEmptySince(written.object, 5_000);
+  assert.ok(stamped.kind === 'written');
+  assert.equal(stamped.object.emptySinceMs, 5_000);
+  const cleared = await api.writeEmptySince(stamped.object, null);
+  assert.ok(cleared.kind === 'written');
+  assert.equal(cleared.object.emptySinceMs, null);
+  server.remove(CLAIMS, claim.name);
+  assert.deepEqual(await api.writeNodeClaimStatus(cleared.object, status), { kind: 'gone' });
+});
+
+test('a deleted claim stays until it is released; a namesake is left alone', async () => {
+  const { object: claim } = await api.createNodeClaim(draft);
+  assert.equal(await api.deleteNodeClaim(claim.name, 'another-uid'), 'gone');
+  assert.equal(await api.deleteNodeClaim(claim.name, claim.uid), 'deleted');
+  assert.ok(stored(CLAIMS, claim.name).metadata.deletionTimestamp !== undefined);
+  assert.equal(await api.releaseNodeClaim(claim.name), 'released');
+  assert.equal(server.collection(CLAIMS).objects.size, 0);
+  assert.equal(await api.releaseNodeClaim(claim.name), 'gone');
+});
+
+test("releasing keeps others' finalizers, and reads again when they change in between", async () => {
+  await api.createNodeClaim(draft);
+  let raced = 0;
+  server.intercept = ({ method }) => {
+    if (method !== 'PATCH' || raced > 0) return null;
+    raced += 1;
+    const held = stored(CLAIMS, draft.name);
+    const finalizers = [...(held.metadata.finalizers ?? []), 'example.com/theirs'];
+    server.put(CLAIMS, { ...held, metadata: { ...held.metadata, finalizers } });
+    return null;
+  };
+  assert.equal(await api.releaseNodeClaim(draft.name), 'released');
+  assert.deepEqual(stored(CLAIMS, draft.name).metadata.finalizers, ['example.com/theirs']);
+});
+
+function putNode(spec: object = {}): Node {
+  const metadata = { name: 'ip-1', labels: { app: 'old', keep: 'me' }, finalizers: ['theirs'] };
+  const parsed = parseNode(server.put(NODES, { metadata, spec }));
+  assert.ok(parsed.kind === 'valid');
+  return parsed.value;
+}
+
+const THEIRS = {
+  key: 'node.kubernetes.io/unreachable',
+  effect: 'NoExecute',
+  timeAdded: '2026-01-01T00:00:00Z',
+};
+const OURS = { key: 'karpenter.sh/unregistered', effect: 'NoExecute' };
+
+const PATCHES: readonly { when: string; patch: NodePatch; metadata?: object; spec: object }[] = [
+  {
+    when: 'labels merge, null removes',
+    patch: { labels: { app: 'new', keep: null } },
+    metadata: { labels: { app: 'new' }, finalizers: ['theirs'] },
+    spec: { taints: [THEIRS, OURS] },
+  },
+  {
+    when: 'a taint is added beside what others put there',
+    patch: {
+      addTaints: [{ key: 'karpenter.sh/disrupted', value: '', effect: 'NoSchedule' }],
+      unschedulable: true,
+    },
+    spec: {
+      taints: [THEIRS, OURS, { key: 'karpenter.sh/disrupted', effect: 'NoSchedule' }],
+      unschedulable: true,
+    },
+  },
+  {
+    when: 'a taint is removed by key and effect',
+    patch: { removeTaints: [OURS, { key: THEIRS.key, effect: 'NoSchedule' }] },
+    spec: { taints: [THEIRS] },
+  },
+  {
+    when: 'a taint is replaced, not doubled',
+    patch: { addTaints: [{ key: OURS.key, value: 'x', effect: 'NoExecute' }] },
+    spec: { taints: [THEIRS, { ...OURS, value: 'x' }] },
+  },
+  {
+    when: 'our finalizer joins theirs',
+    patch: { addFinalizer: 'karpenter.sh/termination' },
+    metadata: { labels: { app: 'old', keep: 'me' }, finalizers: ['theirs', 'karpenter.sh/termination'] },
+    spec: { taints: [THEIRS, OURS] },
+  },
+];
+for (const { when, patch, metadata, spec } of PATCHES) {
+  test(`node patch: ${when}`, async () => {
+    const node = putNode({ taints: [THEIRS, OURS] });
+    const outcome = await api.patchNode(node, patch);
+    assert.equal(outcome.kind, 'written');
+    const { labels, finalizers } = stored(NODES, 'ip-1').metadata;
+    if (metadata !== undefined) assert.deepEqual({ labels, finalizers }, metadata);
+    assert.deepEqual(stored(NODES, 'ip-1').spec, spec);
+  });
+}
+
+test('a taint that someone adds between our read and our write is kept', async () => {
+  const node = putNode({ taints: [OURS] });
+  let raced = 0;
+  server.intercept = ({ method }) => {
+    if (method !== 'PATCH' || raced > 0) return null;
+    raced += 1;
+    const held = stored(NODES, 'ip-1');
+    server.put(NODES, { ...held, spec: { taints: [OURS, THEIRS] } });
+    return null;
+  };
+  const outcome = await api.patchNode(node, { removeTaints: [OURS] });
+  assert.equal(outcome.kind, 'written');
+  assert.deepEqual(stored(NODES, 'ip-1').spec, { taints: [THEIRS] });
+});
+
+test('a node under the same name is another node', async () => {
+  const node = putNode();
+  server.remove(NODES, 'ip-1');
+  assert.deepEqual(await api.patchNode(node, { labels: { a: 'b' } }), { kind: 'gone' });
+  const reborn = server.put(NODES, { metadata: { name: 'ip-1' } });
+  assert.deepEqual(await api.patchNode(node, { labels: { a: 'b' } }), { kind: 'gone' });
+  assert.deepEqual(await api.patchNode(node, { removeTaints: [OURS] }), { kind: 'gone' });
+  assert.equal(await api.deleteNode('ip-1', node.uid), 'gone');
+  assert.equal(stored(NODES, 'ip-1').metadata.resourceVersion, reborn.metadata.resourceVersion, 'left alone');
+});
+
+const status = (code: number, message: string, more: object = {}) => ({
+  status: code,
+  body: { kind: 'Status', message, ...more },
+});
+const EVICTIONS = [
+  { when: 'nothing is in the way', answer: null, outcome: 'evicted' },
+  { when: 'a budget forbids it', answer: status(429, 'Cannot evict pod'), outcome: 'blocked' },
+  { when: 'the pod is gone', answer: status(404, 'not found'), outcome: 'gone' },
+  {
+    when: 'two budgets cover it',
+    answer: status(500, 'This pod has more than one PodDisruptionBudget, which is not supported'),
+    outcome: 'blocked',
+  },
+  {
+    when: 'the budget changes all the time',
+    answer: status(409, 'the object has been modified'),
+    outcome: 'blocked',
+  },
+  {
+    when: 'its namespace is going',
+    answer: status(403, 'forbidden', { details: { causes: [{ reason: 'NamespaceTerminating' }] } }),
+    outcome: 'blocked',
+  },
+] as const;
+for (const { when, answer, outcome } of EVICTIONS) {
+  test(`eviction when ${when}: ${outcome}, asked once`, async () => {
+    const { metadata } = server.put(PODS, { metadata: { namespace: 'default', name: 'web' } });
+    server.intercept = () => answer;
+    const pod = { namespace: 'default', name: 'web', uid: metadata.uid ?? '' };
+    assert.equal(await api.evictPod(pod), outcome);
+    assert.equal(server.requests.length, 1);
+  });
+}
+
+test('another pod under the same name is not evicted', async () => {
+  server.put(PODS, { metadata: { namespace: 'default', name: 'web' } });
+  assert.equal(await api.evictPod({ namespace: 'default', name: 'web', uid: 'old' }), 'gone');
+  assert.equal(server.collection(PODS).objects.size, 1);
+});
+
+test('a refused write names verb, resource and the right to grant', async () => {
+  server.intercept = () => status(403, 'nodes "ip-1" is forbidden', { reason: 'Forbidden' });
+  await assert.rejects(api.deleteNode('ip-1', 'uid'), (error) => {
+    assert.ok(error instanceof KubeApiError);
+    assert.deepEqual([error.verb, error.target.resource, error.status], ['delete', 'nodes', 403]);
+    assert.match(error.message, /cannot delete nodes "ip-1": HTTP 403 .*allow the verb "delete" on "nodes"/);
+    return true;
+  });
+});
+
+test('passing trouble is waited out, other trouble is not', async () => {
+  const node = putNode();
+  let answers = [503, 429, 200];
+  server.intercept = () => ((answers.shift() ?? 200) === 200 ? null : status(503, 'not now'));
+  assert.equal(await api.deleteNode('ip-1', node.uid), 'deleted');
+  assert.deepEqual(timing.pauses, [100, 400]);
+  answers = [400];
+  server.intercept = () => status(400, 'nonsense');
+  await assert.rejects(api.deleteNode('ip-1', node.uid), /HTTP 400 nonsense/);
+  assert.equal(timing.pauses.length, 2);
+});
+
+test('calls share connections', async () => {
+  const node = putNode();
+  for (let calls = 0; calls < 5; calls += 1) await api.patchNode(node, { labels: { app: String(calls) } });
+  assert.equal(new Set(server.requests.map((one) => one.port)).size, 1);
+});
+
+test('Provisioner status: what it held before goes', async () => {
+  const path = '/apis/karpenter.sh/v1alpha5/provisioners';
+  server.put(path, {
+    metadata: { name: 'default' },
+    status: { resources: { cpu: '4', 'nvidia.com/gpu': '1' } },
+  });
+  const condition = { type: 'Active', status: 'True', reason: 'Ready', message: '', sinceMs: 0 } as const;
+  await api.writeProvisionerStatus('default', {
+    resources: { cpu: 2500, memory: 2 ** 30 },
+    conditions: [condition],
+  });
+  assert.deepEqual(stored(path, 'default').status, {
+    resources: { cpu: '2500m', memory: '1Gi' },
+    conditions: [
+      {
+        type: 'Active',
+        status: 'True',
+        reason: 'Ready',
+        message: '',
+        lastTransitionTime: '1970-01-01T00:00:00Z',
+      },
+    ],
+  });
+  assert.equal(await api.writeProvisionerStatus('other', { resources: {}, conditions: [] }), 'gone');
+});
+
+const event: EventDraft = {
+  about: { kind: 'Node', namespace: '', name: 'ip-1', uid: 'uid-1' },
+  type: 'Normal',
+  reason: 'Empty',
+  message: 'no pods left',
+};
+
+test('an event that repeats is one event with a count', async () => {
+  await api.publishEvent(event);
+  timing.advance(5_000);
+  await api.publishEvent(event); // too soon after the last write: counted here only
+  timing.advance(20_000);
+  await api.publishEvent(event);
+  const events = [...server.collection(EVENTS).objects.values()];
+  assert.equal(events.length, 1);
+  assert.equal(events[0]?.count, 3);
+  assert.deepEqual(events[0]?.involvedObject, { apiVersion: 'v1', kind: 'Node', name: 'ip-1', uid: 'uid-1' });
+  timing.advance(121_000);
+  await api.publishEvent(event);
+  assert.equal(server.collection(EVENTS).objects.size, 2, 'much later it is news again');
+});
+
+test('a flood of events about one object is cut, others are not', async () => {
+  for (let index = 0; index < 100; index += 1)
+    await api.publishEvent({ ...event, message: `message ${index}` });
+  assert.equal(server.collection(EVENTS).objects.size, 20);
+  await api.publishEvent({ ...event, about: { ...event.about, name: 'ip-2', uid: 'uid-2' } });
+  assert.equal(server.collection(EVENTS).objects.size, 21);
+});
+
+test('an event that cannot be published is a problem of nobody but the log', async () => {
+  server.intercept = () => status(403, 'events is forbidden');
+  await api.publishEvent(event);
+  assert.match(problems[0] ?? '', /allow the verb "create" on "events"/);
+});
