@@ -1,6 +1,6 @@
 // A real Kubernetes control plane on 127.0.0.1: etcd, kube-apiserver, kube-scheduler, kube-controller-manager.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -42,6 +42,9 @@ export async function buildControlPlane(): Promise<string> {
   const script = join(import.meta.dirname, '..', 'controlplane', 'build.sh');
   return (await runCommand('bash', [script])).trim();
 }
+
+/** etcd's data folders: this, the test process's id, and something random. */
+const DATA_PREFIX = 'cooper-etcd-';
 
 interface Layout {
   readonly binDir: string;
@@ -85,11 +88,12 @@ async function prepare(options: ControlPlaneOptions, binDir: string): Promise<La
   writeFileSync(join(pki, 'sa.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
   writeFileSync(join(pki, 'tokens.csv'), `${token},admin,admin,system:masters\n`, { mode: 0o600 });
   const memoryDisk = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  sweep(memoryDisk);
   const layout = {
     binDir,
     dir,
     pki,
-    data: mkdtempSync(join(memoryDisk, 'cooper-etcd-')),
+    data: mkdtempSync(join(memoryDisk, `${DATA_PREFIX}${process.pid}-`)),
     url: `https://127.0.0.1:${ports[0]}`,
     token,
     kubeconfigPath: join(dir, 'kubeconfig'),
@@ -97,6 +101,14 @@ async function prepare(options: ControlPlaneOptions, binDir: string): Promise<La
   };
   writeKubeconfig(layout, layout.kubeconfigPath, token);
   return layout;
+}
+
+/** Deletes the data of test runs that were killed before they could: the process in the folder's name is gone. */
+function sweep(parent: string): void {
+  for (const name of readdirSync(parent).filter((entry) => entry.startsWith(DATA_PREFIX))) {
+    const pid = Number(name.slice(DATA_PREFIX.length).split('-')[0]);
+    if (Number.isInteger(pid) && !existsSync(`/proc/${pid}`)) rmSync(join(parent, name), { recursive: true });
+  }
 }
 
 function writeKubeconfig(layout: Pick<Layout, 'url' | 'pki'>, path: string, token: string): void {

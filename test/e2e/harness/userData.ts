@@ -56,12 +56,11 @@ function readText(text: string): NodeBoot {
 
 /** The bodies of a MIME multipart document, or the text itself. */
 function partsOf(text: string): string[] {
-  const boundary = /^content-type:\s*multipart\/mixed;\s*boundary="?([^"\r\n]+)"?/im.exec(text)?.[1];
-  if (boundary === undefined) return [text];
-  return text
-    .split(/\r?\n/)
-    .join('\n')
-    .split(`--${boundary}`)
+  const normal = text.replaceAll('\r\n', '\n');
+  const boundary = /^content-type:\s*multipart\/mixed;\s*boundary="?([^"\n]+)"?/im.exec(normal)?.[1];
+  if (boundary === undefined) return [normal];
+  return normal
+    .split(`\n--${boundary}`) // a boundary begins a line; "--//" may well stand inside one
     .slice(1)
     .filter((part) => !part.startsWith('--'))
     .map((part) => part.slice(part.indexOf('\n\n') + 2));
@@ -119,21 +118,28 @@ function readNodeConfigs(configs: readonly Json[]): NodeBoot {
   };
 }
 
-function readKubeletFlags(flags: string): Pick<NodeBoot, 'labels' | 'taints' | 'maxPods'> {
-  const flagValue = (flag: string): string => new RegExp(`--${flag}[= ]"?([^\\s"']+)`).exec(flags)?.[1] ?? '';
-  const labels: Record<string, string> = {};
-  for (const pair of flagValue('node-labels').split(',').filter(Boolean)) {
-    const at = pair.indexOf('=');
-    labels[at < 0 ? pair : pair.slice(0, at)] = at < 0 ? '' : pair.slice(at + 1);
-  }
-  const taints = flagValue('register-with-taints').split(',').filter(Boolean).map(readTaint);
-  const maxPods = flagValue('max-pods');
-  return { labels, taints, maxPods: maxPods === '' ? null : Number(maxPods) };
+type FromFlags = Pick<NodeBoot, 'labels' | 'taints' | 'maxPods' | 'kubeReserved' | 'systemReserved'>;
+
+function readKubeletFlags(flags: string): FromFlags {
+  const textOf = (flag: string): string => new RegExp(`--${flag}[= ]"?([^\\s"']+)`).exec(flags)?.[1] ?? '';
+  const pairsOf = (flag: string): Record<string, string> => {
+    const pairs = textOf(flag).split(',').filter(Boolean);
+    return Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string]));
+  };
+  const maxPods = textOf('max-pods');
+  const kubeReserved = pairsOf('kube-reserved');
+  return {
+    labels: pairsOf('node-labels'),
+    taints: textOf('register-with-taints').split(',').filter(Boolean).map(readTaint),
+    maxPods: maxPods === '' ? null : Number(maxPods),
+    kubeReserved: Object.keys(kubeReserved).length > 0 ? kubeReserved : null,
+    systemReserved: pairsOf('system-reserved'),
+  };
 }
 
 /** `key=value:Effect` or `key:Effect`. */
 function readTaint(text: string): Taint {
-  const [pair = '', effect = ''] = text.split(':');
+  const [pair = '', effect = ''] = text.split(':'); // neither keys nor values hold a colon
   const [key = '', value] = pair.split('=');
   return { key, effect, ...(value === undefined || value === '' ? {} : { value }) };
 }
@@ -171,7 +177,7 @@ function readBottlerocket(text: string): NodeBoot {
   };
 }
 
-/** Tables of one-line scalars and arrays: all that such settings need. Literal strings are read as basic ones. */
+/** Tables of one-line scalars and arrays: all that such settings need. */
 function tomlTables(text: string): ReadonlyMap<string, Json> {
   const tables = new Map<string, Record<string, unknown>>();
   let table: Record<string, unknown> = {};
@@ -184,9 +190,18 @@ function tomlTables(text: string): ReadonlyMap<string, Json> {
     }
     const pair = /^(?:"([^"]+)"|'([^']+)'|([\w./-]+))\s*=\s*(.+)$/.exec(line);
     const key = pair?.[1] ?? pair?.[2] ?? pair?.[3];
-    if (key !== undefined) table[key] = JSON.parse((pair?.[4] ?? '').replaceAll("'", '"'));
+    if (key !== undefined) table[key] = tomlValue(pair?.[4] ?? '');
   }
   return tables;
+}
+
+/** Numbers, booleans, basic strings and arrays of them are written as in JSON; anything else stays text. */
+function tomlValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text.replaceAll(/^'|'$/g, '');
+  }
 }
 
 const KUBELET_MAY_SET = new Set([
