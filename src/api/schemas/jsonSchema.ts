@@ -12,7 +12,7 @@ const QUANTITY_MAX_LENGTH = 64;
 /** A schema that ajv's strict mode takes. Rules are not part of it: `ruleProblems` applies them. */
 export const toAjvSchema = (schema: Schema): JsonSchema => convert(schema, 'ajv');
 
-/** A structural schema with CEL rules. Source: Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions". */
+/** A structural schema with CEL rules. Source: Kubernetes, "Specifying a structural schema", "Validation rules". */
 export const toOpenApiSchema = (schema: Schema): JsonSchema => convert(schema, 'openApi');
 
 function convert(schema: Schema, dialect: Dialect): JsonSchema {

@@ -2,6 +2,9 @@
 import type { FieldPath } from '../fieldPath.ts';
 import type { Problem } from '../parsed.ts';
 
+/** Paths of what breaks a rule, below the value. The value fits the schema that the rule stands in. */
+type Offending = (value: never) => readonly FieldPath[];
+
 /**
  * A condition that no schema keyword can state, written twice: as CEL for the API server and as code for
  * everything else. Both stand side by side so that they stay in step; a test runs both over the same examples.
@@ -14,8 +17,8 @@ export interface Rule {
   readonly mend: string;
   /** CEL over `self`, true when the rule holds. */
   readonly cel: string;
-  /** The same condition on a value that fits the schema: paths of what breaks it, none when it holds. */
-  readonly offending: (value: never) => readonly FieldPath[];
+  /** The same condition in code: no path when the rule holds. */
+  readonly offending: Offending;
 }
 
 type RuleWords = Pick<Rule, 'field' | 'problem' | 'mend'>;
