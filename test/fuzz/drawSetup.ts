@@ -1,0 +1,158 @@
+// A cluster, an account and their troubles, drawn from one seed: every workload in it can be served in the end.
+import { LABEL } from '../../src/model/labels.ts';
+import type { InstanceType } from '../../src/model/instanceType.ts';
+import type { PodSpec } from '../../src/model/pod.ts';
+import type { Provisioner } from '../../src/model/provisioner.ts';
+import type { BudgetSpec } from '../../src/simulator/disruptionBudgets.ts';
+import { drawFaults } from '../../src/simulator/faults.ts';
+import { Random } from '../../src/simulator/random.ts';
+import { USUAL_TIMINGS } from '../../src/simulator/simulatedCloud.ts';
+import type { SimulationSetup } from '../../src/simulator/simulation.ts';
+import type { ReplicaStep, WorkloadSpec } from '../../src/simulator/workloads.ts';
+import { aDaemonSet, aNodeClass, aPodSpec, aProvisioner } from '../builders.ts';
+
+const MINUTE_MS = 60_000;
+export const START_MS = Date.UTC(2026, 0, 5);
+/** Changes and faults until here, and then time to come to rest. */
+export const TROUBLED_MS = 40 * MINUTE_MS;
+export const END_MS = START_MS + 110 * MINUTE_MS;
+
+const ZONES = ['us-east-1a', 'us-east-1b', 'us-east-1c'];
+const TEAM_TAINT = { key: 'team', value: 'data', effect: 'NoSchedule' } as const;
+const MIB = 2 ** 20;
+
+/** All that one seed stands for. */
+export function drawSetup(seed: number, catalogue: readonly InstanceType[]): SimulationSetup {
+  const random = new Random(`fuzz/${seed}`);
+  const workloads = drawWorkloads(random.fork('workloads'));
+  return {
+    seed: `fuzz/${seed}`,
+    startMs: START_MS,
+    instanceTypes: catalogue,
+    cloudTimings: USUAL_TIMINGS,
+    kubeletTimings: { readyMs: 6000, startupTaintsMs: 3000, pullMs: 2500, startMs: 700 },
+    settings: {},
+    faults: drawFaults(random.fork('faults')),
+    faultsUntilMs: START_MS + TROUBLED_MS,
+    shortages: [],
+    provisioners: drawProvisioners(random.fork('provisioners')),
+    nodeClasses: [aNodeClass()],
+    namespaces: [{ name: 'default', labels: {} }],
+    staticNodes: [],
+    daemonSets: random.chance(0.5)
+      ? [aDaemonSet({ name: 'logs', spec: { requests: { cpu: 50, memory: 100 * MIB, pods: 1 } } })]
+      : [],
+    budgets: drawBudgets(random.fork('budgets'), workloads),
+    workloads,
+    keepEntries: 200,
+  };
+}
+
+/** The first takes any pod without limits, so that nothing waits for ever; others add taints, limits, short lives. */
+function drawProvisioners(random: Random): readonly Provisioner[] {
+  const first = aProvisioner({
+    name: 'default',
+    uid: 'uid-default',
+    requirements: [
+      { key: LABEL.capacityType, operator: 'In', values: random.pick([['on-demand'], ['spot', 'on-demand']]) },
+      { key: LABEL.arch, operator: 'In', values: ['amd64'] },
+      { key: LABEL.os, operator: 'In', values: ['linux'] },
+    ],
+    ttlAfterEmptyMs: random.pick([30_000, 60_000, 120_000]),
+    ttlUntilExpiredMs: random.chance(0.3) ? random.integer(10, 25) * MINUTE_MS : null,
+    startupTaints: random.chance(0.3) ? [{ key: 'cni', value: '', effect: 'NoSchedule' }] : [],
+  });
+  if (random.chance(0.5)) return [first];
+  const second = aProvisioner({
+    ...first,
+    name: 'second',
+    uid: 'uid-second',
+    weight: random.integer(1, 100),
+    taints: random.chance(0.5) ? [TEAM_TAINT] : [],
+    startupTaints: [],
+    limits: random.chance(0.7) ? { cpu: random.integer(2, 24) * 1000 } : null,
+    ttlUntilExpiredMs: null,
+  });
+  return [first, second];
+}
+
+function drawWorkloads(random: Random): readonly WorkloadSpec[] {
+  const count = random.integer(1, 5);
+  return Array.from({ length: count }, (_, index) => drawWorkload(random.fork(`${index}`), `app${index}`));
+}
+
+function drawWorkload(random: Random, name: string): WorkloadSpec {
+  const isJob = random.chance(0.2);
+  const labels = { app: name };
+  const optsOut = !isJob && random.chance(0.1);
+  return {
+    kind: isJob ? 'Job' : 'Deployment',
+    namespace: 'default',
+    name,
+    labels,
+    annotations: optsOut ? { 'karpenter.sh/do-not-evict': 'true' } : {},
+    pod: drawPod(random, labels),
+    steps: drawSteps(random, isJob),
+    runTimeMs: isJob ? random.integer(10, 600) * 1000 : null,
+  };
+}
+
+function drawPod(random: Random, labels: Readonly<Record<string, string>>): PodSpec {
+  const cpu = random.pick([50, 100, 250, 500, 1000, 2500]);
+  const memory = random.pick([64, 128, 512, 1024, 4096]) * MIB;
+  const selector = { expressions: [{ key: 'app', operator: 'In' as const, values: [labels.app ?? ''] }] };
+  const kind = random.integer(0, 6);
+  const rules: Partial<PodSpec> =
+    kind === 0
+      ? { nodeSelector: { [LABEL.zone]: random.pick(ZONES) } }
+      : kind === 1
+        ? { podAntiAffinity: [affinity(selector, LABEL.hostname)] }
+        : kind === 2
+          ? { topologySpread: [spread(selector, random.pick([LABEL.zone, LABEL.hostname]))] }
+          : kind === 3
+            ? { tolerations: [{ ...TEAM_TAINT, operator: 'Equal', tolerationSeconds: null }] }
+            : {};
+  return aPodSpec({ requests: { cpu, memory, pods: 1 }, terminationGraceSeconds: random.integer(0, 30), ...rules });
+}
+
+function affinity(selector: PodSpec['podAffinity'][number]['selector'], topologyKey: string) {
+  return { selector, topologyKey, namespaces: [], namespaceSelector: null };
+}
+
+function spread(selector: PodSpec['podAffinity'][number]['selector'], topologyKey: string) {
+  return {
+    topologyKey,
+    maxSkew: 1,
+    minDomains: 1,
+    whenUnsatisfiable: 'DoNotSchedule' as const,
+    selector,
+    nodeAffinityPolicy: 'Honor' as const,
+    nodeTaintsPolicy: 'Ignore' as const,
+  };
+}
+
+function drawSteps(random: Random, isJob: boolean): readonly ReplicaStep[] {
+  const steps: ReplicaStep[] = [];
+  let atMs = START_MS + random.integer(0, 2 * MINUTE_MS);
+  while (atMs < START_MS + TROUBLED_MS) {
+    steps.push({ atMs, replicas: random.chance(0.25) ? 0 : random.integer(1, 12) });
+    atMs += random.integer(5_000, 15 * MINUTE_MS);
+  }
+  if (!isJob && random.chance(0.5)) steps.push({ atMs: START_MS + TROUBLED_MS, replicas: 0 });
+  return steps;
+}
+
+function drawBudgets(random: Random, workloads: readonly WorkloadSpec[]): readonly BudgetSpec[] {
+  return workloads
+    .filter(({ kind }) => kind === 'Deployment' && random.chance(0.4))
+    .map(({ name, namespace }) => ({
+      namespace,
+      name,
+      selector: { expressions: [{ key: 'app', operator: 'In' as const, values: [name] }] },
+      ...random.pick([
+        { minAvailable: '1', maxUnavailable: null },
+        { minAvailable: '50%', maxUnavailable: null },
+        { minAvailable: null, maxUnavailable: '1' },
+      ]),
+    }));
+}
