@@ -31,12 +31,17 @@ export function rule<T>(words: RuleWords, cel: string, holds: (value: T) => bool
 
 /** A rule on each key of a map: `cel` is over `k`, `problem` is about the key. Our side names it, which CEL cannot. */
 export function keyRule(words: Omit<RuleWords, 'field'>, cel: string, holds: (key: string) => boolean): Rule {
-  const offending = (map: Readonly<Record<string, unknown>>): readonly FieldPath[] =>
-    Object.keys(map)
-      .filter((key) => !holds(key))
-      .map((key) => [key]);
-  const problem = `has a key that ${words.problem}`;
-  return { problem, mend: words.mend, field: '', cel: `self.all(k, ${cel})`, offending };
+  return {
+    field: '',
+    problem: `has a key that ${words.problem}`,
+    mend: words.mend,
+    cel: `self.all(k, ${cel})`,
+    offending: (map: Readonly<Record<string, unknown>>) => badKeys(map, holds).map((key) => [key]),
+  };
+}
+
+function badKeys(map: Readonly<Record<string, unknown>>, holds: (key: string) => boolean): readonly string[] {
+  return Object.keys(map).filter((key) => !holds(key));
 }
 
 /** A CEL string literal. */
