@@ -88,8 +88,9 @@ function sectionProblems(schema: Schema, value: unknown, path: FieldPath): reado
       { field: formatFieldPath(path), problem: 'is missing', mend: 'write it as the documentation shows' },
     ];
   }
-  const problems = schemaProblems(schema, value, path);
-  return problems.length > 0 ? problems : ruleProblems(schema, value, path);
+  const misfits = schemaProblems(schema, value, path);
+  const faulty = misfits.map(({ field }) => field);
+  return [...misfits, ...ruleProblems(schema, { value, path, faulty })];
 }
 
 const UNSAFE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);

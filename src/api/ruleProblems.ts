@@ -5,12 +5,23 @@ import type { Problem } from './parsed.ts';
 import type { Rule, Schema } from './schemas/schema.ts';
 import { childSchema } from './schemas/schemaAt.ts';
 
-/** Every broken rule of the schema and of what lies below it. The value must fit the schema's keywords. */
-export function ruleProblems(schema: Schema, value: unknown, path: FieldPath): readonly Problem[] {
-  const own = (schema.rules ?? []).flatMap((rule) => brokenAt(rule, value, path));
-  const below = entriesOf(value).flatMap(([segment, entry]) => {
+/** What the rules are applied to. */
+export interface RuleSubject {
+  readonly value: unknown;
+  /** Where the value stands in its manifest. */
+  readonly path: FieldPath;
+  /** Fields that do not fit the schema's keywords; rules that look at them are left out. */
+  readonly faulty: readonly string[];
+}
+
+/** Every broken rule of the schema and of what lies below it. */
+export function ruleProblems(schema: Schema, { value, path, faulty }: RuleSubject): readonly Problem[] {
+  const at = formatFieldPath(path);
+  const isSound = !faulty.some((field) => field.startsWith(at));
+  const own = isSound ? (schema.rules ?? []).flatMap((rule) => brokenAt(rule, value, path)) : [];
+  const below = entriesOf(schema, value).flatMap(([segment, entry]) => {
     const child = childSchema(schema, segment);
-    return child === null ? [] : ruleProblems(child, entry, [...path, segment]);
+    return child === null ? [] : ruleProblems(child, { value: entry, path: [...path, segment], faulty });
   });
   return [...own, ...below];
 }
@@ -25,7 +36,8 @@ function brokenAt(rule: Rule, value: unknown, path: FieldPath): readonly Problem
   }));
 }
 
-function entriesOf(value: unknown): readonly (readonly [string | number, unknown])[] {
-  if (Array.isArray(value)) return value.map((entry, index) => [index, entry] as const);
-  return typeof value === 'object' && value !== null ? Object.entries(value) : [];
+/** Entries of a value that has the shape of its schema; none of a map where a list is wanted, or the reverse. */
+function entriesOf(schema: Schema, value: unknown): readonly (readonly [string | number, unknown])[] {
+  if (Array.isArray(value)) return schema.type === 'list' ? value.map((entry, index) => [index, entry]) : [];
+  return typeof value === 'object' && value !== null && schema.type !== 'list' ? Object.entries(value) : [];
 }

@@ -223,9 +223,28 @@ test('unknown keys elsewhere do not matter: the API server drops them', () => {
   );
 });
 
-test('all problems come at once', () => {
-  const manifest = { ...provisionerManifest({ weight: 0, taints: 3 }), apiVersion: 'karpenter.sh/v1' };
-  assert.equal(problemsOf(manifest).length, 3);
+test('all problems come at once, those of rules too where the fields they look at are sound', () => {
+  const spec = {
+    weight: 0,
+    taints: 3,
+    labels: { 'kubernetes.io/x': 'x' },
+    requirements: [
+      { key: 'a', operator: 'In' },
+      { key: 'a b', operator: 'In' },
+    ],
+  };
+  const found = problemsOf({ ...provisionerManifest(spec), apiVersion: 'karpenter.sh/v1' });
+  assert.deepEqual(
+    found.map((text) => text.split(' ')[2]),
+    [
+      'apiVersion',
+      'spec.taints',
+      'spec.requirements[1].key',
+      'spec.weight',
+      "spec.labels['kubernetes.io/x']",
+      'spec.requirements[0].values',
+    ],
+  );
 });
 
 test('a name that could be no label value is refused', () => {
