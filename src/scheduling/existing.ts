@@ -1,6 +1,7 @@
 // Pods onto capacity that is there or bought already, before anything new is looked at.
 import type { Workshop } from './bins.ts';
 import { ANY_SCOPE, type Filling, menuOf } from './fill.ts';
+import type { HostCounters } from './hostCounters.ts';
 import type { PlacementTable } from './placements.ts';
 import { fitsWithin, type ResourceAxis, toVector, type Vector } from './resourceAxis.ts';
 import type { Target } from './targets.ts';
@@ -18,7 +19,7 @@ export interface TargetFilling {
 export function fillTargets(
   shop: Workshop,
   targets: readonly Target[],
-  placements: PlacementTable,
+  { placements, counters }: { readonly placements: PlacementTable; readonly counters: HostCounters },
 ): TargetFilling[] {
   const { store, filler } = shop;
   const fillings: TargetFilling[] = [];
@@ -34,6 +35,7 @@ export function fillTargets(
       if (fitsWithin(requests, room) && placements.allows(placement, target)) lots.push(lot);
     }
     if (lots.length === 0) continue;
+    for (const { counter, count, cap } of counters.presets(target)) filler.preset(counter, count, cap);
     const weights = new Float64Array(room.length).fill(1);
     const menu = menuOf(store, lots);
     const filling = filler.fill({ menu, room, weights, scope: ANY_SCOPE, provisioner: -1 });

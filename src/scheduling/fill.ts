@@ -151,13 +151,14 @@ export class Filler {
   }
 
   #countersAllow(lotId: number): boolean {
-    const { matches, caps } = this.#store.lot(lotId);
-    for (const counter of matches) {
-      if ((this.#counts[counter] as number) + 1 > (this.#caps[counter] as number)) return false;
+    const { adds, caps } = this.#store.lot(lotId);
+    for (const { counter, count } of adds) {
+      if ((this.#counts[counter] as number) + count > (this.#caps[counter] as number)) return false;
     }
     for (const { counter, cap } of caps) {
-      const added = matches.includes(counter) ? 1 : 0;
-      if ((this.#counts[counter] as number) + added > cap) return false;
+      let sum = this.#counts[counter] as number;
+      for (const one of adds) if (one.counter === counter) sum += one.count;
+      if (sum > cap) return false;
     }
     return true;
   }
@@ -166,15 +167,15 @@ export class Filler {
     lotId: number,
     filling: { readonly lots: number[]; readonly counts: number[]; readonly used: Vector },
   ): void {
-    const { requests, matches, caps } = this.#store.lot(lotId);
+    const { requests, adds, caps } = this.#store.lot(lotId);
     for (let place = 0; place < requests.length; place++) {
       const asked = requests[place] as number;
       this.#room[place] = (this.#room[place] as number) - asked;
       filling.used[place] = (filling.used[place] as number) + asked;
     }
-    for (const counter of matches) {
+    for (const { counter, count } of adds) {
       this.#touched.push(counter);
-      this.#counts[counter] = (this.#counts[counter] as number) + 1;
+      this.#counts[counter] = (this.#counts[counter] as number) + count;
     }
     for (const { counter, cap } of caps) {
       this.#touched.push(counter);

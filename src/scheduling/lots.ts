@@ -8,26 +8,33 @@ export interface CounterCap {
   readonly cap: number;
 }
 
+/** Each pod (or bundle) adds `count` to the counter of its node. */
+export interface CounterCount {
+  readonly counter: number;
+  readonly count: number;
+}
+
 export interface Lot {
-  /** Pod keys in the order in which they are handed out. */
+  /** Pod keys in the order in which they are handed out, `bundle` at a time. */
   readonly pods: readonly string[];
-  /** The pods' class, for refusals. */
-  readonly classOf: readonly number[];
+  /** How many pods always go together; 1 unless pod affinity ties them to one node. */
+  readonly bundle: number;
   readonly requests: Vector;
   readonly placement: Placement;
   /** By Provisioner: the scope chosen, NO_SCOPE where the pods cannot go. */
   readonly scopes: readonly number[];
-  /** Per-node counters that each pod adds one to, ascending. */
-  readonly matches: readonly number[];
+  readonly adds: readonly CounterCount[];
   readonly caps: readonly CounterCap[];
   readonly priority: number;
+  /** `class|key|domain` of its pods: what to rule out when they find no room. */
+  readonly pins: readonly string[];
 }
 
 /** Lots with equal requests are one shape: the fill looks at shapes first, of which there are few. */
 export class LotStore {
   readonly axis: ResourceAxis;
   readonly lots: readonly Lot[];
-  /** Pods of the lot that have no place yet. */
+  /** Pods (bundles) of the lot that have no place yet. */
   readonly left: Int32Array;
   readonly shapeOf: Int32Array;
   readonly shapes: readonly Vector[];
@@ -37,7 +44,7 @@ export class LotStore {
     this.axis = axis;
     this.lots = lots;
     this.counters = counters;
-    this.left = Int32Array.from(lots, (lot) => lot.pods.length);
+    this.left = Int32Array.from(lots, (lot) => lot.pods.length / lot.bundle);
     this.shapeOf = new Int32Array(lots.length);
     const shapes: Vector[] = [];
     const byKey = new Map<string, number>();

@@ -29,6 +29,8 @@ export interface Placement {
   readonly scopes: readonly (readonly number[])[];
   /** By Provisioner: why there is no scope; null when there is one. */
   readonly problems: readonly (PlacementProblem | null)[];
+  /** Placements that must all hold, for pods that share a node; empty for a plain one. */
+  readonly parts: readonly Placement[];
 }
 
 const NO_ALTERNATIVE: PlacementProblem = { code: 'LabelMismatch', subject: '' };
@@ -64,6 +66,26 @@ export class PlacementTable {
     return this.#add(key, alternatives, placement.tolerations);
   }
 
+  /** Where pods of both may go together. */
+  both(one: Placement, other: Placement): Placement {
+    if (one === other) return one;
+    const key = `${one.key}&&${other.key}`;
+    const held = this.#byKey.get(key);
+    if (held !== undefined) return held;
+    const scopes = one.scopes.map((own, index) =>
+      own.flatMap((left) => (other.scopes[index] ?? []).map((right) => this.#scopes.intersect(left, right))),
+    );
+    const possible = scopes.map((all) => [...new Set(all.filter((scope) => scope !== NO_SCOPE))]);
+    const problems = possible.map((all, index) =>
+      all.length > 0 ? null : (one.problems[index] ?? other.problems[index] ?? NO_ALTERNATIVE),
+    );
+    const parts = [one, other];
+    const { alternatives, tolerations } = one;
+    const combined = { key, alternatives, tolerations, scopes: possible, problems, parts };
+    this.#byKey.set(key, combined);
+    return combined;
+  }
+
   #add(key: string, alternatives: readonly RequirementSet[], tolerations: readonly Toleration[]): Placement {
     const scopes: (readonly number[])[] = [];
     const problems: (PlacementProblem | null)[] = [];
@@ -78,7 +100,7 @@ export class PlacementTable {
       scopes.push(found);
       problems.push(problem);
     }
-    const placement = { key, alternatives, tolerations, scopes, problems };
+    const placement = { key, alternatives, tolerations, scopes, problems, parts: [] };
     this.#byKey.set(key, placement);
     return placement;
   }
@@ -116,6 +138,7 @@ export class PlacementTable {
     const known = held.get(target);
     if (known !== undefined) return known;
     const allowed =
+      placement.parts.every((part) => this.allows(part, target)) &&
       untoleratedTaint(target.taints, placement.tolerations) === null &&
       placement.alternatives.some((conditions) => surely(target.labels, conditions));
     held.set(target, allowed);

@@ -5,9 +5,14 @@ import { formatAmount } from '../model/resources.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { conditionText } from './conditionText.ts';
 import { chargeOf, type LimitLedger } from './limits.ts';
-import type { Lot } from './lots.ts';
 import type { Placement } from './placements.ts';
 import type { Vector } from './resourceAxis.ts';
+
+/** What was to be placed. */
+export interface Misfit {
+  readonly placement: Placement;
+  readonly requests: Vector;
+}
 
 type Verdict = Omit<Refusal, 'pod'> & { readonly nearness: number };
 
@@ -37,11 +42,7 @@ function verdict(
 }
 
 /** Explains for each Provisioner why the lot's pods cannot go there, and keeps the nearest. */
-export function refusalOf(
-  lot: Pick<Lot, 'placement' | 'requests'>,
-  capacity: CapacityTable,
-  limits: LimitLedger,
-): Omit<Refusal, 'pod'> {
+export function refusalOf(lot: Misfit, capacity: CapacityTable, limits: LimitLedger): Omit<Refusal, 'pod'> {
   const verdicts = capacity.provisioners.map((_, index) => verdictOn(lot, index, { capacity, limits }));
   if (verdicts.length === 0) {
     const reason = 'there is no Provisioner; create one';
@@ -57,7 +58,7 @@ interface Context {
   readonly limits: LimitLedger;
 }
 
-function verdictOn(lot: Pick<Lot, 'placement' | 'requests'>, index: number, context: Context): Verdict {
+function verdictOn(lot: Misfit, index: number, context: Context): Verdict {
   const { compiled } = context.capacity.provisioner(index);
   const name = compiled.provisioner.name;
   const problem = lot.placement.problems[index] ?? null;
@@ -120,7 +121,7 @@ function noOfferVerdict(placement: Placement, { name, index, context }: OnProvis
   });
 }
 
-function resourceVerdict(lot: Pick<Lot, 'placement' | 'requests'>, index: number, context: Context): Verdict {
+function resourceVerdict(lot: Misfit, index: number, context: Context): Verdict {
   const { capacity, limits } = context;
   const { compiled } = capacity.provisioner(index);
   const name = compiled.provisioner.name;

@@ -2,23 +2,11 @@
 import type { Nomination, Refusal, SchedulingPlan } from '../model/plan.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
-import type { Bin, Workshop } from './bins.ts';
-import { CapacityTable } from './capacityTable.ts';
-import { compareText, compileProvisioner } from './compiledProvisioner.ts';
-import { construct } from './construct.ts';
-import { fillTargets } from './existing.ts';
-import { Filler } from './fill.ts';
-import { LimitLedger } from './limits.ts';
-import { type Lot, LotStore } from './lots.ts';
-import { type Placement, PlacementTable } from './placements.ts';
+import { compareText } from './compiledProvisioner.ts';
+import { type Packing, pack } from './packing.ts';
 import { plannedNodeClaim } from './planWriter.ts';
-import { classify, internSelectors, type PodClass } from './podClasses.ts';
+import { type Preparation, prepare } from './prepare.ts';
 import { refusalOf } from './refusals.ts';
-import { resourceAxis, toVector } from './resourceAxis.ts';
-import { NO_SCOPE, ScopeTable } from './scopes.ts';
-import { SelectorTable } from './selectors.ts';
-import { targetsOf } from './targets.ts';
-import { volumeIndex } from './volumes.ts';
 
 export interface SchedulingOptions {
   /** How long improvement may go on after the first complete plan, in milliseconds of `elapsedMs`; 0 for none. */
@@ -28,6 +16,9 @@ export interface SchedulingOptions {
 }
 
 export const FIRST_PLAN_ONLY: SchedulingOptions = { budgetMs: 0, elapsedMs: () => 0 };
+
+/** How often pods are sent to other domains when the first ones turn out to have no room. */
+const MOST_ATTEMPTS = 4;
 
 /**
  * Places the pods on existing nodes, claims in flight and new nodes, as cheaply as it can.
@@ -42,108 +33,115 @@ export function schedule(
   pods: readonly Pod[],
   _options: SchedulingOptions = FIRST_PLAN_ONLY,
 ): SchedulingPlan {
-  const volumes = volumeIndex(snapshot);
-  const selectors = new SelectorTable(snapshot.namespaces);
-  internSelectors(pods, selectors);
-  const { classes, blocked } = classify(pods, selectors, volumes);
-  const axis = resourceAxis(classes.map((one) => one.requests));
-  const scopes = new ScopeTable();
-  const capacity = new CapacityTable(compiledProvisioners(snapshot, catalogue), snapshot.daemonSets, {
-    axis,
-    scopes,
-  });
-  const placements = new PlacementTable(capacity, scopes);
-  const lots = classes.map((one, index) => lotOf(one, index, { placements, capacity }));
-  const store = new LotStore(lots, axis, selectors.size);
-  const ledger = new LimitLedger(snapshot, catalogue);
-  const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
-  const fillings = fillTargets(shop, targetsOf(snapshot, catalogue, volumes), placements);
-  const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier));
-
-  const nextPod = new Int32Array(lots.length);
-  const take = (from: { readonly lots: readonly number[]; readonly counts: readonly number[] }): string[] =>
-    from.lots.flatMap((lot, at) => {
-      const start = nextPod[lot] as number;
-      nextPod[lot] = start + (from.counts[at] as number);
-      return store.lot(lot).pods.slice(start, nextPod[lot]);
-    });
-  const nominations: Nomination[] = fillings.flatMap(({ target, filling }) =>
-    take(filling).map((pod) => ({ pod, target: { kind: target.kind, name: target.name } })),
-  );
-  const nodeClaims = bins.map((bin) => plannedNodeClaim(bin, take(bin), shop));
-  const refusals: Refusal[] = blocked.map(({ pod, reason }) => ({
-    pod,
-    code: 'Volume',
-    provisioner: '',
-    reason,
-    nearest: '',
-  }));
-  for (const [id, lot] of lots.entries()) {
-    const from = nextPod[id] as number;
-    if (from >= lot.pods.length) continue;
-    const refusal = refusalOf(lot, capacity, ledger);
-    refusals.push(...lot.pods.slice(from).map((pod) => ({ pod, ...refusal })));
+  const prepared = prepare(snapshot, catalogue, pods);
+  const closed = new Set<string>();
+  const reasons = new Map<string, Refusal>();
+  for (let attempt = 1; ; attempt++) {
+    const packing = pack(prepared, closed);
+    if (attempt === MOST_ATTEMPTS || !closeDomains(packing, { closed, reasons })) {
+      return writtenPlan(prepared, packing, reasons);
+    }
   }
+}
+
+/** Rules out the domains where pods found no room, though others may have some; false when there are none. */
+function closeDomains(
+  { shop }: Packing,
+  { closed, reasons }: { readonly closed: Set<string>; readonly reasons: Map<string, Refusal> },
+): boolean {
+  const before = closed.size;
+  for (const [id, lot] of shop.store.lots.entries()) {
+    const left = shop.store.left[id] as number;
+    if (left === 0 || lot.pins.length === 0) continue;
+    const refusal = refusalOf(lot, shop.capacity, shop.ledger);
+    if (refusal.code === 'LimitExceeded') continue;
+    for (const pin of lot.pins) closed.add(pin);
+    for (const pod of lot.pods) reasons.set(pod, { pod, ...refusal });
+  }
+  return closed.size > before;
+}
+
+/** The pods of each lot handed out one after the other. */
+class PodDealer {
+  readonly #packing: Packing;
+  readonly #next: Int32Array;
+
+  constructor(packing: Packing) {
+    this.#packing = packing;
+    this.#next = new Int32Array(packing.shop.store.lots.length);
+  }
+
+  deal({ lots, counts }: { readonly lots: readonly number[]; readonly counts: readonly number[] }): string[] {
+    const dealt: string[] = [];
+    for (const [at, id] of lots.entries()) {
+      const { pods, bundle } = this.#packing.shop.store.lot(id);
+      const from = this.#next[id] as number;
+      const to = from + (counts[at] as number) * bundle;
+      this.#next[id] = to;
+      for (let pod = from; pod < to; pod++) dealt.push(pods[pod] as string);
+    }
+    return dealt;
+  }
+
+  remaining(id: number): readonly string[] {
+    return this.#packing.shop.store.lot(id).pods.slice(this.#next[id]);
+  }
+}
+
+function writtenPlan(
+  prepared: Preparation,
+  packing: Packing,
+  reasons: ReadonlyMap<string, Refusal>,
+): SchedulingPlan {
+  const dealer = new PodDealer(packing);
+  const nominations: Nomination[] = packing.fillings.flatMap(({ target, filling }) =>
+    dealer.deal(filling).map((pod) => ({ pod, target: { kind: target.kind, name: target.name } })),
+  );
+  const nodeClaims = packing.bins.map((bin) => plannedNodeClaim(bin, dealer.deal(bin), packing.shop));
+  const placed = new Set<string>();
+  for (const { pod } of nominations) placed.add(pod);
+  for (const { pods } of nodeClaims) for (const pod of pods) placed.add(pod);
+  const refusals = refusedPods(prepared, packing, { dealer, placed, reasons });
   return {
     nodeClaims,
     nominations: nominations.sort((left, right) => compareText(left.pod, right.pod)),
     refusals: refusals.sort((left, right) => compareText(left.pod, right.pod)),
-    usdPerHour: bins.reduce((sum: number, bin: Bin) => sum + bin.usdPerHour, 0),
+    usdPerHour: packing.bins.reduce((sum, bin) => sum + bin.usdPerHour, 0),
     lowerBoundUsdPerHour: 0,
   };
 }
 
-/** Heaviest first, then by name; a Provisioner that is being deleted buys nothing. */
-function compiledProvisioners(snapshot: ClusterSnapshot, catalogue: Catalogue) {
-  return snapshot.provisioners
-    .filter((one) => one.deletionRequestedAtMs === null)
-    .sort((left, right) => right.weight - left.weight || compareText(left.name, right.name))
-    .map((one) => compileProvisioner(one, catalogue.get(one.name) ?? []));
+interface Outcome {
+  readonly dealer: PodDealer;
+  readonly placed: ReadonlySet<string>;
+  readonly reasons: ReadonlyMap<string, Refusal>;
 }
 
-/** Provisioners of equal weight compete by price; heavier ones come first. */
-function weightTiers(capacity: CapacityTable): number[][] {
-  const indexes = capacity.provisioners.map((_, index) => index);
-  const byWeight = Map.groupBy(indexes, (index) => capacity.provisioner(index).compiled.provisioner.weight);
-  return [...byWeight.values()];
-}
-
-interface Tables {
-  readonly placements: PlacementTable;
-  readonly capacity: CapacityTable;
-}
-
-function lotOf(podClass: PodClass, index: number, { placements, capacity }: Tables): Lot {
-  const placement = placements.of(podClass.spec, podClass.volumeTerms);
-  const requests = toVector(capacity.axis, podClass.requests);
-  return {
-    pods: podClass.pods,
-    classOf: [index],
-    requests,
-    placement,
-    scopes: chosenScopes(placement, requests, capacity),
-    matches: [],
-    caps: [],
-    priority: podClass.spec.priority,
-  };
-}
-
-/** Of several alternatives on one Provisioner the one with the cheapest offer that holds a pod. */
-export function chosenScopes(
-  placement: Placement,
-  requests: Float64Array,
-  capacity: CapacityTable,
-): number[] {
-  return placement.scopes.map((alternatives) => {
-    let best = NO_SCOPE;
-    let bestPrice = Number.POSITIVE_INFINITY;
-    for (const scope of alternatives) {
-      const price = capacity.cheapest(scope, requests)?.usdPerHour ?? Number.POSITIVE_INFINITY;
-      if (price < bestPrice) {
-        best = scope;
-        bestPrice = price;
-      }
+function refusedPods(
+  prepared: Preparation,
+  packing: Packing,
+  { dealer, placed, reasons }: Outcome,
+): Refusal[] {
+  const { capacity, classes, blocked } = prepared;
+  const { shop } = packing;
+  const refused = new Map<string, Refusal>();
+  for (const { pod, reason } of blocked) {
+    refused.set(pod, { pod, code: 'Volume', provisioner: '', reason, nearest: '' });
+  }
+  for (const [id, lot] of shop.store.lots.entries()) {
+    const left = dealer.remaining(id);
+    if (left.length === 0) continue;
+    const refusal = refusalOf(lot, capacity, shop.ledger);
+    for (const pod of left) refused.set(pod, { pod, ...refusal });
+  }
+  for (const { index, code, reason } of packing.refusals) {
+    const one = classes[index];
+    if (one === undefined) continue;
+    const refusal =
+      code === null ? refusalOf(one, capacity, shop.ledger) : { code, provisioner: '', reason, nearest: '' };
+    for (const pod of one.podClass.pods) {
+      if (!placed.has(pod) && !refused.has(pod)) refused.set(pod, reasons.get(pod) ?? { pod, ...refusal });
     }
-    return best;
-  });
+  }
+  return [...refused.values()];
 }

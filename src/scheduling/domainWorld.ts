@@ -1,0 +1,130 @@
+// Topology keys in play, their domains, and the pods that count in them before anything is placed.
+import { LABEL } from '../model/labels.ts';
+import type { CapacityTable } from './capacityTable.ts';
+import { compareText } from './compiledProvisioner.ts';
+import { DomainCounts } from './domainCounts.ts';
+import type { Placement, PlacementTable } from './placements.ts';
+import type { SelectorTable } from './selectors.ts';
+import { surely, type Target } from './targets.ts';
+import { type ClassRules, isHostname, podTerms } from './topology.ts';
+
+/** What topology rules look at: read-only, one for each planning pass. */
+export class DomainWorld {
+  readonly #targets: readonly Target[];
+  readonly #selectors: SelectorTable;
+  readonly #domains = new Map<string, readonly string[]>();
+  readonly #keysOfSelector = new Map<number, Set<string>>();
+  readonly #spreadSelectors = new Map<string, Set<number>>();
+  readonly #reachable = new Map<string, boolean>();
+
+  constructor(
+    rules: readonly ClassRules[],
+    {
+      capacity,
+      targets,
+      selectors,
+    }: { capacity: CapacityTable; targets: readonly Target[]; selectors: SelectorTable },
+  ) {
+    this.#targets = targets;
+    this.#selectors = selectors;
+    for (const { spread, affinity, antiAffinity } of rules) {
+      for (const { key, selector } of [...spread, ...affinity, ...antiAffinity]) this.#addKey(key, selector);
+      for (const { key, selector } of spread) {
+        this.#spreadSelectors.set(key, (this.#spreadSelectors.get(key) ?? new Set<number>()).add(selector));
+      }
+    }
+    for (const { pods } of targets) {
+      for (const { spec, namespace } of pods) {
+        if (spec.podAntiAffinity.length === 0) continue;
+        for (const { key, selector } of podTerms(spec.podAntiAffinity, namespace, selectors)) {
+          this.#addKey(key, selector);
+        }
+      }
+    }
+    for (const key of new Set([...this.#keysOfSelector.values()].flatMap((keys) => [...keys]))) {
+      this.#domains.set(key, domainsOfKey(key, capacity, targets));
+    }
+  }
+
+  #addKey(key: string, selector: number): void {
+    if (isHostname(key)) return;
+    this.#keysOfSelector.set(selector, (this.#keysOfSelector.get(selector) ?? new Set<string>()).add(key));
+  }
+
+  get keys(): readonly string[] {
+    return [...this.#domains.keys()];
+  }
+
+  keysOf(selector: number): Iterable<string> {
+    return this.#keysOfSelector.get(selector) ?? [];
+  }
+
+  domainsOf(key: string): readonly string[] {
+    return this.#domains.get(key) ?? [];
+  }
+
+  /** Selectors that some spread over the key counts. */
+  spreadSelectors(key: string): ReadonlySet<number> {
+    return this.#spreadSelectors.get(key) ?? new Set();
+  }
+
+  /** True when a node of that domain exists that the pod's own conditions allow; its taints do not matter. */
+  hasNode(key: string, domain: string, placement: Placement, _placements: PlacementTable): boolean {
+    const name = `${key}|${domain}|${placement.key}`;
+    const held = this.#reachable.get(name);
+    if (held !== undefined) return held;
+    const found = this.#targets.some(
+      ({ kind, labels }) =>
+        kind === 'node' &&
+        labels.get(key)?.has(domain) === true &&
+        placement.alternatives.some((conditions) => surely(labels, conditions)),
+    );
+    this.#reachable.set(name, found);
+    return found;
+  }
+
+  /** Running pods counted by domain, afresh for each assignment. */
+  countsOf(key: string): DomainCounts {
+    const counts = new DomainCounts();
+    for (const { labels, pods } of this.#targets) {
+      const values = labels.get(key);
+      if (values === undefined || values.size !== 1) continue;
+      const [domain = ''] = values;
+      for (const pod of pods) {
+        const matches = this.#selectors.matchesOf(pod.namespace, pod.labels);
+        counts.addPods(matches, domain, { count: 1, leaving: pod.deletionRequestedAtMs !== null });
+        if (pod.spec.podAntiAffinity.length === 0) continue;
+        for (const term of podTerms(pod.spec.podAntiAffinity, pod.namespace, this.#selectors)) {
+          if (term.key === key) counts.addAntiAffinity(term.selector, domain, 1);
+        }
+      }
+    }
+    return counts;
+  }
+}
+
+/** Values that nodes have, and that nodes to come may have. */
+function domainsOfKey(key: string, capacity: CapacityTable, targets: readonly Target[]): readonly string[] {
+  const domains = new Set<string>();
+  for (const { labels } of targets) {
+    const values = labels.get(key);
+    if (values?.size === 1) for (const value of values) domains.add(value);
+  }
+  for (const { compiled } of capacity.provisioners) {
+    for (const { zone, capacityType, type } of compiled.offers) {
+      if (key === LABEL.zone) domains.add(zone);
+      else if (key === LABEL.capacityType) domains.add(capacityType);
+      else if (key === LABEL.instanceType) domains.add(compiled.types[type]?.name ?? '');
+      else addValues(domains, compiled.typeRequirements[type]?.get(key));
+    }
+    if (compiled.offers.length > 0) addValues(domains, compiled.requirements.get(key));
+  }
+  return [...domains].sort(compareText);
+}
+
+function addValues(
+  domains: Set<string>,
+  set: { complement: boolean; values: ReadonlySet<string> } | undefined,
+): void {
+  if (set !== undefined && !set.complement) for (const value of set.values) domains.add(value);
+}

@@ -1,0 +1,327 @@
+// Which domain of each topology key every pod goes to: spread, affinity and anti-affinity settled before packing.
+import type { RefusalCode } from '../model/plan.ts';
+import { type RequirementSet, valueSet } from '../model/requirementSet.ts';
+import type { CapacityTable } from './capacityTable.ts';
+import { compareText } from './compiledProvisioner.ts';
+import type { DomainCounts } from './domainCounts.ts';
+import type { DomainWorld } from './domainWorld.ts';
+import type { Placement, PlacementTable } from './placements.ts';
+import type { PodClass } from './podClasses.ts';
+import type { Vector } from './resourceAxis.ts';
+import type { Target } from './targets.ts';
+import { type ClassRules, isHostname, type SpreadTerm } from './topology.ts';
+
+/** One class as the assignment sees it. */
+export interface ClassInPlay {
+  readonly index: number;
+  readonly podClass: PodClass;
+  readonly rules: ClassRules;
+  readonly placement: Placement;
+  readonly requests: Vector;
+}
+
+/** So many pods of a class, in these domains. */
+export interface Assignment {
+  readonly index: number;
+  readonly placement: Placement;
+  readonly count: number;
+  /** The domains, as `key|domain`; [] for pods that are free. */
+  readonly domains: readonly string[];
+}
+
+export interface DomainRefusal {
+  readonly index: number;
+  readonly count: number;
+  /** null where the pod could not be placed by itself either: the packer says why. */
+  readonly code: RefusalCode | null;
+  readonly reason: string;
+}
+
+export interface Assigned {
+  readonly assignments: readonly Assignment[];
+  readonly refusals: readonly DomainRefusal[];
+}
+
+interface Tables {
+  readonly capacity: CapacityTable;
+  readonly placements: PlacementTable;
+  readonly targets: readonly Target[];
+  readonly world: DomainWorld;
+  /** Domains that turned out to have no room for a class: `class|key|domain`. */
+  readonly closed: ReadonlySet<string>;
+}
+
+/** A domain that a class may go to, with the placement narrowed to it. */
+interface Option {
+  readonly domain: string;
+  readonly placement: Placement;
+  readonly usdPerHour: number;
+  /** True when a node that is there already may take the pod. */
+  readonly hasTarget: boolean;
+}
+
+interface Noted {
+  readonly one: ClassInPlay;
+  readonly placement: Placement;
+  readonly domains: readonly string[];
+  count: number;
+}
+
+/** Assigns all classes. Classes that no topology rule concerns stay free to go anywhere. */
+export class DomainAssigner {
+  readonly #tables: Tables;
+  readonly #counts = new Map<string, DomainCounts>();
+  readonly #options = new Map<string, readonly Option[]>();
+  readonly #assigned = new Map<string, Noted>();
+  readonly #refusals: DomainRefusal[] = [];
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+    for (const key of tables.world.keys) this.#counts.set(key, tables.world.countsOf(key));
+  }
+
+  assign(classes: readonly ClassInPlay[]): Assigned {
+    let waiting = classes
+      .map((one) => ({ one, keys: this.#keysOf(one), left: one.podClass.pods.length }))
+      .sort((left, right) => this.#order(left.one, right.one));
+    for (;;) {
+      const before = waiting.reduce((sum, { left }) => sum + left, 0);
+      for (const entry of waiting) {
+        while (entry.left > 0 && this.#assignOne(entry.one, entry.keys, entry.left)) {
+          entry.left = entry.keys.length === 0 ? 0 : entry.left - 1;
+        }
+      }
+      waiting = waiting.filter(({ left }) => left > 0);
+      const after = waiting.reduce((sum, { left }) => sum + left, 0);
+      if (after === 0 || after === before) break;
+    }
+    for (const { one, keys, left } of waiting) this.#refuse(one, keys, left);
+    return {
+      assignments: [...this.#assigned.values()].map(({ one, placement, count, domains }) => ({
+        index: one.index,
+        placement,
+        count,
+        domains,
+      })),
+      refusals: this.#refusals,
+    };
+  }
+
+  /** Topology keys that concern the class: by its own rules, or because others count it. */
+  #keysOf({ rules }: ClassInPlay): readonly string[] {
+    const keys = new Set<string>();
+    for (const { key } of [...rules.spread, ...rules.affinity, ...rules.antiAffinity]) keys.add(key);
+    for (const selector of rules.matches)
+      for (const key of this.#tables.world.keysOf(selector)) keys.add(key);
+    return [...keys].filter((key) => !isHostname(key)).sort(compareText);
+  }
+
+  /** Pods that only are counted go first, then the loosest rules: the tightest see the final counts. */
+  #order(left: ClassInPlay, right: ClassInPlay): number {
+    const rank = ({ rules }: ClassInPlay): number => {
+      if (rules.affinity.some(({ selector }) => !rules.matches.has(selector))) return 3;
+      return rules.spread.some(({ key }) => !isHostname(key)) ? 2 : 1;
+    };
+    const skew = ({ rules }: ClassInPlay): number => Math.min(...rules.spread.map((one) => one.maxSkew));
+    const freedom = ({ placement }: ClassInPlay): number => placement.scopes.flat().length;
+    return (
+      right.podClass.spec.priority - left.podClass.spec.priority ||
+      rank(left) - rank(right) ||
+      freedom(left) - freedom(right) ||
+      (skew(right) === skew(left) ? 0 : skew(right) - skew(left)) ||
+      left.index - right.index
+    );
+  }
+
+  /** Assigns one pod (all of them when nothing concerns the class); false when no domain is permitted now. */
+  #assignOne(one: ClassInPlay, keys: readonly string[], left: number): boolean {
+    if (keys.length === 0) {
+      this.#note(one, { placement: one.placement, domains: [] }, left);
+      return true;
+    }
+    const chosen = this.#choose(one, keys, one.placement);
+    if (chosen === null) return false;
+    const matches = one.rules.matches;
+    for (const [at, domain] of chosen.domains.entries()) {
+      const key = keys[at] ?? '';
+      if (domain === '') continue;
+      const counts = this.#counts.get(key);
+      counts?.addPods(matches, domain, { count: 1, leaving: false });
+      for (const term of one.rules.antiAffinity) {
+        if (term.key === key) counts?.addAntiAffinity(term.selector, domain, 1);
+      }
+    }
+    const domains = chosen.domains.map((domain, at) => `${keys[at] ?? ''}|${domain}`);
+    this.#note(one, { placement: chosen.placement, domains }, 1);
+    return true;
+  }
+
+  #note(one: ClassInPlay, where: Pick<Noted, 'placement' | 'domains'>, count: number): void {
+    const key = `${one.index}|${where.placement.key}`;
+    const held = this.#assigned.get(key);
+    if (held === undefined) this.#assigned.set(key, { one, ...where, count });
+    else held.count += count;
+  }
+
+  /** The best permitted domain for the first key, then for the others within it; '' where the label is not needed. */
+  #choose(
+    one: ClassInPlay,
+    keys: readonly string[],
+    placement: Placement,
+  ): { readonly domains: readonly string[]; readonly placement: Placement } | null {
+    const [key, ...others] = keys;
+    if (key === undefined) return { domains: [], placement };
+    const options = this.#optionsOf(one, key, placement);
+    const permitted = options.filter(({ domain }) => this.#permits(one, key, domain));
+    for (const option of this.#ranked(one, key, permitted)) {
+      const rest = this.#choose(one, others, option.placement);
+      if (rest !== null) return { domains: [option.domain, ...rest.domains], placement: rest.placement };
+    }
+    if (options.length > 0 || !this.#mayLack(one, key)) return null;
+    const rest = this.#choose(one, others, placement);
+    return rest === null ? null : { domains: ['', ...rest.domains], placement: rest.placement };
+  }
+
+  /** A node without the label satisfies anti-affinity, and is not counted; spread and affinity need the label. */
+  #mayLack({ rules }: ClassInPlay, key: string): boolean {
+    return ![...rules.spread, ...rules.affinity].some((term) => term.key === key);
+  }
+
+  #optionsOf(one: ClassInPlay, key: string, placement: Placement): readonly Option[] {
+    const name = `${one.index}|${key}|${placement.key}`;
+    const held = this.#options.get(name);
+    if (held !== undefined) return held;
+    const { placements, capacity, targets, world, closed } = this.#tables;
+    const options: Option[] = [];
+    for (const domain of world.domainsOf(key)) {
+      if (closed.has(`${one.index}|${key}|${domain}`)) continue;
+      const pinned = placements.narrow(placement, pin(key, domain));
+      const usdPerHour = cheapestPrice(pinned, one.requests, capacity);
+      const hasTarget = targets.some((target) => target.open && placements.allows(pinned, target));
+      if (usdPerHour !== null || hasTarget) {
+        options.push({ domain, placement: pinned, usdPerHour: usdPerHour ?? 0, hasTarget });
+      }
+    }
+    this.#options.set(name, options);
+    return options;
+  }
+
+  #permits(one: ClassInPlay, key: string, domain: string): boolean {
+    const counts = this.#counts.get(key);
+    if (counts === undefined) return true;
+    const { rules } = one;
+    for (const term of rules.antiAffinity) {
+      if (term.key === key && counts.all(term.selector, domain) > 0) return false;
+    }
+    for (const selector of rules.matches) if (counts.keepsOff(selector, domain) > 0) return false;
+    for (const term of rules.affinity) {
+      if (term.key !== key || counts.all(term.selector, domain) > 0) continue;
+      // The first pod of a group that looks for itself may start anywhere. Source: Kubernetes, inter-pod affinity.
+      if (!(rules.matches.has(term.selector) && counts.isNowhere(term.selector))) return false;
+    }
+    return rules.spread.every((term) => term.key !== key || this.#withinSkew(one, term, domain));
+  }
+
+  #withinSkew(one: ClassInPlay, term: SpreadTerm, domain: string): boolean {
+    const counts = this.#counts.get(term.key);
+    if (counts === undefined) return true;
+    const own = one.rules.matches.has(term.selector) ? 1 : 0;
+    const least = counts.least(term.selector, this.#eligible(one, term), term.minDomains);
+    return counts.spread(term.selector, domain) + own - least <= term.maxSkew;
+  }
+
+  /** Domains that the spread is judged over. Those that only new nodes would make count as well: as zero. */
+  #eligible(one: ClassInPlay, term: SpreadTerm): readonly string[] {
+    const { world, placements } = this.#tables;
+    if (term.nodeAffinityPolicy === 'Ignore') return world.domainsOf(term.key);
+    const reachable = new Set(this.#optionsOf(one, term.key, one.placement).map(({ domain }) => domain));
+    return world
+      .domainsOf(term.key)
+      .filter(
+        (domain) => reachable.has(domain) || world.hasNode(term.key, domain, one.placement, placements),
+      );
+  }
+
+  /** Balance what is counted first, then prefer nodes that are there, then the price. */
+  #ranked(one: ClassInPlay, key: string, options: readonly Option[]): readonly Option[] {
+    if (options.length < 2) return options;
+    const counts = this.#counts.get(key);
+    const spreadSelectors = this.#tables.world.spreadSelectors(key);
+    const load = (domain: string): number => {
+      let sum = 0;
+      for (const selector of one.rules.matches) {
+        if (spreadSelectors.has(selector)) sum += counts?.spread(selector, domain) ?? 0;
+      }
+      return sum;
+    };
+    const ranked = options.map((option) => ({ option, load: load(option.domain) }));
+    ranked.sort(
+      (left, right) =>
+        left.load - right.load ||
+        Number(right.option.hasTarget) - Number(left.option.hasTarget) ||
+        left.option.usdPerHour - right.option.usdPerHour ||
+        compareText(left.option.domain, right.option.domain),
+    );
+    return ranked.map(({ option }) => option);
+  }
+
+  #refuse(one: ClassInPlay, keys: readonly string[], count: number): void {
+    const key = keys.find((candidate) => {
+      const options = this.#optionsOf(one, candidate, one.placement);
+      return !options.some(({ domain }) => this.#permits(one, candidate, domain));
+    });
+    if (key === undefined) {
+      const reason = 'its topology rules cannot all hold in one domain';
+      this.#refusals.push({ index: one.index, count, code: 'TopologySpread', reason });
+      return;
+    }
+    if (this.#optionsOf(one, key, one.placement).length === 0) {
+      const alone = cheapestPrice(one.placement, one.requests, this.#tables.capacity) !== null;
+      const reason = `no node that it could use, new or there already, has the label ${key}`;
+      this.#refusals.push({ index: one.index, count, code: alone ? 'TopologySpread' : null, reason });
+      return;
+    }
+    this.#refusals.push({ index: one.index, count, ...this.#blame(one, key) });
+  }
+
+  #blame({ rules }: ClassInPlay, key: string): { readonly code: RefusalCode; readonly reason: string } {
+    const counts = this.#counts.get(key);
+    const lacking = rules.affinity.find(
+      (term) =>
+        term.key === key && (counts?.isNowhere(term.selector) ?? true) && !rules.matches.has(term.selector),
+    );
+    if (lacking !== undefined) {
+      const reason = `required pod affinity over ${key}: no pod that it looks for is running or planned`;
+      return { code: 'PodAffinity', reason };
+    }
+    if (rules.antiAffinity.some((term) => term.key === key)) {
+      const reason = `required pod anti-affinity over ${key}: each domain has a pod that it must keep away from`;
+      return { code: 'PodAntiAffinity', reason };
+    }
+    const spread = rules.spread.find((term) => term.key === key);
+    if (spread !== undefined) {
+      const reason = `topology spread over ${key} with maxSkew ${spread.maxSkew}: no domain that it may use is low enough`;
+      return { code: 'TopologySpread', reason };
+    }
+    if (rules.affinity.some((term) => term.key === key)) {
+      const reason = `required pod affinity over ${key}: the domain of those pods has no node for it`;
+      return { code: 'PodAffinity', reason };
+    }
+    const reason = `anti-affinity of other pods over ${key} keeps it off every domain`;
+    return { code: 'PodAntiAffinity', reason };
+  }
+}
+
+/** The condition that a label has this one value. */
+export function pin(key: string, domain: string): RequirementSet {
+  return new Map([[key, valueSet('In', [domain])]]);
+}
+
+function cheapestPrice(placement: Placement, requests: Vector, capacity: CapacityTable): number | null {
+  let least: number | null = null;
+  for (const scope of placement.scopes.flat()) {
+    const price = capacity.cheapest(scope, requests)?.usdPerHour;
+    if (price !== undefined) least = Math.min(least ?? price, price);
+  }
+  return least;
+}

@@ -1,0 +1,94 @@
+// Lots from classes: pods that have been assigned the same place and look alike become one lot.
+import type { CapacityTable } from './capacityTable.ts';
+import type { Assignment, ClassInPlay } from './domains.ts';
+import type { HostCounters, HostRules } from './hostCounters.ts';
+import type { Lot } from './lots.ts';
+import type { Placement } from './placements.ts';
+import type { Vector } from './resourceAxis.ts';
+import { NO_SCOPE } from './scopes.ts';
+
+/** Pods of one class with one placement, ready to become a lot. */
+export interface Batch {
+  readonly placement: Placement;
+  readonly requests: Vector;
+  readonly rules: HostRules;
+  readonly priority: number;
+  readonly pods: string[];
+  readonly bundle: number;
+  /** Classes of the pods of one bundle, in order. */
+  readonly classes: readonly number[];
+  /** `class|key|domain`: what to rule out when no room is found there. */
+  readonly pins: readonly string[];
+}
+
+/** One batch for each assignment; pods of a class are handed out in order of their keys. */
+export function batchesOf(
+  assignments: readonly Assignment[],
+  classes: readonly ClassInPlay[],
+  counters: HostCounters,
+): Batch[] {
+  const next = new Map<number, number>();
+  return assignments.flatMap(({ index, placement, count, domains }) => {
+    const one = classes[index];
+    if (one === undefined) return [];
+    const from = next.get(index) ?? 0;
+    next.set(index, from + count);
+    return {
+      placement,
+      requests: one.requests,
+      rules: counters.rulesOf(one.rules, one.podClass.spec.hostPorts),
+      priority: one.podClass.spec.priority,
+      pods: one.podClass.pods.slice(from, from + count),
+      bundle: 1,
+      classes: [index],
+      pins: domains.map((domain) => `${index}|${domain}`),
+    };
+  });
+}
+
+/** Merges batches that no rule can tell apart. */
+export function lotsOf(batches: readonly Batch[], capacity: CapacityTable): Lot[] {
+  const merged = new Map<string, Batch & { readonly pins: string[] }>();
+  for (const batch of batches) {
+    const { placement, requests, rules, priority, bundle } = batch;
+    const adds = rules.adds.map(({ counter, count }) => `${counter}+${count}`).join(',');
+    const caps = rules.caps.map(({ counter, cap }) => `${counter}<${cap}`).join(',');
+    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${placement.key}`;
+    const held = merged.get(key);
+    if (held === undefined) {
+      merged.set(key, { ...batch, pods: [...batch.pods], pins: [...batch.pins] });
+    } else {
+      for (const pod of batch.pods) held.pods.push(pod);
+      for (const one of batch.pins) held.pins.push(one);
+    }
+  }
+  const chosen = new Map<Placement, Map<string, readonly number[]>>();
+  return [...merged.values()].map(({ placement, requests, rules, priority, pods, bundle, pins }) => {
+    const byRequests = chosen.get(placement) ?? new Map<string, readonly number[]>();
+    chosen.set(placement, byRequests);
+    const key = requests.join(',');
+    const scopes = byRequests.get(key) ?? chosenScopes(placement, requests, capacity);
+    byRequests.set(key, scopes);
+    return { pods, bundle, requests, placement, scopes, adds: rules.adds, caps: rules.caps, priority, pins };
+  });
+}
+
+/** Of several alternatives on one Provisioner the one with the cheapest offer that holds a pod. */
+export function chosenScopes(
+  placement: Placement,
+  requests: Vector,
+  capacity: CapacityTable,
+): readonly number[] {
+  return placement.scopes.map((alternatives) => {
+    let best = NO_SCOPE;
+    let bestPrice = Number.POSITIVE_INFINITY;
+    for (const scope of alternatives) {
+      const price = capacity.cheapest(scope, requests)?.usdPerHour ?? Number.POSITIVE_INFINITY;
+      if (price < bestPrice) {
+        best = scope;
+        bestPrice = price;
+      }
+    }
+    return best;
+  });
+}

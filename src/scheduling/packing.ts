@@ -1,0 +1,45 @@
+// One attempt at a whole plan: domains assigned, targets filled, nodes bought.
+import type { Bin, Workshop } from './bins.ts';
+import { bundled } from './bundles.ts';
+import type { CapacityTable } from './capacityTable.ts';
+import { construct } from './construct.ts';
+import { DomainAssigner, type DomainRefusal } from './domains.ts';
+import { fillTargets, type TargetFilling } from './existing.ts';
+import { Filler } from './fill.ts';
+import { LimitLedger } from './limits.ts';
+import { batchesOf, lotsOf } from './lotBuilder.ts';
+import { LotStore } from './lots.ts';
+import type { Preparation } from './prepare.ts';
+
+export interface Packing {
+  readonly shop: Workshop;
+  readonly fillings: readonly TargetFilling[];
+  readonly bins: readonly Bin[];
+  /** Classes whose rules about other pods leave some of their pods without a domain. */
+  readonly refusals: readonly DomainRefusal[];
+}
+
+/**
+ * Packs everything once.
+ * @param closed domains that turned out to have no room: `class|key|domain`
+ */
+export function pack(prepared: Preparation, closed: ReadonlySet<string>): Packing {
+  const { axis, scopes, capacity, placements, targets, classes, counters, world, selectors } = prepared;
+  const assigner = new DomainAssigner({ capacity, placements, targets, world, closed });
+  const assigned = assigner.assign(classes);
+  const batches = batchesOf(assigned.assignments, classes, counters);
+  const tied = bundled(batches, { classes, targets, selectors, placements, capacity });
+  const store = new LotStore(lotsOf(tied.batches, capacity), axis, counters.size);
+  const ledger = new LimitLedger(prepared.snapshot, prepared.catalogue);
+  const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
+  const fillings = fillTargets(shop, targets, { placements, counters });
+  const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier));
+  return { shop, fillings, bins, refusals: [...assigned.refusals, ...tied.refusals] };
+}
+
+/** Provisioners of equal weight compete by price; heavier ones come first. */
+function weightTiers(capacity: CapacityTable): number[][] {
+  const indexes = capacity.provisioners.map((_, index) => index);
+  const byWeight = Map.groupBy(indexes, (index) => capacity.provisioner(index).compiled.provisioner.weight);
+  return [...byWeight.values()];
+}
