@@ -1,6 +1,7 @@
 // A cluster, an account and their troubles, drawn from one seed: every workload in it can be served in the end.
-import { LABEL } from '../../src/model/labels.ts';
+
 import type { InstanceType } from '../../src/model/instanceType.ts';
+import { LABEL } from '../../src/model/labels.ts';
 import type { PodSpec } from '../../src/model/pod.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
 import type { BudgetSpec } from '../../src/simulator/disruptionBudgets.ts';
@@ -54,7 +55,11 @@ function drawProvisioners(random: Random): readonly Provisioner[] {
     name: 'default',
     uid: 'uid-default',
     requirements: [
-      { key: LABEL.capacityType, operator: 'In', values: random.pick([['on-demand'], ['spot', 'on-demand']]) },
+      {
+        key: LABEL.capacityType,
+        operator: 'In',
+        values: random.pick([['on-demand'], ['spot', 'on-demand']]),
+      },
       { key: LABEL.arch, operator: 'In', values: ['amd64'] },
       { key: LABEL.os, operator: 'In', values: ['linux'] },
     ],
@@ -112,7 +117,11 @@ function drawPod(random: Random, labels: Readonly<Record<string, string>>): PodS
           : kind === 3
             ? { tolerations: [{ ...TEAM_TAINT, operator: 'Equal', tolerationSeconds: null }] }
             : {};
-  return aPodSpec({ requests: { cpu, memory, pods: 1 }, terminationGraceSeconds: random.integer(0, 30), ...rules });
+  return aPodSpec({
+    requests: { cpu, memory, pods: 1 },
+    terminationGraceSeconds: random.integer(0, 30),
+    ...rules,
+  });
 }
 
 function affinity(selector: PodSpec['podAffinity'][number]['selector'], topologyKey: string) {

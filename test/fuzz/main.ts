@@ -48,7 +48,9 @@ async function fuzzInThreads(firstSeed: number, seeds: number): Promise<number> 
 async function showSeed(seed: number): Promise<number> {
   const result = await runSeed(seed, (simulation) => {
     process.stdout.write(`${JSON.stringify(simulation.setup.faults)}\n`);
-    simulation.history.listen((entry) => process.stdout.write(`${formatEntry({ ...entry, atMs: entry.atMs - START_MS })}\n`));
+    simulation.history.listen((entry) =>
+      process.stdout.write(`${formatEntry({ ...entry, atMs: entry.atMs - START_MS })}\n`),
+    );
   });
   for (const { atMs, invariant, message } of result.violations) {
     process.stdout.write(`${atMs - START_MS} VIOLATION ${invariant} ${message}\n`);

@@ -10,10 +10,12 @@ export const budgetsHold: Invariant = ({ simulation, report }) => {
       const evicted = outcome === 'evicted' ? store.get('pod', key) : undefined;
       if (evicted === undefined || !evicted.ready) return;
       for (const budget of setup.budgets) {
-        if (budget.namespace !== evicted.namespace || !selectorMatches(budget.selector, evicted.labels)) continue;
+        if (budget.namespace !== evicted.namespace || !selectorMatches(budget.selector, evicted.labels))
+          continue;
         let ready = 0;
         for (const pod of store.values('pod')) {
-          const isCovered = pod.namespace === budget.namespace && selectorMatches(budget.selector, pod.labels);
+          const isCovered =
+            pod.namespace === budget.namespace && selectorMatches(budget.selector, pod.labels);
           if (isCovered && pod.ready && pod.deletionRequestedAtMs === null) ready += 1;
         }
         const wanted = absoluteMinimum(budget);

@@ -1,4 +1,5 @@
 // Once faults and changes have ended, the cluster comes to rest: nothing leaks, nothing churns, nothing waits.
+import { LABEL } from '../../model/labels.ts';
 import { hasCondition } from '../../model/nodeClaim.ts';
 import { isOwnedByDaemonSet } from '../../model/pod.ts';
 import type { HistoryKind } from '../history.ts';
@@ -16,37 +17,69 @@ export const comesToRest: Invariant = ({ simulation, report }) => {
   });
   return () => {
     const nowMs = simulation.clock.nowMs();
-    if (unrest !== null && nowMs - unrest.atMs < QUIET_MS) {
+    const expires = simulation.setup.provisioners.some(({ ttlUntilExpiredMs }) => ttlUntilExpiredMs !== null);
+    if (!expires && unrest !== null && nowMs - unrest.atMs < QUIET_MS) {
       report(`${unrest.text} happened ${Math.round((nowMs - unrest.atMs) / 1000)} s before the end`);
     }
     for (const sentence of leftOver(simulation)) report(sentence);
   };
 };
 
-function leftOver({ cloud, store, ledger, kubelets, clock }: Simulation): readonly string[] {
+/** What has been as it should not stay for longer than anything takes by itself. */
+function leftOver(simulation: Simulation): readonly string[] {
+  const isLong = (sinceMs: number): boolean => simulation.clock.nowMs() - sinceMs > QUIET_MS;
+  return [
+    ...leftInstances(simulation, isLong),
+    ...leftClaims(simulation, isLong),
+    ...leftNodes(simulation, isLong),
+  ];
+}
+
+type IsLong = (sinceMs: number) => boolean;
+
+function leftInstances({ cloud, store, kubelets }: Simulation, isLong: IsLong): readonly string[] {
+  const claimUids = new Set([...store.values('nodeClaim')].map(({ uid }) => uid));
   const found: string[] = [];
-  const claims = new Map([...store.values('nodeClaim')].map((claim) => [claim.uid, claim]));
   for (const { instance, nodeName } of cloud.living()) {
-    if (!claims.has(instance.nodeClaimUid)) found.push(`instance ${instance.providerId} has no NodeClaim`);
-    else if (!kubelets.isAlive(nodeName)) found.push(`node ${nodeName} is dead, and its instance still there`);
+    if (!isLong(instance.launchedAtMs) || instance.state === 'shutting-down') continue;
+    if (!claimUids.has(instance.nodeClaimUid)) found.push(`instance ${instance.providerId} has no NodeClaim`);
+    else if (!kubelets.isAlive(nodeName))
+      found.push(`node ${nodeName} is dead, and its instance still there`);
   }
-  for (const claim of claims.values()) {
-    if (claim.deletionRequestedAtMs !== null) found.push(`NodeClaim ${claim.name} is still going`);
-    else if (!hasCondition(claim, 'Initialized')) found.push(`NodeClaim ${claim.name} is not initialized`);
-    if (cloud.find(claim.status.providerId) === undefined) found.push(`NodeClaim ${claim.name} has no instance`);
+  return found;
+}
+
+function leftClaims({ cloud, store }: Simulation, isLong: IsLong): readonly string[] {
+  const found: string[] = [];
+  for (const claim of store.values('nodeClaim')) {
+    const { name, status, createdAtMs, deletionRequestedAtMs } = claim;
+    if (deletionRequestedAtMs !== null) {
+      if (isLong(deletionRequestedAtMs)) found.push(`NodeClaim ${name} is still going`);
+    } else if (isLong(createdAtMs)) {
+      if (!hasCondition(claim, 'Initialized')) {
+        found.push(`NodeClaim ${name} is not initialized`);
+      }
+      if (cloud.find(status.providerId) === undefined) found.push(`NodeClaim ${name} has no instance`);
+    }
   }
+  return found;
+}
+
+function leftNodes({ cloud, store, ledger }: Simulation, isLong: IsLong): readonly string[] {
+  const found: string[] = [];
   for (const node of store.values('node')) {
-    if (!isOwned(node)) continue;
+    if (!isOwned(node) || !isLong(node.createdAtMs) || node.deletionRequestedAtMs !== null) continue;
     if (cloud.find(node.providerId) === undefined) found.push(`Node ${node.name} has no instance`);
-    const provisioner = store.get('provisioner', node.labels['karpenter.sh/provisioner-name'] ?? '');
+    const provisioner = store.get('provisioner', node.labels[LABEL.provisioner] ?? '');
     const isEmpty = (ledger.get(node.name)?.workloadPods ?? 0) === 0;
-    const isOld = clock.nowMs() - node.createdAtMs > QUIET_MS;
-    if (isEmpty && isOld && typeof provisioner?.ttlAfterEmptyMs === 'number') {
+    if (isEmpty && typeof provisioner?.ttlAfterEmptyMs === 'number') {
       found.push(`Node ${node.name} is empty, and Provisioner ${provisioner.name} has ttlSecondsAfterEmpty`);
     }
   }
   for (const pod of store.values('pod')) {
-    if (pod.nodeName === '' && !isOwnedByDaemonSet(pod)) found.push(`pod ${pod.namespace}/${pod.name} waits`);
+    if (pod.nodeName === '' && !isOwnedByDaemonSet(pod) && isLong(pod.createdAtMs)) {
+      found.push(`pod ${pod.namespace}/${pod.name} waits`);
+    }
   }
   return found;
 }

@@ -12,7 +12,8 @@ const JUST_BOUND_MS = 10_000;
 export const drainsComeFirst: Invariant = ({ simulation, report }) => {
   const boundAtMs = new WeakMap<Pod, number>();
   simulation.store.subscribe((event) => {
-    if (event.kind === 'pod' && event.type === 'upsert') boundAtMs.set(event.object, simulation.clock.nowMs());
+    if (event.kind === 'pod' && event.type === 'upsert')
+      boundAtMs.set(event.object, simulation.clock.nowMs());
   });
   simulation.cloud.observe({
     terminationAsked: ({ nodeName, instance }) => {

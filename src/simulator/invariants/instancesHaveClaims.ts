@@ -31,7 +31,9 @@ export const instancesHaveClaims: Invariant = ({ simulation, report }) => {
       orphanedSinceMs.set(providerId, sinceMs);
       if (clock.nowMs() - sinceMs <= GRACE_MS || reported.has(providerId)) continue;
       reported.add(providerId);
-      report(`instance ${providerId} of NodeClaim ${nodeClaim} is without it for over ${GRACE_MS / 60_000} min`);
+      report(
+        `instance ${providerId} of NodeClaim ${nodeClaim} is without it for over ${GRACE_MS / 60_000} min`,
+      );
     }
   });
   return undefined;
