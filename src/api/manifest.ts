@@ -95,23 +95,34 @@ function sectionProblems(schema: Schema, value: unknown, path: FieldPath): reado
 
 const UNSAFE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
+/** A value on the way down, and the way back up: a path is written out only where something is wrong. */
+interface Step {
+  readonly value: object;
+  readonly segment: string | number;
+  readonly parent: Step | null;
+}
+
 /** Keys that could reach an object's prototype when copied. No manifest needs them, so they stop at the door. */
 function unsafeKeyProblems(manifest: unknown): readonly Problem[] {
+  if (typeof manifest !== 'object' || manifest === null) return [];
   const problems: Problem[] = [];
-  const pending: { readonly value: unknown; readonly path: FieldPath }[] = [{ value: manifest, path: [] }];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (typeof next.value !== 'object' || next.value === null) continue;
-    for (const [key, value] of Object.entries(next.value)) {
-      const path = [...next.path, Array.isArray(next.value) ? Number(key) : key];
+  const pending: Step[] = [{ value: manifest, segment: '', parent: null }];
+  for (let step = pending.pop(); step !== undefined; step = pending.pop()) {
+    const isList = Array.isArray(step.value);
+    for (const [key, value] of Object.entries(step.value)) {
       if (UNSAFE_KEYS.has(key)) {
-        problems.push({
-          field: formatFieldPath(path),
-          problem: 'has a key that is not safe',
-          mend: 'rename it',
-        });
+        const field = formatFieldPath([...pathOf(step), key]);
+        problems.push({ field, problem: 'has a key that is not safe', mend: 'rename it' });
       }
-      pending.push({ value, path });
+      if (typeof value !== 'object' || value === null) continue;
+      pending.push({ value, segment: isList ? Number(key) : key, parent: step });
     }
   }
   return problems;
+}
+
+function pathOf(step: Step): FieldPath {
+  const path: (string | number)[] = [];
+  for (let at = step; at.parent !== null; at = at.parent) path.unshift(at.segment);
+  return path;
 }

@@ -16,14 +16,27 @@ export interface RuleSubject {
 
 /** Every broken rule of the schema and of what lies below it. */
 export function ruleProblems(schema: Schema, { value, path, faulty }: RuleSubject): readonly Problem[] {
-  const at = formatFieldPath(path);
-  const isSound = !faulty.some((field) => field.startsWith(at));
-  const own = isSound ? (schema.rules ?? []).flatMap((rule) => brokenAt(rule, value, path)) : [];
-  const below = entriesOf(schema, value).flatMap(([segment, entry]) => {
+  const problems: Problem[] = [];
+  if (schema.rules !== undefined && isSound(path, faulty)) {
+    for (const rule of schema.rules) problems.push(...brokenAt(rule, value, path));
+  }
+  for (const [segment, entry] of entriesOf(schema, value)) {
     const child = childSchema(schema, segment);
-    return child === null ? [] : ruleProblems(child, { value: entry, path: [...path, segment], faulty });
-  });
-  return [...own, ...below];
+    if (child === null || !mayHoldRules(child)) continue;
+    problems.push(...ruleProblems(child, { value: entry, path: [...path, segment], faulty }));
+  }
+  return problems;
+}
+
+function isSound(path: FieldPath, faulty: readonly string[]): boolean {
+  if (faulty.length === 0) return true;
+  const at = formatFieldPath(path);
+  return !faulty.some((field) => field.startsWith(at));
+}
+
+/** Leaves without rules are most of a manifest, and need no look. */
+function mayHoldRules(schema: Schema): boolean {
+  return schema.rules !== undefined || ['object', 'map', 'list'].includes(schema.type);
 }
 
 function brokenAt(rule: Rule, value: unknown, path: FieldPath): readonly Problem[] {
