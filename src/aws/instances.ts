@@ -9,6 +9,8 @@ import { CLAIM_UID_TAG, clusterTag } from './tags.ts';
 
 /** How long a new instance may be missing from answers. Source: EC2 API Reference, "Eventual consistency". */
 const UNSEEN_MS = 60_000;
+/** A termination that EC2 does not show by then is asked for again. */
+const ASK_ANEW_MS = 60_000;
 const LIVING_STATES = ['pending', 'running', 'stopping', 'stopped'];
 
 export class Instances {
@@ -17,6 +19,8 @@ export class Instances {
   readonly #settings: AwsSettings;
   /** Launched by us, by id, until EC2 shows them. */
   readonly #recent = new Map<string, Instance>();
+  /** When termination was asked for last, by id, until the instance is gone. */
+  readonly #terminationAskedMs = new Map<string, number>();
 
   constructor(ec2: Ec2Api, clock: Clock, settings: AwsSettings) {
     this.#ec2 = ec2;
@@ -53,20 +57,41 @@ export class Instances {
     return oldestFirst[0] ?? null;
   }
 
-  /** Asks for termination; safe to repeat. Throws `AwsFault` when a person must mend something. */
+  /**
+   * Asks for termination, and when called again, whether the instance is gone. A termination that EC2 does not show
+   * after a while is asked for anew. Throws `AwsFault` when a person must mend something.
+   */
   async terminate(providerId: string): Promise<'terminating' | 'gone'> {
     const id = instanceId(providerId);
     try {
-      const answers = await this.#ec2.terminateInstances([id]);
-      const gone = answers.some((one) => one.id === id && one.state === 'terminated');
-      if (gone) this.#recent.delete(id);
-      return gone ? 'gone' : 'terminating';
+      const gone = this.#isAsked(id) ? await this.#isGone(id) : await this.#askTermination(id);
+      if (!gone) return 'terminating';
+      this.#recent.delete(id);
+      this.#terminationAskedMs.delete(id);
+      return 'gone';
     } catch (caught) {
       const fault = awsFault(caught);
       if (fault.code === 'InvalidInstanceID.NotFound') return this.#mayBeUnseen(id) ? 'terminating' : 'gone';
       if (faultKind(fault.code) === 'transient') return 'terminating';
       throw fault;
     }
+  }
+
+  #isAsked(id: string): boolean {
+    const askedMs = this.#terminationAskedMs.get(id) ?? -Infinity;
+    return this.#clock.nowMs() - askedMs < ASK_ANEW_MS;
+  }
+
+  async #askTermination(id: string): Promise<boolean> {
+    const answers = await this.#ec2.terminateInstances([id]);
+    this.#terminationAskedMs.set(id, this.#clock.nowMs());
+    return answers.some((one) => one.id === id && one.state === 'terminated');
+  }
+
+  /** Terminated instances stay visible for about an hour, then EC2 knows them no more. */
+  async #isGone(id: string): Promise<boolean> {
+    const [described] = await this.#ec2.describeInstances([{ name: 'instance-id', values: [id] }]);
+    return described === undefined ? !this.#mayBeUnseen(id) : described.state === 'terminated';
   }
 
   #clusterFilter(): Filter {
