@@ -88,11 +88,24 @@ function bindAll(standings: readonly Standing[], groups: Groups, counted: 'first
     for (const waiting of ruled) bindWhilePossible(waiting, groups);
     ruled = ruled.filter(({ left }) => left > 0);
     if (total(ruled) < before) continue;
-    const next = free.pop();
-    if (next === undefined) return ruled;
+    const next = helper(free, ruled, groups);
+    if (next === null) return ruled;
+    free.splice(free.indexOf(next), 1);
     bind(next.standing, next.left, groups);
   }
   return ruled;
+}
+
+/** The pods to bind next so that stuck ones may go on: best those that raise the minimum which holds them back. */
+function helper(free: readonly Waiting[], stuck: readonly Waiting[], groups: Groups): Waiting | null {
+  const blocking = new Set(stuck.flatMap(({ standing }) => groups.rules.get(standing.kind)?.spread ?? []));
+  const raises = ({ standing: { kind, host } }: Waiting): boolean =>
+    (groups.countedBy.get(kind) ?? []).some(
+      (group) => group instanceof SpreadGroup && blocking.has(group) && group.isLowest(host),
+    );
+  const isNeutral = ({ standing: { kind } }: Waiting): boolean =>
+    !(groups.countedBy.get(kind) ?? []).some((group) => group instanceof SpreadGroup && blocking.has(group));
+  return free.find(raises) ?? free.find(isNeutral) ?? free[0] ?? null;
 }
 
 function total(waiting: readonly Waiting[]): number {

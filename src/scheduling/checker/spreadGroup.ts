@@ -68,6 +68,12 @@ export class SpreadGroup {
     return count - this.#globalMinimum() <= this.constraint.maxSkew;
   }
 
+  /** True when the host's domain holds as few counted pods as any. */
+  isLowest(host: Host): boolean {
+    const domain = this.#domains.get(host);
+    return domain !== undefined && this.#counts.get(domain) === this.#minimum;
+  }
+
   /**
    * True when the skew holds wherever the hosts that may still be in several domains end up.
    * @param standings all pods that the constraint counts
