@@ -54,3 +54,13 @@ export function bitIds(bits: Bits): number[] {
   }
   return ids;
 }
+
+/** How many ids are in the set. */
+export function countBits(bits: Bits): number {
+  let count = 0;
+  for (let word = 0; word < bits.length; word++) {
+    let rest = bits[word] ?? 0;
+    for (; rest !== 0; rest &= rest - 1) count++;
+  }
+  return count;
+}

@@ -130,6 +130,7 @@ function joined(left: Batch, right: Batch, { placements }: Bundling): Batch {
   addScaled(requests, right.requests, 1);
   return {
     placement: placements.both(left.placement, right.placement),
+    free: placements.both(left.free, right.free),
     requests,
     rules: joinedRules(left.rules, right.rules),
     priority: Math.max(left.priority, right.priority),

@@ -1,8 +1,11 @@
 // The first complete plan: nodes chosen one pattern at a time by price per worth of what they hold.
 import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts';
+import { hasBit } from './bits.ts';
 import { type Candidate, candidatesOf, type LotGroup } from './candidates.ts';
 import { type Filling, putBack } from './fill.ts';
+import { ForcedNodes, worthOf } from './forced.ts';
 import { addScaled, type Vector } from './resourceAxis.ts';
+import { NO_SCOPE } from './scopes.ts';
 import { packingPrices } from './simplex.ts';
 
 /** How many candidates are filled for each pattern; the others are ruled out by a bound on their worth. */
@@ -11,6 +14,9 @@ const TRIED = 6;
 const STALE_SHARE = 0.8;
 /** Near-ties go to the pattern that holds more: fewer nodes. */
 const NEAR_TIE = 1.005;
+
+/** A node may hold this much more than its share of what is left, where nodes are forced. */
+const SHARE_SLACK = 1.1;
 
 interface Pattern {
   readonly candidate: Candidate;
@@ -26,6 +32,7 @@ interface Pattern {
  */
 export function construct(shop: Workshop, provisioners: readonly number[]): Bin[] {
   const bins: Bin[] = [];
+  const forced = new ForcedNodes(shop.store);
   let candidates = candidatesOf(shop, provisioners);
   let demands = demandsOf(shop, candidates);
   let prices = pricesOf(shop, candidates, demands);
@@ -38,13 +45,13 @@ export function construct(shop: Workshop, provisioners: readonly number[]): Bin[
       prices = pricesOf(shop, candidates, demands);
       pricedFor = totalWorth(prices, demands);
     }
-    const { pattern, exhausted } = bestPattern(shop, candidates, { demands, prices });
+    const { pattern, exhausted } = bestPattern(shop, candidates, { demands, prices, forced, left });
     if (exhausted.size > 0) candidates = candidates.filter((one) => !exhausted.has(one));
     if (pattern === null) {
       if (exhausted.size === 0) break;
       continue;
     }
-    bins.push(...committed(shop, pattern));
+    bins.push(...committed(shop, pattern, forced));
   }
   return bins;
 }
@@ -70,14 +77,6 @@ function totalWorth(prices: Vector, demands: GroupDemands): number {
   let total = 0;
   for (const demand of demands.values()) total += worthOf(prices, demand);
   return total;
-}
-
-function worthOf(prices: Vector, amounts: Vector): number {
-  let worth = 0;
-  for (let place = 0; place < prices.length; place++) {
-    worth += (prices[place] as number) * (amounts[place] as number);
-  }
-  return worth;
 }
 
 function anyLeft({ store }: Workshop, group: LotGroup): boolean {
@@ -106,6 +105,9 @@ function pricesOf(shop: Workshop, candidates: readonly Candidate[], demands: Gro
 interface Market {
   readonly demands: GroupDemands;
   readonly prices: Vector;
+  readonly forced: ForcedNodes;
+  /** Worth of all that is left. */
+  readonly left: number;
 }
 
 /** Fills the most promising candidates and picks the one that costs least for its worth. */
@@ -117,7 +119,7 @@ function bestPattern(
   const exhausted = new Set<Candidate>();
   let best: Pattern | null = null;
   for (const candidate of promising(shop, candidates, market)) {
-    const pattern = patternOf(shop, candidate, market.prices);
+    const pattern = patternOf(shop, candidate, market);
     if (pattern === null) exhausted.add(candidate);
     else if (best === null || isBetter(pattern, best)) best = pattern;
   }
@@ -131,7 +133,12 @@ function isBetter(one: Pattern, other: Pattern): boolean {
   return cost < otherCost * NEAR_TIE && one.worth > other.worth;
 }
 
+/**
+ * Candidates by price per worth of what is left for them. Where many nodes are forced, large ones would take what
+ * belongs on the others: a node may hold little more than its share.
+ */
 function promising({ capacity }: Workshop, candidates: readonly Candidate[], market: Market): Candidate[] {
+  const share = (SHARE_SLACK * market.left) / Math.max(1, market.forced.nodes);
   const scored: { readonly candidate: Candidate; readonly score: number }[] = [];
   for (const candidate of candidates) {
     const { group, offer, usdPerHour } = candidate;
@@ -143,7 +150,7 @@ function promising({ capacity }: Workshop, candidates: readonly Candidate[], mar
       const usable = Math.min(room[place] as number, demand[place] as number);
       worth += usable * (market.prices[place] as number);
     }
-    const score = worth > 0 ? usdPerHour / worth : Number.MAX_VALUE;
+    const score = worth > 0 ? usdPerHour / Math.min(worth, share) : Number.MAX_VALUE;
     if (scored.length < TRIED || score < (scored[scored.length - 1]?.score ?? 0)) {
       insert(scored, { candidate, score });
     }
@@ -159,13 +166,14 @@ function insert<T extends { readonly score: number }>(sorted: T[], one: T): void
 }
 
 /** Fills the candidate and puts the pods back; null when nothing goes in or limits forbid it. */
-function patternOf(shop: Workshop, candidate: Candidate, prices: Vector): Pattern | null {
+function patternOf(shop: Workshop, candidate: Candidate, { prices, forced }: Market): Pattern | null {
   const { capacity, store, filler, ledger } = shop;
   const { group, offer } = candidate;
   const { provisioner } = group;
   const room = capacity.room(provisioner, offer);
   const weights = prices.map((price, place) => price * Math.max(0, room[place] as number));
-  const filling = filler.fill({ menu: group.menu, room, weights, scope: group.root, provisioner });
+  const seeds = forced.seeds(prices, (lot) => allowsOffer(shop, lot, candidate));
+  const filling = filler.fill({ menu: group.menu, room, weights, scope: group.root, provisioner, seeds });
   putBack(store, filling);
   if (filling.lots.length === 0) return null;
   const name = provisionerName(capacity, provisioner);
@@ -183,8 +191,13 @@ function patternOf(shop: Workshop, candidate: Candidate, prices: Vector): Patter
   return { candidate, filling, offer: cheapest.offer, usdPerHour: cheapest.usdPerHour, worth };
 }
 
+function allowsOffer({ store, scopes }: Workshop, lot: number, { group, offer }: Candidate): boolean {
+  const scope = store.lot(lot).scopes[group.provisioner] ?? NO_SCOPE;
+  return scope !== NO_SCOPE && hasBit(scopes.at(scope).offers, offer);
+}
+
 /** Buys the pattern as often as pods and limits last. */
-function committed({ store, capacity, ledger }: Workshop, pattern: Pattern): Bin[] {
+function committed({ store, capacity, ledger }: Workshop, pattern: Pattern, forced: ForcedNodes): Bin[] {
   const { candidate, filling, offer, usdPerHour } = pattern;
   const { provisioner } = candidate.group;
   const name = provisionerName(capacity, provisioner);
@@ -194,6 +207,7 @@ function committed({ store, capacity, ledger }: Workshop, pattern: Pattern): Bin
     times = Math.min(times, Math.floor((store.left[lot] as number) / (filling.counts[at] as number)));
   }
   ledger.add(name, charge, times);
+  forced.placed(filling.lots, filling.counts, times);
   for (const [at, lot] of filling.lots.entries()) {
     store.left[lot] = (store.left[lot] as number) - (filling.counts[at] as number) * times;
   }

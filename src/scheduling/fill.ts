@@ -25,6 +25,8 @@ export interface FillRequest {
   /** What the node may be; ANY_SCOPE for a node that is there already. */
   readonly scope: number;
   readonly provisioner: number;
+  /** Lots of which one pod goes in before anything else, where it fits. */
+  readonly seeds?: readonly number[];
 }
 
 export const ANY_SCOPE = -2;
@@ -71,7 +73,7 @@ export class Filler {
   }
 
   /** Takes pods out of the store's `left` and says which; the caller puts them back if it does not want them. */
-  fill({ menu, room, weights, scope: startScope, provisioner }: FillRequest): Filling {
+  fill({ menu, room, weights, scope: startScope, provisioner, seeds = [] }: FillRequest): Filling {
     const left = this.#store.left;
     this.#room.set(room);
     this.#setFactors(weights, room);
@@ -79,6 +81,12 @@ export class Filler {
     for (let slot = 0; slot < alive; slot++) this.#alive[slot] = slot;
     const filling = { lots: [] as number[], counts: [] as number[], used: new Float64Array(room.length) };
     let scope = startScope;
+    for (const seed of seeds) {
+      if (!this.#fits(seed) || this.#firstLot([seed], scope, provisioner) < 0) continue;
+      scope = this.#scopes.intersect(scope, this.#store.lot(seed).scopes[provisioner] as number);
+      this.#take(seed, filling);
+      left[seed] = (left[seed] as number) - 1;
+    }
     while (alive > 0) {
       const { best, stillAlive } = this.#bestShape(menu, alive);
       alive = stillAlive;
@@ -136,6 +144,14 @@ export class Filler {
       }
     }
     return { best, stillAlive };
+  }
+
+  #fits(lot: number): boolean {
+    const { requests } = this.#store.lot(lot);
+    for (let place = 0; place < requests.length; place++) {
+      if ((requests[place] as number) > (this.#room[place] as number)) return false;
+    }
+    return true;
   }
 
   #firstLot(lots: number[], scope: number, provisioner: number): number {

@@ -10,6 +10,8 @@ import { NO_SCOPE } from './scopes.ts';
 /** Pods of one class with one placement, ready to become a lot. */
 export interface Batch {
   readonly placement: Placement;
+  /** Where the pods could go before domains were chosen for them. */
+  readonly free: Placement;
   readonly requests: Vector;
   readonly rules: HostRules;
   readonly priority: number;
@@ -35,6 +37,7 @@ export function batchesOf(
     next.set(index, from + count);
     return {
       placement,
+      free: one.placement,
       requests: one.requests,
       rules: counters.rulesOf(one.rules, one.podClass.spec.hostPorts),
       priority: one.podClass.spec.priority,
@@ -50,10 +53,10 @@ export function batchesOf(
 export function lotsOf(batches: readonly Batch[], capacity: CapacityTable): Lot[] {
   const merged = new Map<string, Batch & { readonly pins: string[] }>();
   for (const batch of batches) {
-    const { placement, requests, rules, priority, bundle } = batch;
+    const { placement, free, requests, rules, priority, bundle } = batch;
     const adds = rules.adds.map(({ counter, count }) => `${counter}+${count}`).join(',');
     const caps = rules.caps.map(({ counter, cap }) => `${counter}<${cap}`).join(',');
-    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${placement.key}`;
+    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${placement.key}|${free.key}`;
     const held = merged.get(key);
     if (held === undefined) {
       merged.set(key, { ...batch, pods: [...batch.pods], pins: [...batch.pins] });
@@ -63,13 +66,24 @@ export function lotsOf(batches: readonly Batch[], capacity: CapacityTable): Lot[
     }
   }
   const chosen = new Map<Placement, Map<string, readonly number[]>>();
-  return [...merged.values()].map(({ placement, requests, rules, priority, pods, bundle, pins }) => {
+  return [...merged.values()].map(({ placement, free, requests, rules, priority, pods, bundle, pins }) => {
     const byRequests = chosen.get(placement) ?? new Map<string, readonly number[]>();
     chosen.set(placement, byRequests);
     const key = requests.join(',');
     const scopes = byRequests.get(key) ?? chosenScopes(placement, requests, capacity);
     byRequests.set(key, scopes);
-    return { pods, bundle, requests, placement, scopes, adds: rules.adds, caps: rules.caps, priority, pins };
+    return {
+      pods,
+      bundle,
+      requests,
+      placement,
+      free,
+      scopes,
+      adds: rules.adds,
+      caps: rules.caps,
+      priority,
+      pins,
+    };
   });
 }
 

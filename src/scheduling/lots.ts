@@ -21,6 +21,8 @@ export interface Lot {
   readonly bundle: number;
   readonly requests: Vector;
   readonly placement: Placement;
+  /** Where the pods could go before domains were chosen for them. */
+  readonly free: Placement;
   /** By Provisioner: the scope chosen, NO_SCOPE where the pods cannot go. */
   readonly scopes: readonly number[];
   readonly adds: readonly CounterCount[];

@@ -1,15 +1,17 @@
 // One attempt at a whole plan: domains assigned, targets filled, nodes bought.
 import type { Bin, Workshop } from './bins.ts';
+import { lowerBound } from './bound.ts';
 import { bundled } from './bundles.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { construct } from './construct.ts';
 import { DomainAssigner, type DomainRefusal } from './domains.ts';
 import { fillTargets, type TargetFilling } from './existing.ts';
 import { Filler } from './fill.ts';
-import { LimitLedger } from './limits.ts';
+import { anyLimits, LimitLedger } from './limits.ts';
 import { batchesOf, lotsOf } from './lotBuilder.ts';
-import { LotStore } from './lots.ts';
+import { type Lot, LotStore } from './lots.ts';
 import type { Preparation } from './prepare.ts';
+import { NO_SCOPE } from './scopes.ts';
 
 export interface Packing {
   readonly shop: Workshop;
@@ -17,6 +19,7 @@ export interface Packing {
   readonly bins: readonly Bin[];
   /** Classes whose rules about other pods leave some of their pods without a domain. */
   readonly refusals: readonly DomainRefusal[];
+  readonly lowerBoundUsdPerHour: number;
 }
 
 /**
@@ -34,7 +37,22 @@ export function pack(prepared: Preparation, closed: ReadonlySet<string>): Packin
   const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
   const fillings = fillTargets(shop, targets, { placements, counters });
   const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier));
-  return { shop, fillings, bins, refusals: [...assigned.refusals, ...tied.refusals] };
+  return {
+    shop,
+    fillings,
+    bins,
+    refusals: [...assigned.refusals, ...tied.refusals],
+    lowerBoundUsdPerHour: lowerBound(bins, shop, (lot) => tierOf(lot, prepared)),
+  };
+}
+
+/** Provisioners that a plan may use for the lot: its heaviest, or all where limits may push pods to lighter ones. */
+function tierOf(lot: Lot, { capacity, snapshot }: Preparation): readonly number[] {
+  const tiers = weightTiers(capacity);
+  if (anyLimits(snapshot.provisioners)) return tiers.flat();
+  return (
+    tiers.find((tier) => tier.some((index) => (lot.scopes[index] ?? NO_SCOPE) !== NO_SCOPE)) ?? tiers.flat()
+  );
 }
 
 /** Provisioners of equal weight compete by price; heavier ones come first. */

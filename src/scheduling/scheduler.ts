@@ -107,7 +107,7 @@ function writtenPlan(
     nominations: nominations.sort((left, right) => compareText(left.pod, right.pod)),
     refusals: refusals.sort((left, right) => compareText(left.pod, right.pod)),
     usdPerHour: packing.bins.reduce((sum, bin) => sum + bin.usdPerHour, 0),
-    lowerBoundUsdPerHour: 0,
+    lowerBoundUsdPerHour: packing.lowerBoundUsdPerHour,
   };
 }
 
