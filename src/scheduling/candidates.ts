@@ -11,6 +11,7 @@ export interface LotGroup {
   /** The scope of a node of the Provisioner that holds nothing yet. */
   readonly root: number;
   readonly lots: readonly number[];
+  readonly members: ReadonlySet<number>;
   readonly menu: Menu;
 }
 
@@ -48,7 +49,7 @@ function candidatesOn(shop: Workshop, provisioner: number, waiting: readonly num
     if (group === undefined) {
       const lots = allowing.flatMap((scope) => lotsOfScope.get(scope) ?? []);
       const ordered = inFillOrder(shop, lots);
-      group = { provisioner, root, lots: ordered, menu: menuOf(store, ordered) };
+      group = { provisioner, root, lots: ordered, members: new Set(ordered), menu: menuOf(store, ordered) };
       groups.set(key, group);
     }
     candidates.push({ group, offer, usdPerHour });

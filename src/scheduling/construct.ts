@@ -12,6 +12,8 @@ import { packingPrices } from './simplex.ts';
 const TRIED = 6;
 /** Prices of resources are worked out anew when this share of the demand they were made for is left. */
 const STALE_SHARE = 0.8;
+/** Candidates are compared anew when this share of what was left then is left. */
+const LISTED_SHARE = 0.99;
 /** Near-ties go to the pattern that holds more: fewer nodes. */
 const NEAR_TIE = 1.005;
 
@@ -34,24 +36,36 @@ export function construct(shop: Workshop, provisioners: readonly number[]): Bin[
   const bins: Bin[] = [];
   const forced = new ForcedNodes(shop.store);
   let candidates = candidatesOf(shop, provisioners);
-  let demands = demandsOf(shop, candidates);
+  const demands = demandsOf(shop, candidates);
   let prices = pricesOf(shop, candidates, demands);
   let pricedFor = totalWorth(prices, demands);
+  let shortlist: readonly Candidate[] = [];
+  let listedFor = Number.POSITIVE_INFINITY;
   while (candidates.length > 0) {
-    demands = demandsOf(shop, candidates);
-    const left = totalWorth(prices, demands);
+    let left = totalWorth(prices, demands);
     if (left < STALE_SHARE * pricedFor) {
       candidates = candidates.filter(({ group }) => anyLeft(shop, group));
       prices = pricesOf(shop, candidates, demands);
-      pricedFor = totalWorth(prices, demands);
+      left = totalWorth(prices, demands);
+      pricedFor = left;
+      listedFor = Number.POSITIVE_INFINITY;
     }
-    const { pattern, exhausted } = bestPattern(shop, candidates, { demands, prices, forced, left });
+    if (left < LISTED_SHARE * listedFor) {
+      shortlist = promising(shop, candidates, { demands, prices, forced, left });
+      listedFor = left;
+    }
+    const { pattern, exhausted } = bestPattern(shop, shortlist, { demands, prices, forced, left });
     if (exhausted.size > 0) candidates = candidates.filter((one) => !exhausted.has(one));
     if (pattern === null) {
       if (exhausted.size === 0) break;
+      listedFor = Number.POSITIVE_INFINITY;
       continue;
     }
-    bins.push(...committed(shop, pattern, forced));
+    if (exhausted.size > 0) listedFor = Number.POSITIVE_INFINITY;
+    const bought = committed(shop, pattern, forced);
+    bins.push(...bought);
+    for (const [group, demand] of demands)
+      subtractPlaced(shop, { group, demand }, { pattern, times: bought.length });
   }
   return bins;
 }
@@ -71,6 +85,17 @@ function demandsOf({ store }: Workshop, candidates: readonly Candidate[]): Map<L
     demands.set(group, sum);
   }
   return demands;
+}
+
+function subtractPlaced(
+  { store }: Workshop,
+  { group, demand }: { readonly group: LotGroup; readonly demand: Vector },
+  { pattern, times }: { readonly pattern: Pattern; readonly times: number },
+): void {
+  const { lots, counts } = pattern.filling;
+  for (const [at, lot] of lots.entries()) {
+    if (group.members.has(lot)) addScaled(demand, store.lot(lot).requests, -(counts[at] as number) * times);
+  }
 }
 
 function totalWorth(prices: Vector, demands: GroupDemands): number {
@@ -113,12 +138,12 @@ interface Market {
 /** Fills the most promising candidates and picks the one that costs least for its worth. */
 function bestPattern(
   shop: Workshop,
-  candidates: readonly Candidate[],
+  shortlist: readonly Candidate[],
   market: Market,
 ): { readonly pattern: Pattern | null; readonly exhausted: ReadonlySet<Candidate> } {
   const exhausted = new Set<Candidate>();
   let best: Pattern | null = null;
-  for (const candidate of promising(shop, candidates, market)) {
+  for (const candidate of shortlist) {
     const pattern = patternOf(shop, candidate, market);
     if (pattern === null) exhausted.add(candidate);
     else if (best === null || isBetter(pattern, best)) best = pattern;

@@ -3,7 +3,7 @@ import { LABEL } from '../model/labels.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { compareText } from './compiledProvisioner.ts';
 import { DomainCounts } from './domainCounts.ts';
-import type { Placement, PlacementTable } from './placements.ts';
+import type { Placement } from './placements.ts';
 import type { SelectorTable } from './selectors.ts';
 import { surely, type Target } from './targets.ts';
 import { type ClassRules, isHostname, podTerms } from './topology.ts';
@@ -69,8 +69,8 @@ export class DomainWorld {
   }
 
   /** True when a node of that domain exists that the pod's own conditions allow; its taints do not matter. */
-  hasNode(key: string, domain: string, placement: Placement, _placements: PlacementTable): boolean {
-    const name = `${key}|${domain}|${placement.key}`;
+  hasNode(key: string, domain: string, placement: Placement): boolean {
+    const name = `${key}|${domain}|${placement.id}`;
     const held = this.#reachable.get(name);
     if (held !== undefined) return held;
     const found = this.#targets.some(

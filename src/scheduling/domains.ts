@@ -67,12 +67,23 @@ interface Noted {
   count: number;
 }
 
+/** A class while its pods are being assigned, with what does not change meanwhile. */
+interface Waiting {
+  readonly one: ClassInPlay;
+  readonly keys: readonly string[];
+  left: number;
+  /** By `key|placement`. */
+  readonly options: Map<string, readonly Option[]>;
+  readonly eligible: Map<SpreadTerm, readonly string[]>;
+  /** By placement. */
+  readonly noted: Map<number, Noted>;
+}
+
 /** Assigns all classes. Classes that no topology rule concerns stay free to go anywhere. */
 export class DomainAssigner {
   readonly #tables: Tables;
   readonly #counts = new Map<string, DomainCounts>();
-  readonly #options = new Map<string, readonly Option[]>();
-  readonly #assigned = new Map<string, Noted>();
+  readonly #assigned: Noted[] = [];
   readonly #refusals: DomainRefusal[] = [];
 
   constructor(tables: Tables) {
@@ -81,29 +92,36 @@ export class DomainAssigner {
   }
 
   assign(classes: readonly ClassInPlay[]): Assigned {
-    let waiting = classes
-      .map((one) => ({ one, keys: this.#keysOf(one), left: one.podClass.pods.length }))
-      .sort((left, right) => this.#order(left.one, right.one));
+    let waiting = classes.map((one) => this.#waitingOf(one));
+    waiting.sort((left, right) => this.#order(left.one, right.one));
     for (;;) {
       const before = waiting.reduce((sum, { left }) => sum + left, 0);
       for (const entry of waiting) {
-        while (entry.left > 0 && this.#assignOne(entry.one, entry.keys, entry.left)) {
+        while (entry.left > 0 && this.#assignOne(entry))
           entry.left = entry.keys.length === 0 ? 0 : entry.left - 1;
-        }
       }
       waiting = waiting.filter(({ left }) => left > 0);
       const after = waiting.reduce((sum, { left }) => sum + left, 0);
       if (after === 0 || after === before) break;
     }
-    for (const { one, keys, left } of waiting) this.#refuse(one, keys, left);
+    for (const entry of waiting) this.#refuse(entry);
+    const assignments = this.#assigned.map(({ one, placement, count, domains }) => ({
+      index: one.index,
+      placement,
+      count,
+      domains,
+    }));
+    return { assignments, refusals: this.#refusals };
+  }
+
+  #waitingOf(one: ClassInPlay): Waiting {
     return {
-      assignments: [...this.#assigned.values()].map(({ one, placement, count, domains }) => ({
-        index: one.index,
-        placement,
-        count,
-        domains,
-      })),
-      refusals: this.#refusals,
+      one,
+      keys: this.#keysOf(one),
+      left: one.podClass.pods.length,
+      options: new Map(),
+      eligible: new Map(),
+      noted: new Map(),
     };
   }
 
@@ -134,12 +152,13 @@ export class DomainAssigner {
   }
 
   /** Assigns one pod (all of them when nothing concerns the class); false when no domain is permitted now. */
-  #assignOne(one: ClassInPlay, keys: readonly string[], left: number): boolean {
+  #assignOne(entry: Waiting): boolean {
+    const { one, keys, left } = entry;
     if (keys.length === 0) {
-      this.#note(one, { placement: one.placement, domains: [] }, left);
+      this.#note(entry, { placement: one.placement, domains: [] }, left);
       return true;
     }
-    const chosen = this.#choose(one, keys, one.placement);
+    const chosen = this.#choose(entry, 0, one.placement);
     if (chosen === null) return false;
     const matches = one.rules.matches;
     for (const [at, domain] of chosen.domains.entries()) {
@@ -151,34 +170,34 @@ export class DomainAssigner {
         if (term.key === key) counts?.addAntiAffinity(term.selector, domain, 1);
       }
     }
-    const domains = chosen.domains.map((domain, at) => `${keys[at] ?? ''}|${domain}`);
-    this.#note(one, { placement: chosen.placement, domains }, 1);
+    this.#note(entry, chosen, 1);
     return true;
   }
 
-  #note(one: ClassInPlay, where: Pick<Noted, 'placement' | 'domains'>, count: number): void {
-    const key = `${one.index}|${where.placement.key}`;
-    const held = this.#assigned.get(key);
-    if (held === undefined) this.#assigned.set(key, { one, ...where, count });
-    else held.count += count;
+  #note(entry: Waiting, where: Pick<Noted, 'placement' | 'domains'>, count: number): void {
+    const held = entry.noted.get(where.placement.id);
+    if (held !== undefined) {
+      held.count += count;
+      return;
+    }
+    const domains = where.domains.map((domain, at) => `${entry.keys[at] ?? ''}|${domain}`);
+    const noted = { one: entry.one, placement: where.placement, domains, count };
+    entry.noted.set(where.placement.id, noted);
+    this.#assigned.push(noted);
   }
 
-  /** The best permitted domain for the first key, then for the others within it; '' where the label is not needed. */
-  #choose(
-    one: ClassInPlay,
-    keys: readonly string[],
-    placement: Placement,
-  ): { readonly domains: readonly string[]; readonly placement: Placement } | null {
-    const [key, ...others] = keys;
+  /** The best permitted domain for one key, then for the others within it; '' where the label is not needed. */
+  #choose(entry: Waiting, at: number, placement: Placement): Pick<Noted, 'placement' | 'domains'> | null {
+    const key = entry.keys[at];
     if (key === undefined) return { domains: [], placement };
-    const options = this.#optionsOf(one, key, placement);
-    const permitted = options.filter(({ domain }) => this.#permits(one, key, domain));
-    for (const option of this.#ranked(one, key, permitted)) {
-      const rest = this.#choose(one, others, option.placement);
+    const options = this.#optionsOf(entry, key, placement);
+    const permitted = options.filter(({ domain }) => this.#permits(entry, key, domain));
+    for (const option of this.#ranked(entry.one, key, permitted)) {
+      const rest = this.#choose(entry, at + 1, option.placement);
       if (rest !== null) return { domains: [option.domain, ...rest.domains], placement: rest.placement };
     }
-    if (options.length > 0 || !this.#mayLack(one, key)) return null;
-    const rest = this.#choose(one, others, placement);
+    if (options.length > 0 || !this.#mayLack(entry.one, key)) return null;
+    const rest = this.#choose(entry, at + 1, placement);
     return rest === null ? null : { domains: ['', ...rest.domains], placement: rest.placement };
   }
 
@@ -187,9 +206,9 @@ export class DomainAssigner {
     return ![...rules.spread, ...rules.affinity].some((term) => term.key === key);
   }
 
-  #optionsOf(one: ClassInPlay, key: string, placement: Placement): readonly Option[] {
-    const name = `${one.index}|${key}|${placement.key}`;
-    const held = this.#options.get(name);
+  #optionsOf({ one, options: known }: Waiting, key: string, placement: Placement): readonly Option[] {
+    const name = `${key}|${placement.id}`;
+    const held = known.get(name);
     if (held !== undefined) return held;
     const { placements, capacity, targets, world, closed } = this.#tables;
     const options: Option[] = [];
@@ -202,14 +221,14 @@ export class DomainAssigner {
         options.push({ domain, placement: pinned, usdPerHour: usdPerHour ?? 0, hasTarget });
       }
     }
-    this.#options.set(name, options);
+    known.set(name, options);
     return options;
   }
 
-  #permits(one: ClassInPlay, key: string, domain: string): boolean {
+  #permits(entry: Waiting, key: string, domain: string): boolean {
     const counts = this.#counts.get(key);
     if (counts === undefined) return true;
-    const { rules } = one;
+    const { rules } = entry.one;
     for (const term of rules.antiAffinity) {
       if (term.key === key && counts.all(term.selector, domain) > 0) return false;
     }
@@ -219,27 +238,31 @@ export class DomainAssigner {
       // The first pod of a group that looks for itself may start anywhere. Source: Kubernetes, inter-pod affinity.
       if (!(rules.matches.has(term.selector) && counts.isNowhere(term.selector))) return false;
     }
-    return rules.spread.every((term) => term.key !== key || this.#withinSkew(one, term, domain));
+    return rules.spread.every((term) => term.key !== key || this.#withinSkew(entry, term, domain));
   }
 
-  #withinSkew(one: ClassInPlay, term: SpreadTerm, domain: string): boolean {
+  #withinSkew(entry: Waiting, term: SpreadTerm, domain: string): boolean {
     const counts = this.#counts.get(term.key);
     if (counts === undefined) return true;
-    const own = one.rules.matches.has(term.selector) ? 1 : 0;
-    const least = counts.least(term.selector, this.#eligible(one, term), term.minDomains);
+    const own = entry.one.rules.matches.has(term.selector) ? 1 : 0;
+    const least = counts.least(term.selector, this.#eligible(entry, term), term.minDomains);
     return counts.spread(term.selector, domain) + own - least <= term.maxSkew;
   }
 
   /** Domains that the spread is judged over. Those that only new nodes would make count as well: as zero. */
-  #eligible(one: ClassInPlay, term: SpreadTerm): readonly string[] {
-    const { world, placements } = this.#tables;
-    if (term.nodeAffinityPolicy === 'Ignore') return world.domainsOf(term.key);
-    const reachable = new Set(this.#optionsOf(one, term.key, one.placement).map(({ domain }) => domain));
-    return world
-      .domainsOf(term.key)
-      .filter(
-        (domain) => reachable.has(domain) || world.hasNode(term.key, domain, one.placement, placements),
-      );
+  #eligible(entry: Waiting, term: SpreadTerm): readonly string[] {
+    const held = entry.eligible.get(term);
+    if (held !== undefined) return held;
+    const { world } = this.#tables;
+    const all = world.domainsOf(term.key);
+    const { placement } = entry.one;
+    const reachable = new Set(this.#optionsOf(entry, term.key, placement).map(({ domain }) => domain));
+    const eligible =
+      term.nodeAffinityPolicy === 'Ignore'
+        ? all
+        : all.filter((domain) => reachable.has(domain) || world.hasNode(term.key, domain, placement));
+    entry.eligible.set(term, eligible);
+    return eligible;
   }
 
   /** Balance what is counted first, then prefer nodes that are there, then the price. */
@@ -265,17 +288,18 @@ export class DomainAssigner {
     return ranked.map(({ option }) => option);
   }
 
-  #refuse(one: ClassInPlay, keys: readonly string[], count: number): void {
+  #refuse(entry: Waiting): void {
+    const { one, keys, left: count } = entry;
     const key = keys.find((candidate) => {
-      const options = this.#optionsOf(one, candidate, one.placement);
-      return !options.some(({ domain }) => this.#permits(one, candidate, domain));
+      const options = this.#optionsOf(entry, candidate, one.placement);
+      return !options.some(({ domain }) => this.#permits(entry, candidate, domain));
     });
     if (key === undefined) {
       const reason = 'its topology rules cannot all hold in one domain';
       this.#refusals.push({ index: one.index, count, code: 'TopologySpread', reason });
       return;
     }
-    if (this.#optionsOf(one, key, one.placement).length === 0) {
+    if (this.#optionsOf(entry, key, one.placement).length === 0) {
       const alone = cheapestPrice(one.placement, one.requests, this.#tables.capacity) !== null;
       const reason = `no node that it could use, new or there already, has the label ${key}`;
       this.#refusals.push({ index: one.index, count, code: alone ? 'TopologySpread' : null, reason });

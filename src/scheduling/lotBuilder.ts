@@ -56,7 +56,7 @@ export function lotsOf(batches: readonly Batch[], capacity: CapacityTable): Lot[
     const { placement, free, requests, rules, priority, bundle } = batch;
     const adds = rules.adds.map(({ counter, count }) => `${counter}+${count}`).join(',');
     const caps = rules.caps.map(({ counter, cap }) => `${counter}<${cap}`).join(',');
-    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${placement.key}|${free.key}`;
+    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${placement.id}|${free.id}`;
     const held = merged.get(key);
     if (held === undefined) {
       merged.set(key, { ...batch, pods: [...batch.pods], pins: [...batch.pins] });

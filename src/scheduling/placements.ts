@@ -22,7 +22,8 @@ export interface PlacementProblem {
 }
 
 export interface Placement {
-  readonly key: string;
+  /** Equal for equal conditions within one pass. */
+  readonly id: number;
   readonly alternatives: readonly RequirementSet[];
   readonly tolerations: readonly Toleration[];
   /** By Provisioner: all scopes, of which one must be chosen; empty when there is none. */
@@ -40,6 +41,7 @@ export class PlacementTable {
   readonly #capacity: CapacityTable;
   readonly #scopes: ScopeTable;
   readonly #byKey = new Map<string, Placement>();
+  readonly #bySpec = new Map<PodSpec, Placement>();
   readonly #onTargets = new Map<Placement, Map<Target, boolean>>();
 
   constructor(capacity: CapacityTable, scopes: ScopeTable) {
@@ -49,17 +51,22 @@ export class PlacementTable {
 
   /** Where pods of this spec with such volumes may go. */
   of(spec: PodSpec, volumeTerms: readonly (readonly NodeSelectorTerm[])[]): Placement {
+    if (volumeTerms.length === 0) {
+      const known = this.#bySpec.get(spec);
+      if (known !== undefined) return known;
+    }
     const { nodeSelector, nodeAffinity, tolerations } = spec;
     const key = JSON.stringify([nodeSelector, nodeAffinity, tolerations, volumeTerms]);
-    return (
+    const placement =
       this.#byKey.get(key) ??
-      this.#add(key, requirementAlternatives({ nodeSelector, nodeAffinity }, volumeTerms), tolerations)
-    );
+      this.#add(key, requirementAlternatives({ nodeSelector, nodeAffinity }, volumeTerms), tolerations);
+    if (volumeTerms.length === 0) this.#bySpec.set(spec, placement);
+    return placement;
   }
 
   /** The same with further conditions. */
   narrow(placement: Placement, conditions: RequirementSet): Placement {
-    const key = `${placement.key}&${labelsKey(conditions)}`;
+    const key = `${placement.id}&${labelsKey(conditions)}`;
     const held = this.#byKey.get(key);
     if (held !== undefined) return held;
     const alternatives = placement.alternatives.map((one) => intersectRequirements(one, conditions));
@@ -69,7 +76,7 @@ export class PlacementTable {
   /** Where pods of both may go together. */
   both(one: Placement, other: Placement): Placement {
     if (one === other) return one;
-    const key = `${one.key}&&${other.key}`;
+    const key = `${one.id}&&${other.id}`;
     const held = this.#byKey.get(key);
     if (held !== undefined) return held;
     const scopes = one.scopes.map((own, index) =>
@@ -81,7 +88,7 @@ export class PlacementTable {
     );
     const parts = [one, other];
     const { alternatives, tolerations } = one;
-    const combined = { key, alternatives, tolerations, scopes: possible, problems, parts };
+    const combined = { id: this.#byKey.size, alternatives, tolerations, scopes: possible, problems, parts };
     this.#byKey.set(key, combined);
     return combined;
   }
@@ -100,7 +107,7 @@ export class PlacementTable {
       scopes.push(found);
       problems.push(problem);
     }
-    const placement = { key, alternatives, tolerations, scopes, problems, parts: [] };
+    const placement = { id: this.#byKey.size, alternatives, tolerations, scopes, problems, parts: [] };
     this.#byKey.set(key, placement);
     return placement;
   }
