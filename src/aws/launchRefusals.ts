@@ -43,7 +43,8 @@ export function refusalOutcome(
   }
   if (faultKind(code) === 'missingTemplate' && nodeClass.launchTemplate !== null) {
     const field = fieldOf(nodeClass, 'launchTemplate');
-    const text = `${field}: EC2 knows no launch template "${nodeClass.launchTemplate}" in this region; create it or mend the name`;
+    const mend = 'create it in this region, or mend the name';
+    const text = `${field}: EC2 knows no launch template "${nodeClass.launchTemplate}"; ${mend}`;
     return { kind: 'rejected', reason: 'LaunchTemplateNotFound', message: text };
   }
   return {

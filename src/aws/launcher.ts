@@ -342,7 +342,8 @@ function noneInStock({ spec }: NodeClaim, allowed: readonly Candidate[]): Launch
   }));
   const message =
     allowed.length === 0
-      ? `Provisioner ${spec.provisioner}: none of the planned types is sold in the zones of its subnets with a known price`
-      : `EC2 is out of all ${allowed.length} offerings that would do, ${offerings[0]?.instanceType} in ${offerings[0]?.zone} among them; they are tried again in some minutes`;
+      ? `Provisioner ${spec.provisioner}: none of the planned types is sold at a known price where it has subnets`
+      : `EC2 is out of all ${allowed.length} offerings that would do, ` +
+        `${offerings[0]?.instanceType} in ${offerings[0]?.zone} among them; they are tried again in some minutes`;
   return { kind: 'insufficientCapacity', offerings, message };
 }

@@ -18,7 +18,8 @@ export function writeMime(parts: readonly MimePart[]): string {
     ({ contentType, body }) =>
       `--${boundary}\nContent-Type: ${contentType}\n\n${body.replace(/\n*$/, '')}\n\n`,
   );
-  return `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="${boundary}"\n\n${sections.join('')}--${boundary}--\n`;
+  const header = `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="${boundary}"\n\n`;
+  return `${header}${sections.join('')}--${boundary}--\n`;
 }
 
 /** True when text begins with MIME headers. */

@@ -109,7 +109,8 @@ export class NodeClasses {
     const instanceProfile = nodeClass.instanceProfile ?? this.#settings.defaultInstanceProfile;
     if (instanceProfile === null || instanceProfile === '') {
       const field = fieldOf(nodeClass, 'instanceProfile');
-      const message = `${field}: missing, and there is no default; name the profile of the node role here or in the setting defaultInstanceProfile`;
+      const mend = 'name the profile of the node role here or in the setting defaultInstanceProfile';
+      const message = `${field}: missing, and there is no default; ${mend}`;
       return notReady('InstanceProfileMissing', message);
     }
     const images = await bootImages(nodeClass, this.#settings.kubernetesVersion, {
@@ -125,6 +126,7 @@ function isEmpty(selector: TagSelector): boolean {
 }
 
 function selectorMissing(nodeClass: NodeClass, field: string): Resolved<never> {
-  const message = `${fieldOf(nodeClass, field)}: missing; write the tags to look for, as karpenter.sh/discovery: <cluster>`;
+  const mend = 'write the tags to look for, as karpenter.sh/discovery: <cluster>';
+  const message = `${fieldOf(nodeClass, field)}: missing; ${mend}`;
   return notReady('SelectorMissing', message);
 }

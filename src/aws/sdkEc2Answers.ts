@@ -118,9 +118,13 @@ export function readInstance(instance: SdkInstance): readonly Ec2Instance[] {
   ];
 }
 
+/** Terminated before the call counts as terminated: nothing brings an instance back. */
 export function readTerminated(change: InstanceStateChange): readonly TerminatedInstance[] {
   if (change.InstanceId === undefined) return [];
-  return [{ id: change.InstanceId, state: readState(change.CurrentState?.Name) }];
+  const wasTerminated = change.PreviousState?.Name === 'terminated';
+  return [
+    { id: change.InstanceId, state: wasTerminated ? 'terminated' : readState(change.CurrentState?.Name) },
+  ];
 }
 
 export function readFleet(answer: CreateFleetCommandOutput, request: FleetRequest): FleetResponse {

@@ -82,7 +82,8 @@ function userParts(nodeClass: NodeClass): Resolved<readonly MimePart[]> {
   if (isMime(text)) {
     const parts = readMime(text);
     if (parts !== null) return found(parts);
-    const message = `${fieldOf(nodeClass, 'userData')}: is MIME without a boundary; write Content-Type: multipart/mixed; boundary="…"`;
+    const mend = 'write Content-Type: multipart/mixed; boundary="…"';
+    const message = `${fieldOf(nodeClass, 'userData')}: is MIME without a boundary; ${mend}`;
     return notReady('UserDataInvalid', message);
   }
   if (/^apiVersion:\s*["']?node\.eks\.aws\//m.test(text))

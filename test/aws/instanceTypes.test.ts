@@ -226,7 +226,13 @@ describe('the shipped catalogue', () => {
 describe('prices', () => {
   it('take the user’s own figures, then the first discount that names the type', () => {
     const parsed = parsePriceOverrides(
-      '{"onDemand": {"m5.large": 0.08, "x9.new": 1}, "discounts": [{"instanceTypes": "m5.*", "percent": 50}, {"instanceTypes": "*", "percent": 10}]}',
+      JSON.stringify({
+        onDemand: { 'm5.large': 0.08, 'x9.new': 1 },
+        discounts: [
+          { instanceTypes: 'm5.*', percent: 50 },
+          { instanceTypes: '*', percent: 10 },
+        ],
+      }),
     );
     const overrides = parsed.kind === 'valid' ? parsed.value : assert.fail();
     const prices = onDemandPrices(shippedPrices().onDemand, overrides);
