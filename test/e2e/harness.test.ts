@@ -97,13 +97,18 @@ describe('the harness', { skip: await reasonToSkip() }, () => {
       ],
       TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'from', Value: 'template' }] }],
     });
-    world.kubelet.settings.startupTaints = { keys: ['example.com/starting'], removeAfterMs: 300 };
     await world.kube.scale('web', 'nginx', 4);
     const overrides = [{ InstanceType: 'm5.large' as const, SubnetId: subnetIn('us-east-1b') }];
     const fleet = await createFleet(world, { template: 'joins', overrides });
     const id = fleet.Instances?.[0]?.InstanceIds?.[0];
     assert.ok(id, JSON.stringify(fleet));
 
+    const tainted = async (): Promise<boolean> =>
+      (await world.nodes()).some(({ spec }) =>
+        spec.taints?.some(({ key }) => key === 'example.com/starting'),
+      );
+    await world.until(tainted, { what: 'a node with its startup taint', timeoutMs: 15_000 });
+    world.kubelet.settings.startupTaints = { keys: ['example.com/starting'], removeAfterMs: 300 };
     await world.untilRunning('web', 4, 30_000);
     const node = (await world.nodes()).find(({ spec }) => spec.providerID === `aws:///us-east-1b/${id}`);
     assert.ok(node, await world.diagnose());

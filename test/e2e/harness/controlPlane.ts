@@ -57,9 +57,27 @@ interface Layout {
   readonly ports: readonly number[];
 }
 
+/** A port that was free can be taken before our server listens on it: then everything is tried anew. */
+const ATTEMPTS = 3;
+
 /** Starts the control plane and returns when pods can be created: after 4 to 8 seconds once built. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const layout = await prepare(options, await buildControlPlane());
+  const binDir = await buildControlPlane();
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await tryStart(options, binDir);
+    if (outcome.kind === 'up') return outcome.controlPlane;
+    if (attempt === ATTEMPTS || !outcome.log.includes('address already in use')) {
+      throw new Error(`the control plane did not start: ${outcome.problem}\n${outcome.log}`);
+    }
+  }
+}
+
+type Start =
+  | { readonly kind: 'up'; readonly controlPlane: ControlPlane }
+  | { readonly kind: 'failed'; readonly problem: string; readonly log: string };
+
+async function tryStart(options: ControlPlaneOptions, binDir: string): Promise<Start> {
+  const layout = await prepare(options, binDir);
   const servers: ServerProcess[] = [];
   const stop = async (): Promise<void> => {
     // Everything is thrown away: no reason to let anybody finish.
@@ -69,11 +87,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const logTail = (lines = 15): string => servers.map((server) => server.logTail(lines)).join('\n');
   try {
     const kube = await bringUp(layout, servers, options.controllerManagerArgs ?? []);
-    return controlPlane(layout, kube, { logTail, stop });
+    return { kind: 'up', controlPlane: controlPlane(layout, kube, { logTail, stop }) };
   } catch (error) {
-    const tail = logTail();
+    const log = logTail();
     await stop();
-    throw new Error(`the control plane did not start: ${String(error)}\n${tail}`);
+    return { kind: 'failed', problem: String(error), log };
   }
 }
 

@@ -1,5 +1,6 @@
 // Child processes that run until they are stopped, each with a log file, each ended by its own pid.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -84,21 +85,23 @@ function tailOf(name: string, logFile: string, lines: number): string {
   return `--- the last ${lines} lines of ${name} (${logFile})\n${text.split('\n').slice(-lines).join('\n')}`;
 }
 
+/** Below the range from which the system takes ports for outgoing connections: those come and go at any time. */
+const PORT_RANGE = { first: 20_000, count: 12_000 } as const;
+
 /** So many different TCP ports of 127.0.0.1 that nobody listens on just now. */
 export async function freePorts(count: number): Promise<number[]> {
-  const listeners = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    listeners.map(
-      (listener) =>
-        new Promise<number>((resolve, reject) => {
-          listener.once('error', reject);
-          listener.listen(0, '127.0.0.1', () => {
-            const address = listener.address();
-            resolve(typeof address === 'object' && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(listeners.map((listener) => new Promise((resolve) => listener.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = PORT_RANGE.first + randomInt(PORT_RANGE.count);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+function isFree(port: number): Promise<boolean> {
+  const listener = createServer();
+  return new Promise((resolve) => {
+    listener.once('error', () => resolve(false));
+    listener.listen(port, '127.0.0.1', () => listener.close(() => resolve(true)));
+  });
 }

@@ -13,7 +13,7 @@ export interface Wait {
 
 /**
  * Calls `look` until it gives something truthy, and returns that. An error thrown by `look` counts as "not yet" and
- * is named if the time runs out. Throws after `timeoutMs`.
+ * is named if the time runs out, and so is a `look` that never answers. Throws after `timeoutMs`.
  */
 export async function until<T>(
   look: () => Promise<T> | T,
@@ -23,7 +23,7 @@ export async function until<T>(
   let lastError: unknown = null;
   while (true) {
     try {
-      const seen = await look();
+      const seen = await answerWithin(look, Math.max(end - performance.now(), 1));
       if (seen) return seen as Exclude<T, null | undefined | false | 0 | ''>;
       lastError = null;
     } catch (error) {
@@ -37,6 +37,18 @@ export async function until<T>(
   const detail = await wait.diagnose?.();
   if (detail) parts.push(detail);
   throw new Error(parts.join('\n'));
+}
+
+async function answerWithin<T>(look: () => Promise<T> | T, limitMs: number): Promise<T> {
+  const done = new AbortController();
+  const late = sleep(limitMs, undefined, { signal: done.signal }).then(() => {
+    throw new Error('no answer at all');
+  });
+  try {
+    return await Promise.race([look(), late]);
+  } finally {
+    done.abort();
+  }
 }
 
 /** Looks again and again for `durationMs` and throws as soon as `holds` gives false: for what must not happen. */
