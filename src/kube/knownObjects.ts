@@ -71,7 +71,7 @@ export class KnownObjects {
     return true;
   }
 
-  /** A list begins: what it does not name is gone when it ends. The server is the truth: old deletions are forgotten. */
+  /** A list begins: what it does not name is gone when it ends. It is the truth, so old deletions are forgotten. */
   beginList(): void {
     this.#generation += 1;
     this.#deleted.clear();

@@ -99,7 +99,6 @@ export async function releaseNodeClaim(transport: KubeTransport, name: string): 
 
 function withoutOurFinalizer(metadata: Raw | null, finalizers: readonly string[]): object {
   return {
-    uid: textIn(metadata, 'uid'),
     resourceVersion: textIn(metadata, 'resourceVersion'),
     finalizers: finalizers.filter((one) => one !== TERMINATION_FINALIZER),
   };

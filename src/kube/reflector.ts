@@ -206,7 +206,7 @@ export class Reflector {
     if (event.type === 'DELETED') this.#delete(event.object);
     else if (event.type !== 'BOOKMARK') this.#upsert(event.object);
     this.#failures = 0;
-    this.#advance(textIn(objectIn(event.object, 'metadata'), 'resourceVersion'));
+    this.#resumeFrom = textIn(objectIn(event.object, 'metadata'), 'resourceVersion') || this.#resumeFrom;
     return null;
   }
 
@@ -216,13 +216,6 @@ export class Reflector {
     if (status === 429 || status === 503 || status === 504) return error;
     if (status !== 410) this.#report(error);
     return new Outdated();
-  }
-
-  /** Never backwards: after a repeat or an event out of order, the newest version seen is where to go on. */
-  #advance(resourceVersion: string): void {
-    if (resourceVersion === '') return;
-    if (Number(resourceVersion) < Number(this.#resumeFrom)) return;
-    this.#resumeFrom = resourceVersion;
   }
 
   #upsert(object: Raw): void {

@@ -260,6 +260,10 @@ test('passing trouble is waited out, other trouble is not', async () => {
   server.intercept = () => status(400, 'nonsense');
   await assert.rejects(api.deleteNode('ip-1', node.uid), /HTTP 400 nonsense/);
   assert.equal(timing.pauses.length, 2);
+  server.requests.length = 0;
+  server.intercept = () => status(503, 'still not');
+  await assert.rejects(api.deleteNode('ip-1', node.uid), /HTTP 503 still not/);
+  assert.equal(server.requests.length, 4, 'and not for ever');
 });
 
 test('calls share connections', async () => {
@@ -310,6 +314,7 @@ test('an event that repeats is one event with a count', async () => {
   const events = [...server.collection(EVENTS).objects.values()];
   assert.equal(events.length, 1);
   assert.equal(events[0]?.count, 3);
+  assert.equal(server.requests.filter((one) => one.method === 'PATCH').length, 1);
   assert.deepEqual(events[0]?.involvedObject, { apiVersion: 'v1', kind: 'Node', name: 'ip-1', uid: 'uid-1' });
   timing.advance(121_000);
   await api.publishEvent(event);

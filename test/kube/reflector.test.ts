@@ -158,6 +158,7 @@ test('tells what was deleted, and what was replaced under its name, while histor
   await caughtUp(watched);
   await watching(watched);
   assert.deepEqual(watched.log, ['-reborn', '+reborn', '-gone']);
+  assert.equal(watched.reflector.size, 2);
   assert.equal(watched.synced, 2);
   await watched.stop();
 });
@@ -259,9 +260,12 @@ test('an older event that comes late neither revives nor undoes', async () => {
   server.put(watched.path, thing('b', 1));
   server.put(watched.path, thing('b', 2));
   server.resend(watched.path, [0, 1, 2, 3, 4]);
+  server.remove(watched.path, 'b');
+  server.put(watched.path, thing('b', 3));
+  server.resend(watched.path, [0, 0]);
   server.put(watched.path, thing('end'));
   await eventually('the last event', () => watched.folded.has('end'));
-  assert.deepEqual(watched.log, ['+a', '+a', '-a', '+b', '+b', '+end']);
+  assert.deepEqual(watched.log, ['+a', '+a', '-a', '+b', '+b', '-b', '+b', '+end']);
   await watched.stop();
 });
 

@@ -14,14 +14,18 @@ export class Interner {
   readonly #strings = new Map<string, string>();
   readonly #registry = new FinalizationRegistry<string>((digest) => this.#forget(digest));
 
-  /** The one object equal to `value`: `value` itself when it is the first of its kind. */
-  intern<T extends object>(value: T): T {
+  /**
+   * The one object equal to `value`: when it is the first of its kind, `value` itself, or what `shared` makes of it,
+   * which is an equal object whose parts are interned too.
+   */
+  intern<T extends object>(value: T, shared: (value: T) => T = (same) => same): T {
     const digest = hash('sha1', JSON.stringify(value), 'base64');
     const held = this.#objects.get(digest)?.deref();
     if (held !== undefined) return held as T;
-    this.#objects.set(digest, new WeakRef(value));
-    this.#registry.register(value, digest);
-    return value;
+    const kept = shared(value);
+    this.#objects.set(digest, new WeakRef(kept));
+    this.#registry.register(kept, digest);
+    return kept;
   }
 
   /** The one copy of a string that many objects repeat (namespaces, node names). */

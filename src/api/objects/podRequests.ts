@@ -43,7 +43,6 @@ function containerRequests(source: RequestSource): Resources {
     if (sidecar) {
       running = addResources(running, requests);
       sidecars = addResources(sidecars, requests);
-      starting = maxResources(starting, sidecars);
     } else {
       starting = maxResources(starting, addResources(requests, sidecars));
     }

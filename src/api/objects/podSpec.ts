@@ -44,7 +44,7 @@ export function readPodSpec(rawSpec: unknown, context: PodSpecContext): PodSpec 
   const onNodes = { path: `${path}.affinity.nodeAffinity`, problems };
   const withPods = { path: `${path}.affinity.podAffinity`, problems, labels };
   const againstPods = { path: `${path}.affinity.podAntiAffinity`, problems, labels };
-  return interner.intern({
+  const read: PodSpec = {
     requests: effectiveRequests({ spec: raw, status, path, problems }),
     nodeSelector: readNodeSelector(raw),
     nodeAffinity: readRequiredNodeAffinity(nodeAffinity, onNodes),
@@ -60,7 +60,26 @@ export function readPodSpec(rawSpec: unknown, context: PodSpecContext): PodSpec 
     schedulerName: textIn(raw, 'schedulerName') || 'default-scheduler',
     priority: numberIn(raw, 'priority') ?? 0,
     terminationGraceSeconds: numberIn(raw, 'terminationGracePeriodSeconds') ?? 30,
-  });
+  };
+  return interner.intern(read, (fresh) => withSharedParts(fresh, interner));
+}
+
+/** Specs that differ in one field (the claim of each StatefulSet pod) still share the others. */
+function withSharedParts(spec: PodSpec, interner: Interner): PodSpec {
+  return {
+    ...spec,
+    requests: interner.intern(spec.requests),
+    nodeSelector: interner.intern(spec.nodeSelector),
+    preferredNodeAffinity: interner.intern(spec.preferredNodeAffinity),
+    tolerations: interner.intern(spec.tolerations),
+    podAffinity: interner.intern(spec.podAffinity),
+    podAntiAffinity: interner.intern(spec.podAntiAffinity),
+    preferredPodAffinity: interner.intern(spec.preferredPodAffinity),
+    preferredPodAntiAffinity: interner.intern(spec.preferredPodAntiAffinity),
+    topologySpread: interner.intern(spec.topologySpread),
+    hostPorts: interner.intern(spec.hostPorts),
+    volumes: interner.intern(spec.volumes),
+  };
 }
 
 /** Defaults as the API server writes them: TCP, on every address. */
