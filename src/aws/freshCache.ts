@@ -11,9 +11,13 @@ export interface Freshness {
 interface Entry<T> {
   value: T | undefined;
   fetchedAtMs: number;
+  usedAtMs: number;
   pending: Promise<T> | null;
   load: () => Promise<T>;
 }
+
+/** What nobody has asked for in this long is dropped instead of renewed: its node class has gone. */
+const UNUSED_MS = 3_600_000;
 
 /** One kind of answer, by key. Failures are not kept, and a failed renewal leaves the old answer in use. */
 export class FreshCache<T> {
@@ -28,10 +32,12 @@ export class FreshCache<T> {
 
   /** The answer for the key, by `load` when there is none that can be used. Throws what `load` throws. */
   get(key: string, load: () => Promise<T>): Promise<T> {
-    const entry = this.#entries.get(key) ?? { value: undefined, fetchedAtMs: -Infinity, pending: null, load };
+    const nowMs = this.#clock.nowMs();
+    const entry = this.#entries.get(key) ?? unfetched(load);
     entry.load = load;
+    entry.usedAtMs = nowMs;
     this.#entries.set(key, entry);
-    const ageMs = this.#clock.nowMs() - entry.fetchedAtMs;
+    const ageMs = nowMs - entry.fetchedAtMs;
     if (entry.value === undefined || ageMs >= this.#freshness.uselessAfterMs) return this.#fetch(entry);
     // The old answer serves this caller; a failure to renew it shows up once it is useless.
     if (ageMs >= this.#freshness.staleAfterMs) this.#fetch(entry).catch(() => undefined);
@@ -41,6 +47,9 @@ export class FreshCache<T> {
   /** Fetches again what is stale, and waits for it; failures leave what is there. */
   async refresh(): Promise<void> {
     const nowMs = this.#clock.nowMs();
+    for (const [key, { usedAtMs }] of this.#entries) {
+      if (nowMs - usedAtMs >= UNUSED_MS) this.#entries.delete(key);
+    }
     const stale = [...this.#entries.values()].filter(
       (entry) => nowMs - entry.fetchedAtMs >= this.#freshness.staleAfterMs,
     );
@@ -71,4 +80,8 @@ export class FreshCache<T> {
     entry.pending = pending;
     return pending;
   }
+}
+
+function unfetched<T>(load: () => Promise<T>): Entry<T> {
+  return { value: undefined, fetchedAtMs: -Infinity, usedAtMs: 0, pending: null, load };
 }

@@ -13,6 +13,7 @@ import { type Market, offeringsOf, type UnpricedType, unpricedType } from './ins
 import type { ResolvedNodeClass } from './nodeClasses.ts';
 import { type PriceTable, priceOf, type SpotPriceTable, spotPriceTable } from './prices.ts';
 import type { AwsSettings } from './settings.ts';
+import { shippedFacts } from './shippedCatalogue.ts';
 import type { SubnetLedger } from './subnets.ts';
 import type { UnavailableOfferings } from './unavailableOfferings.ts';
 
@@ -114,11 +115,19 @@ export class TypeCatalogue {
   async #answers(): Promise<MarketAnswers> {
     const { ec2 } = this.#with;
     const [facts, zones, spot] = await Promise.all([
-      this.#facts.get('', () => ec2.describeInstanceTypes()),
+      this.#facts.get('', () => this.#describedTypes()),
       this.#zones.get('', async () => zonesByType(await ec2.describeInstanceTypeZones())),
       this.#spotPrices(),
     ]);
     return { facts, zones, spot };
+  }
+
+  /** EC2 does not say how many branch interfaces a type has: those come from the shipped catalogue. */
+  async #describedTypes(): Promise<readonly InstanceTypeFacts[]> {
+    const described = await this.#with.ec2.describeInstanceTypes();
+    if (!this.#with.settings.podEni) return described;
+    const shipped = new Map(shippedFacts().facts.map(({ name, branchEnis }) => [name, branchEnis]));
+    return described.map((facts) => ({ ...facts, branchEnis: shipped.get(facts.name) ?? facts.branchEnis }));
   }
 
   /** Without spot prices there are no spot offerings, but on-demand goes on. */

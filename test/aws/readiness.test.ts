@@ -21,7 +21,7 @@ const CAUSES: readonly Cause[] = [
     when: 'no subnet matches',
     nodeClass: { subnetSelector: { 'kubernetes.io/cluster/chris': '*' }, key: 'Provisioner/default' },
     reason: 'SubnetsNotFound',
-    says: /^Provisioner "default": spec\.provider\.subnetSelector: no subnet in .* matches \{kubernetes.*chris: \*\}; tag one/,
+    says: /^Provisioner "default": spec\.provider\.subnetSelector: no subnet .*chris: \*\}; tag one/,
   },
   {
     when: 'there is no subnet selector',
