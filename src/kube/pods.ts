@@ -13,7 +13,7 @@ export interface EvictedPod {
 /**
  * Evicts one pod. 'blocked' means that it may work later: a disruption budget forbids it now (429), several budgets
  * cover it (500), the budget kept changing or was slow to answer (409, 504), or its namespace is being deleted (403).
- * 'gone' also when another pod has taken the name.
+ * 'gone' also when another pod has taken the name; the server looks at budgets first, so that may answer 'blocked'.
  * Source: Kubernetes, "API-initiated Eviction"; k8s.io/kubernetes/pkg/registry/core/pod/storage/eviction.go.
  */
 export async function evictPod(
