@@ -38,7 +38,7 @@ function repeatsFor(pods: number): number {
 
 async function solveBoth(problem: Problem, report: Report): Promise<Solved> {
   const pods = problem.pods.length;
-  const order = { problem, repeats: 3, budgetsMs: [0, DEFAULT_BUDGET_MS], checked: true };
+  const order = { problem, budgetsMs: [0, DEFAULT_BUDGET_MS], checked: true };
   const { runs, peakRssMib } = await solveWithPacker(order);
   const peer = await (await karpenterPeer(report))(problem, repeatsFor(pods));
   const [first, best] = runs;
@@ -180,7 +180,7 @@ export async function benchGrowth(report: Report): Promise<void> {
       instanceTypes: fakeTypes(400),
       capacityTypes: ['spot', 'on-demand'],
     };
-    const answer = await solveWithPacker({ problem, repeats: 3, budgetsMs: [0], checked: false });
+    const answer = await solveWithPacker({ problem, budgetsMs: [0], checked: false });
     const ms = fastest(answer.runs[0]?.allMs ?? []);
     times.push(ms);
     report.figure(plainFigure(`${problem.name} first plan, time`, ms, 'ms'));

@@ -46,7 +46,7 @@ const term = (...requirements: Requirement[]) => ({ requirements, matchFields: f
 
 /** Mostly nothing, sometimes the value. */
 function sometimes<T>(value: fc.Arbitrary<T>, otherwise: T, weight = 1): fc.Arbitrary<T> {
-  return fc.oneof({ weight: 4, arbitrary: fc.constant(otherwise) }, { weight, arbitrary: value });
+  return fc.oneof({ weight: 7, arbitrary: fc.constant(otherwise) }, { weight, arbitrary: value });
 }
 
 const SHAPES = [
@@ -160,8 +160,8 @@ const spread: fc.Arbitrary<TopologySpreadConstraint> = fc.record({
 
 const requests = fc
   .tuple(
-    fc.constantFrom(50, 100, 250, 500, 900, 1500, 3900, 9000),
-    fc.constantFrom(64 * MIB, 256 * MIB, GIB, 3 * GIB, 7 * GIB, 40 * GIB),
+    fc.constantFrom(50, 100, 100, 250, 250, 500, 500, 900, 900, 1500, 1500, 3900, 9000),
+    fc.constantFrom(64 * MIB, 64 * MIB, 256 * MIB, 256 * MIB, GIB, GIB, 3 * GIB, 7 * GIB, 40 * GIB),
     sometimes<number>(fc.constantFrom(1, 2, 3), 0),
   )
   .map(([cpu, memory, gpus]) => ({ cpu, memory, pods: 1, ...(gpus > 0 ? { [GPU]: gpus } : {}) }));
