@@ -172,3 +172,7 @@ export const together = web(2, { podAffinity: [term(LABEL.zone)] });
 export const evenly = web(4, { topologySpread: [spread(LABEL.zone)] });
 export const perNode = web(3, { topologySpread: [spread(LABEL.hostname)] });
 export const open = { requirements: [onDemand] };
+
+/** Two pods spread over zones, all of whose nodes are in one. */
+export const spreadInA = (fields: Partial<TopologySpreadConstraint>, spec: Partial<PodSpec>): Pod[] =>
+  web(2, { topologySpread: [spread(LABEL.zone, fields)], ...spec });

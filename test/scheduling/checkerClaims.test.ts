@@ -57,6 +57,11 @@ const accounting: Row[] = [
     found: /lower bound/,
   },
   {
+    when: 'the bound is negative',
+    plan: aCase({ plan: planOf([planned(TWO)], { lowerBoundUsdPerHour: -1 }) }),
+    found: /negative/,
+  },
+  {
     when: 'the bound is no number',
     plan: aCase({ plan: planOf([planned(TWO)], { lowerBoundUsdPerHour: Number.NaN }) }),
     found: /lower bound/,

@@ -36,6 +36,7 @@ import {
   type Row,
   runningWeb,
   spread,
+  spreadInA,
   ssd,
   TWO,
   term,
@@ -284,6 +285,15 @@ const between: Row[] = [
       pods: evenly.slice(0, 2),
       snapshot: aSnapshot({ nodes: [aNode({ labels: { [LABEL.zone]: 'us-east-1c' } })] }),
       plan: apart(evenly.slice(0, 2), [inA, inA]),
+    }),
+    found: /topology spread/,
+  },
+  {
+    when: 'spread counts a zone that the pod does not select, since that is to be ignored',
+    plan: aCase({
+      pods: spreadInA({ nodeAffinityPolicy: 'Ignore' }, { nodeSelector: { [LABEL.zone]: 'us-east-1a' } }),
+      snapshot: aSnapshot({ nodes: [aNode({ labels: { [LABEL.zone]: 'us-east-1c' } })] }),
+      plan: apart(spreadInA({}, {}), [inA, inA]),
     }),
     found: /topology spread/,
   },

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LABEL } from '../../src/model/labels.ts';
 import { podKey } from '../../src/model/pod.ts';
-import { aBoundPod, aNodeClaim, aPod, aProvisioner, aSnapshot, somePods } from '../builders.ts';
+import {
+  aBoundPod,
+  aNode,
+  aNodeClaim,
+  anOwnedNode,
+  aPod,
+  aProvisioner,
+  aSnapshot,
+  somePods,
+} from '../builders.ts';
 
 import {
   aCase,
@@ -27,6 +36,7 @@ import {
   planOf,
   runningWeb,
   spread,
+  spreadInA,
   ssd,
   TWO,
   term,
@@ -139,6 +149,40 @@ const valid: { readonly when: string; readonly plan: Case }[] = [
     plan: aCase({
       pods: one({ spec: withVolume }),
       snapshot: aSnapshot({ persistentVolumeClaims: [ssd], persistentVolumes: [volumeIn('us-east-1a')] }),
+    }),
+  },
+  {
+    when: 'a request of nothing on a node overfull with it',
+    plan: nomination(
+      on({}, [aBoundPod('a', { name: 'b', requests: { 'example.com/fpga': 1 } })]),
+      one({ requests: { 'example.com/fpga': 0 } }),
+    ),
+  },
+  {
+    when: 'spread beside a pod that is on its way out',
+    plan: aCase({
+      pods: evenly.slice(0, 1),
+      snapshot: aSnapshot({
+        nodes: [anOwnedNode({ name: 'a' }), aNode({ name: 'b', labels: { [LABEL.zone]: 'us-east-1b' } })],
+        pods: [aBoundPod('a', { name: 'w', labels, deletionRequestedAtMs: 1 })],
+      }),
+      plan: nominated(evenly.slice(0, 1), 'a'),
+    }),
+  },
+  {
+    when: 'spread past a zone whose only node is tainted, when taints are honoured',
+    plan: aCase({
+      pods: spreadInA({ nodeTaintsPolicy: 'Honor' }, {}),
+      snapshot: aSnapshot({ nodes: [aNode({ labels: { [LABEL.zone]: 'us-east-1c' }, taints: [gpu] })] }),
+      plan: apart(spreadInA({}, {}), [inA, inA]),
+    }),
+  },
+  {
+    when: 'spread past a zone that the pod does not select, when that is honoured',
+    plan: aCase({
+      pods: spreadInA({}, { nodeSelector: { [LABEL.zone]: 'us-east-1a' } }),
+      snapshot: aSnapshot({ nodes: [aNode({ labels: { [LABEL.zone]: 'us-east-1c' } })] }),
+      plan: apart(spreadInA({}, {}), [inA, inA]),
     }),
   },
 ];
