@@ -3,6 +3,7 @@
 import type { Workshop } from './bins.ts';
 import { bitIds, hasBit } from './bits.ts';
 import { type Menu, menuOf } from './fill.ts';
+import type { Market } from './market.ts';
 import { NO_SCOPE } from './scopes.ts';
 
 /** Lots that may share a node of some offers, by what they allow. */
@@ -19,17 +20,23 @@ export interface Candidate {
   readonly group: LotGroup;
   readonly offer: number;
   readonly usdPerHour: number;
+  /** The offer's column in the market. */
+  readonly column: number;
 }
 
 /** The offers worth looking at for the lots that are left: the cheapest of each type for each set of lots. */
-export function candidatesOf(shop: Workshop, provisioners: readonly number[]): Candidate[] {
+export function candidatesOf(shop: Workshop, provisioners: readonly number[], market: Market): Candidate[] {
   const { store } = shop;
   const waiting: number[] = [];
   for (let lot = 0; lot < store.lots.length; lot++) if ((store.left[lot] as number) > 0) waiting.push(lot);
-  return provisioners.flatMap((provisioner) => candidatesOn(shop, provisioner, waiting));
+  return provisioners.flatMap((provisioner) => candidatesOn(shop, { provisioner, waiting }, market));
 }
 
-function candidatesOn(shop: Workshop, provisioner: number, waiting: readonly number[]): Candidate[] {
+function candidatesOn(
+  shop: Workshop,
+  { provisioner, waiting }: { readonly provisioner: number; readonly waiting: readonly number[] },
+  market: Market,
+): Candidate[] {
   const { store, scopes, capacity } = shop;
   const lotsOfScope = Map.groupBy(waiting, (lot) => store.lot(lot).scopes[provisioner] ?? NO_SCOPE);
   lotsOfScope.delete(NO_SCOPE);
@@ -52,7 +59,8 @@ function candidatesOn(shop: Workshop, provisioner: number, waiting: readonly num
       group = { provisioner, root, lots: ordered, members: new Set(ordered), menu: menuOf(store, ordered) };
       groups.set(key, group);
     }
-    candidates.push({ group, offer, usdPerHour });
+    const column = market.columnOf(capacity, provisioner, offer);
+    if (column >= 0) candidates.push({ group, offer, usdPerHour, column });
   }
   return candidates;
 }

@@ -3,17 +3,19 @@ import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts
 import { hasBit } from './bits.ts';
 import { type Candidate, candidatesOf, type LotGroup } from './candidates.ts';
 import { type Filling, putBack } from './fill.ts';
-import { ForcedNodes, worthOf } from './forced.ts';
+import { ForcedNodes } from './forced.ts';
+import type { Market } from './market.ts';
 import { addScaled, type Vector } from './resourceAxis.ts';
 import { NO_SCOPE } from './scopes.ts';
-import { packingPrices } from './simplex.ts';
 
 /** How many candidates are filled for each pattern; the others are ruled out by a bound on their worth. */
 const TRIED = 6;
 /** Prices of resources are worked out anew when this share of the demand they were made for is left. */
-const STALE_SHARE = 0.8;
+const STALE_SHARE = 0.7;
 /** Candidates are compared anew when this share of what was left then is left. */
 const LISTED_SHARE = 0.99;
+/** So that pods whose resources are worth nothing now still count for something. */
+const LEAST_WORTH = 1e-12;
 /** Near-ties go to the pattern that holds more: fewer nodes. */
 const NEAR_TIE = 1.005;
 
@@ -28,44 +30,56 @@ interface Pattern {
   readonly worth: number;
 }
 
+/** Where the packing stands: what is left, and what it is worth. */
+interface Stand {
+  readonly market: Market;
+  readonly demands: GroupDemands;
+  readonly forced: ForcedNodes;
+  left: number;
+}
+
 /**
  * Buys nodes of these Provisioners until no lot that is left fits one, or limits end it.
  * Takes the pods that it places out of the store, and charges the ledger.
  */
-export function construct(shop: Workshop, provisioners: readonly number[]): Bin[] {
+export function construct(shop: Workshop, provisioners: readonly number[], market: Market): Bin[] {
   const bins: Bin[] = [];
-  const forced = new ForcedNodes(shop.store);
-  let candidates = candidatesOf(shop, provisioners);
-  const demands = demandsOf(shop, candidates);
-  let prices = pricesOf(shop, candidates, demands);
-  let pricedFor = totalWorth(prices, demands);
+  let candidates = candidatesOf(shop, provisioners, market);
+  const stand: Stand = {
+    market,
+    demands: demandsOf(shop, candidates),
+    forced: new ForcedNodes(shop.store),
+    left: market.leftWorth(),
+  };
+  let pricedFor = stand.left;
   let shortlist: readonly Candidate[] = [];
   let listedFor = Number.POSITIVE_INFINITY;
   while (candidates.length > 0) {
-    let left = totalWorth(prices, demands);
-    if (left < STALE_SHARE * pricedFor) {
+    if (stand.left < STALE_SHARE * pricedFor) {
       candidates = candidates.filter(({ group }) => anyLeft(shop, group));
-      prices = pricesOf(shop, candidates, demands);
-      left = totalWorth(prices, demands);
-      pricedFor = left;
+      market.refresh();
+      stand.left = market.leftWorth();
+      pricedFor = stand.left;
       listedFor = Number.POSITIVE_INFINITY;
     }
-    if (left < LISTED_SHARE * listedFor) {
-      shortlist = promising(shop, candidates, { demands, prices, forced, left });
-      listedFor = left;
+    if (stand.left < LISTED_SHARE * listedFor) {
+      market.countDemands();
+      shortlist = promising(candidates, stand);
+      listedFor = stand.left;
     }
-    const { pattern, exhausted } = bestPattern(shop, shortlist, { demands, prices, forced, left });
-    if (exhausted.size > 0) candidates = candidates.filter((one) => !exhausted.has(one));
-    if (pattern === null) {
-      if (exhausted.size === 0) break;
+    const { pattern, exhausted } = bestPattern(shop, shortlist, stand);
+    if (exhausted.size > 0) {
+      candidates = candidates.filter((one) => !exhausted.has(one));
       listedFor = Number.POSITIVE_INFINITY;
-      continue;
     }
-    if (exhausted.size > 0) listedFor = Number.POSITIVE_INFINITY;
-    const bought = committed(shop, pattern, forced);
+    if (pattern === null && exhausted.size === 0) break;
+    if (pattern === null) continue;
+    const bought = committed(shop, pattern, stand.forced);
     bins.push(...bought);
-    for (const [group, demand] of demands)
+    stand.left -= pattern.worth * bought.length;
+    for (const [group, demand] of stand.demands) {
       subtractPlaced(shop, { group, demand }, { pattern, times: bought.length });
+    }
   }
   return bins;
 }
@@ -98,53 +112,20 @@ function subtractPlaced(
   }
 }
 
-function totalWorth(prices: Vector, demands: GroupDemands): number {
-  let total = 0;
-  for (const demand of demands.values()) total += worthOf(prices, demand);
-  return total;
-}
-
 function anyLeft({ store }: Workshop, group: LotGroup): boolean {
   return group.lots.some((lot) => (store.left[lot] as number) > 0);
-}
-
-/** What a unit of each resource is worth at today's offers and demand. */
-function pricesOf(shop: Workshop, candidates: readonly Candidate[], demands: GroupDemands): Vector {
-  const { store, capacity } = shop;
-  const total = new Float64Array(store.axis.size);
-  for (let lot = 0; lot < store.lots.length; lot++) {
-    const left = store.left[lot] as number;
-    if (left > 0) addScaled(total, store.lot(lot).requests, left);
-  }
-  const columns: Float64Array[] = [];
-  const costs: number[] = [];
-  for (const { group, offer, usdPerHour } of candidates) {
-    const demand = demands.get(group) ?? total;
-    const room = capacity.room(group.provisioner, offer);
-    columns.push(room.map((amount, place) => Math.max(0, Math.min(amount, demand[place] as number))));
-    costs.push(usdPerHour);
-  }
-  return packingPrices({ demands: total, columns, costs: Float64Array.from(costs) }).prices;
-}
-
-interface Market {
-  readonly demands: GroupDemands;
-  readonly prices: Vector;
-  readonly forced: ForcedNodes;
-  /** Worth of all that is left. */
-  readonly left: number;
 }
 
 /** Fills the most promising candidates and picks the one that costs least for its worth. */
 function bestPattern(
   shop: Workshop,
   shortlist: readonly Candidate[],
-  market: Market,
+  stand: Stand,
 ): { readonly pattern: Pattern | null; readonly exhausted: ReadonlySet<Candidate> } {
   const exhausted = new Set<Candidate>();
   let best: Pattern | null = null;
   for (const candidate of shortlist) {
-    const pattern = patternOf(shop, candidate, market);
+    const pattern = patternOf(shop, candidate, stand);
     if (pattern === null) exhausted.add(candidate);
     else if (best === null || isBetter(pattern, best)) best = pattern;
   }
@@ -162,20 +143,14 @@ function isBetter(one: Pattern, other: Pattern): boolean {
  * Candidates by price per worth of what is left for them. Where many nodes are forced, large ones would take what
  * belongs on the others: a node may hold little more than its share.
  */
-function promising({ capacity }: Workshop, candidates: readonly Candidate[], market: Market): Candidate[] {
-  const share = (SHARE_SLACK * market.left) / Math.max(1, market.forced.nodes);
+function promising(candidates: readonly Candidate[], { market, demands, forced, left }: Stand): Candidate[] {
+  const share = (SHARE_SLACK * left) / Math.max(1, forced.nodes);
   const scored: { readonly candidate: Candidate; readonly score: number }[] = [];
   for (const candidate of candidates) {
-    const { group, offer, usdPerHour } = candidate;
-    const room = capacity.room(group.provisioner, offer);
-    const demand = market.demands.get(group);
+    const demand = demands.get(candidate.group);
     if (demand === undefined) continue;
-    let worth = 0;
-    for (let place = 0; place < room.length; place++) {
-      const usable = Math.min(room[place] as number, demand[place] as number);
-      worth += usable * (market.prices[place] as number);
-    }
-    const score = worth > 0 ? usdPerHour / Math.min(worth, share) : Number.MAX_VALUE;
+    const worth = Math.min(market.mostWorth(candidate.column, demand), share);
+    const score = worth > 0 ? candidate.usdPerHour / worth : Number.MAX_VALUE;
     if (scored.length < TRIED || score < (scored[scored.length - 1]?.score ?? 0)) {
       insert(scored, { candidate, score });
     }
@@ -191,13 +166,13 @@ function insert<T extends { readonly score: number }>(sorted: T[], one: T): void
 }
 
 /** Fills the candidate and puts the pods back; null when nothing goes in or limits forbid it. */
-function patternOf(shop: Workshop, candidate: Candidate, { prices, forced }: Market): Pattern | null {
+function patternOf(shop: Workshop, candidate: Candidate, { market, forced }: Stand): Pattern | null {
   const { capacity, store, filler, ledger } = shop;
   const { group, offer } = candidate;
   const { provisioner } = group;
   const room = capacity.room(provisioner, offer);
-  const weights = prices.map((price, place) => price * Math.max(0, room[place] as number));
-  const seeds = forced.seeds(prices, (lot) => allowsOffer(shop, lot, candidate));
+  const weights = market.placePrices.map((price, place) => price * Math.max(0, room[place] as number));
+  const seeds = forced.seeds(market.worth, (lot) => allowsOffer(shop, lot, candidate));
   const filling = filler.fill({ menu: group.menu, room, weights, scope: group.root, provisioner, seeds });
   putBack(store, filling);
   if (filling.lots.length === 0) return null;
@@ -212,7 +187,9 @@ function patternOf(shop: Workshop, candidate: Candidate, { prices, forced }: Mar
     ledger.isLimited(name) ? allowed : undefined,
   );
   if (cheapest === null) return null;
-  const worth = Math.max(worthOf(prices, filling.used), Number.MIN_VALUE);
+  let worth = LEAST_WORTH;
+  for (const [at, lot] of filling.lots.entries())
+    worth += (market.worth[lot] as number) * (filling.counts[at] as number);
   return { candidate, filling, offer: cheapest.offer, usdPerHour: cheapest.usdPerHour, worth };
 }
 

@@ -1,6 +1,5 @@
 // Nodes that the caps force: pods of which one node holds so many need count / cap nodes, whatever their size.
 import type { LotStore } from './lots.ts';
-import type { Vector } from './resourceAxis.ts';
 
 interface CapGroup {
   readonly cap: number;
@@ -53,7 +52,7 @@ export class ForcedNodes {
   }
 
   /** For each group that needs a pod on every node: its lot of most worth that `allows` lets through. */
-  seeds(prices: Vector, allows: (lot: number) => boolean): number[] {
+  seeds(worths: Float64Array, allows: (lot: number) => boolean): number[] {
     const nodes = this.nodes;
     if (nodes <= 1) return [];
     return this.#groups
@@ -63,7 +62,7 @@ export class ForcedNodes {
         let most = -1;
         for (const lot of lots) {
           if ((this.#store.left[lot] as number) === 0 || !allows(lot)) continue;
-          const worth = worthOf(prices, this.#store.lot(lot).requests);
+          const worth = worths[lot] as number;
           if (worth > most) {
             best = lot;
             most = worth;
@@ -72,13 +71,4 @@ export class ForcedNodes {
         return best < 0 ? [] : [best];
       });
   }
-}
-
-/** What an amount is worth at these prices. */
-export function worthOf(prices: Vector, amounts: Vector): number {
-  let worth = 0;
-  for (let place = 0; place < prices.length; place++) {
-    worth += (prices[place] as number) * (amounts[place] as number);
-  }
-  return worth;
 }

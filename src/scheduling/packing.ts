@@ -1,6 +1,5 @@
 // One attempt at a whole plan: domains assigned, targets filled, nodes bought.
 import type { Bin, Workshop } from './bins.ts';
-import { lowerBound } from './bound.ts';
 import { bundled } from './bundles.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { construct } from './construct.ts';
@@ -10,6 +9,7 @@ import { Filler } from './fill.ts';
 import { anyLimits, LimitLedger } from './limits.ts';
 import { batchesOf, lotsOf } from './lotBuilder.ts';
 import { type Lot, LotStore } from './lots.ts';
+import { Market } from './market.ts';
 import type { Preparation } from './prepare.ts';
 import { NO_SCOPE } from './scopes.ts';
 
@@ -36,14 +36,28 @@ export function pack(prepared: Preparation, closed: ReadonlySet<string>): Packin
   const ledger = new LimitLedger(prepared.snapshot, prepared.catalogue);
   const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
   const fillings = fillTargets(shop, targets, { placements, counters });
-  const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier));
-  return {
-    shop,
-    fillings,
-    bins,
-    refusals: [...assigned.refusals, ...tied.refusals],
-    lowerBoundUsdPerHour: lowerBound(bins, shop, (lot) => tierOf(lot, prepared)),
-  };
+  const { bins, lowerBoundUsdPerHour } = bought(shop, prepared);
+  const refusals = [...assigned.refusals, ...tied.refusals];
+  return { shop, fillings, bins, refusals, lowerBoundUsdPerHour };
+}
+
+/** Nodes for what is left, heavier Provisioners first, and the bound on their price. */
+function bought(
+  shop: Workshop,
+  prepared: Preparation,
+): { readonly bins: readonly Bin[]; readonly lowerBoundUsdPerHour: number } {
+  const { store, capacity } = shop;
+  const market = new Market({ store, capacity }, (lot) => tierOf(lot, prepared));
+  const before = Int32Array.from(store.left);
+  const bound = market.usdPerHour;
+  const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier, market));
+  if (!store.anyLeft) return { bins, lowerBoundUsdPerHour: bound };
+  // Pods that were refused cost nothing: the bound is for those that were not.
+  const left = Int32Array.from(store.left);
+  for (const [id, count] of before.entries()) store.left[id] = count - (left[id] as number);
+  market.refresh();
+  store.left.set(left);
+  return { bins, lowerBoundUsdPerHour: market.usdPerHour };
 }
 
 /** Provisioners that a plan may use for the lot: its heaviest, or all where limits may push pods to lighter ones. */
