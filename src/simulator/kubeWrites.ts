@@ -38,14 +38,21 @@ export function replaceNodeClaim(
   const current = store.get('nodeClaim', read.name);
   if (current === undefined || current.uid !== read.uid) return { kind: 'gone' };
   if (current.resourceVersion !== read.resourceVersion) return { kind: 'conflict' };
-  return { kind: 'written', object: storeNodeClaim(store, change(current)) };
+  const changed = change(current);
+  return { kind: 'written', object: isSame(current, changed) ? current : storeNodeClaim(store, changed) };
 }
 
 /** Applies a patch to the node as it stands: the patch merges, and lists are changed in what the server holds. */
 export function patchStoredNode(store: ObjectStore, read: Node, patch: NodePatch): WriteOutcome<Node> {
   const current = store.get('node', read.name);
   if (current === undefined || current.uid !== read.uid) return { kind: 'gone' };
-  return { kind: 'written', object: storeNode(store, patchedNode(current, patch)) };
+  const changed = patchedNode(current, patch);
+  return { kind: 'written', object: isSame(current, changed) ? current : storeNode(store, changed) };
+}
+
+/** A write that changes nothing makes no new version, and no watch tells of it. */
+function isSame(current: object, changed: object): boolean {
+  return JSON.stringify(current) === JSON.stringify(changed);
 }
 
 /** Asks for the node's deletion at `nowMs`: gone at once unless a finalizer holds it. */

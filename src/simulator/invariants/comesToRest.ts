@@ -1,8 +1,9 @@
 // Once faults and changes have ended, the cluster comes to rest: nothing leaks, nothing churns, nothing waits.
-import { LABEL } from '../../model/labels.ts';
+import { ANNOTATION, LABEL } from '../../model/labels.ts';
 import { hasCondition } from '../../model/nodeClaim.ts';
 import { isOwnedByDaemonSet } from '../../model/pod.ts';
 import type { HistoryKind } from '../history.ts';
+import type { LedgerEntry } from '../nodeLedger.ts';
 import { isOwned, type Simulation } from '../simulation.ts';
 import type { Invariant } from './invariant.ts';
 
@@ -49,12 +50,13 @@ function leftInstances({ cloud, store, kubelets }: Simulation, isLong: IsLong): 
   return found;
 }
 
-function leftClaims({ cloud, store }: Simulation, isLong: IsLong): readonly string[] {
+function leftClaims({ cloud, store, ledger }: Simulation, isLong: IsLong): readonly string[] {
   const found: string[] = [];
   for (const claim of store.values('nodeClaim')) {
     const { name, status, createdAtMs, deletionRequestedAtMs } = claim;
     if (deletionRequestedAtMs !== null) {
-      if (isLong(deletionRequestedAtMs)) found.push(`NodeClaim ${name} is still going`);
+      const isHeld = isHeldByPods(ledger.get(status.nodeName));
+      if (isLong(deletionRequestedAtMs) && !isHeld) found.push(`NodeClaim ${name} is still going`);
     } else if (isLong(createdAtMs)) {
       if (!hasCondition(claim, 'Initialized')) {
         found.push(`NodeClaim ${name} is not initialized`);
@@ -63,6 +65,12 @@ function leftClaims({ cloud, store }: Simulation, isLong: IsLong): readonly stri
     }
   }
   return found;
+}
+
+/** A drain waits for as long as a pod forbids it. */
+function isHeldByPods(entry: LedgerEntry | undefined): boolean {
+  const pods = [...(entry?.pods.values() ?? [])];
+  return pods.some(({ annotations }) => annotations[ANNOTATION.doNotEvict] === 'true');
 }
 
 function leftNodes({ cloud, store, ledger }: Simulation, isLong: IsLong): readonly string[] {
