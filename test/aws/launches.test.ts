@@ -159,6 +159,60 @@ describe('a launch that EC2 refuses', () => {
     assert.equal(world.ec2.fleets.at(-1)?.templates[0]?.overrides[0]?.subnetId, 'subnet-a1');
   });
 
+  it('marks a zone whose only subnet is full as out of stock', async () => {
+    const world = aWorld();
+    const requirements = [...ON_DEMAND, { key: LABEL.zone, operator: 'In' as const, values: ['us-east-1c'] }];
+    const full = {
+      id: 'subnet-c1',
+      zone: 'us-east-1c',
+      freeAddresses: 0,
+      tags: { 'karpenter.sh/discovery': 'test' },
+    };
+    const others = world.ec2.account.subnets.filter(({ zone }) => zone !== 'us-east-1c');
+    world.ec2.account = { ...world.ec2.account, subnets: [...others, full] };
+    const outcome = await launch(world, world.claim({}, { requirements }));
+    assert.equal(outcome.kind, 'insufficientCapacity');
+    assert.equal(world.ec2.fleets.length, 1);
+    const found = await world.cloud.instanceTypes(aProvisioner(), nodeClass);
+    const offerings = found.kind === 'found' ? found.instanceTypes.flatMap((type) => type.offerings) : [];
+    assert.ok(offerings.every(({ zone, available }) => available === (zone !== 'us-east-1c')));
+  });
+
+  const CAPACITY_CODES = [
+    'InsufficientInstanceCapacity',
+    'InsufficientHostCapacity',
+    'UnfulfillableCapacity',
+    'Unsupported',
+    'VcpuLimitExceeded',
+    'ReservationCapacityExceeded',
+  ];
+  for (const code of CAPACITY_CODES) {
+    it(`takes ${code} as a shortage of that offering alone, and buys the next`, async () => {
+      const world = aWorld();
+      world.ec2.fleetErrors.push([
+        { code, message: 'none', instanceType: 'c5.large', subnetId: 'subnet-a2' },
+      ]);
+      launchedId(await launch(world, world.claim({}, { requirements: ON_DEMAND })));
+      const asked = world.ec2.fleets.map(({ templates }) => templates[0]?.overrides.length ?? 0);
+      assert.deepEqual(asked, [9, 8]);
+    });
+  }
+
+  const SPOT_CODES = ['MaxSpotInstanceCountExceeded', 'AuthFailure.ServiceLinkedRoleCreationNotPermitted'];
+  for (const code of SPOT_CODES) {
+    it(`takes ${code} as the end of all spot for now`, async () => {
+      const world = aWorld();
+      world.ec2.fleetErrors.push([
+        { code, message: 'none', instanceType: 'c5.large', subnetId: 'subnet-a2' },
+      ]);
+      launchedId(await launch(world, world.claim({}, { requirements: SPOT_ALLOWED })));
+      assert.deepEqual(
+        world.ec2.fleets.map(({ capacityType }) => capacityType),
+        ['spot', 'on-demand'],
+      );
+    });
+  }
+
   it('makes a deleted launch template again, once', async () => {
     const world = aWorld();
     await launch(world, world.claim({ name: 'first', uid: 'uid-first' }));
@@ -236,10 +290,14 @@ describe('exactly one instance', () => {
     const claim = world.claim();
     world.ec2.order({ action: 'createFleet', when: 'after', code: 'ECONNRESET' });
     assert.equal((await launch(world, claim)).kind, 'retryable');
-    world.ec2.account = { ...world.ec2.account, spotPrices: [] };
-    world.clock.pass(1_000);
+    // Another claim finds the cheapest type gone: planned anew, the first launch would look different.
+    world.ec2.outOfStock.add('spot:c5.large:*');
+    launchedId(await launch(world, world.claim({ name: 'other', uid: 'uid-other' })));
     launchedId(await launch(world, claim));
-    assert.equal(world.ec2.everyInstance().length, 1);
+    assert.equal(world.ec2.everyInstance().length, 2);
+    const [first, , last] = world.ec2.fleets.filter(({ tags }) => tags[TAG.nodeClaim] === claim.name);
+    assert.deepEqual([last, world.ec2.fleets.at(-1)], [undefined, first]);
+    assert.equal(world.ec2.calls.filter((call) => call === 'describeInstances').length, 1);
   });
 
   it('finds the instance by tag after a restart, when the lost launch would now look different', async () => {
@@ -252,8 +310,11 @@ describe('exactly one instance', () => {
     const subnets = world.ec2.account.subnets.filter(({ zone }) => zone === 'us-east-1b');
     world.ec2.account = { ...world.ec2.account, subnets };
     const again = world.restarted();
-    // Not visible yet, and the token is taken: neither found nor bought twice.
-    assert.equal((await again.launch(claim, nodeClass)).kind, 'retryable');
+    // Not visible yet, and the token is taken: neither found nor bought twice, however often it is asked.
+    for (let count = 0; count < 3; count += 1) {
+      assert.equal((await again.launch(claim, nodeClass)).kind, 'retryable');
+      world.clock.pass(1_000);
+    }
     world.clock.pass(20_000);
     const outcome = await again.launch(claim, nodeClass);
     assert.equal(launchedId(outcome), `aws:///us-east-1a/${world.ec2.everyInstance()[0]?.id}`);
