@@ -5,6 +5,7 @@ import { type Candidate, candidatesOf, type LotGroup } from './candidates.ts';
 import { type Filling, putBack } from './fill.ts';
 import { ForcedNodes } from './forced.ts';
 import type { Market } from './market.ts';
+import type { RandomDraws } from './randomDraws.ts';
 import { addScaled, type Vector } from './resourceAxis.ts';
 import { NO_SCOPE } from './scopes.ts';
 
@@ -30,11 +31,21 @@ interface Pattern {
   readonly worth: number;
 }
 
+/** A variation on the greedy choice, for improvement: prices stay as they are. */
+export interface Tweak {
+  /** By resource: what its weight in the fill is multiplied by. */
+  readonly factors: Vector;
+  /** The chance to pass over a candidate. */
+  readonly skip: number;
+  readonly draws: RandomDraws;
+}
+
 /** Where the packing stands: what is left, and what it is worth. */
 interface Stand {
   readonly market: Market;
   readonly demands: GroupDemands;
   readonly forced: ForcedNodes;
+  readonly tweak: Tweak | null;
   left: number;
 }
 
@@ -42,7 +53,11 @@ interface Stand {
  * Buys nodes of these Provisioners until no lot that is left fits one, or limits end it.
  * Takes the pods that it places out of the store, and charges the ledger.
  */
-export function construct(shop: Workshop, provisioners: readonly number[], market: Market): Bin[] {
+export function construct(
+  shop: Workshop,
+  provisioners: readonly number[],
+  { market, tweak = null }: { readonly market: Market; readonly tweak?: Tweak | null },
+): Bin[] {
   const bins: Bin[] = [];
   let candidates = candidatesOf(shop, provisioners, market);
   const stand: Stand = {
@@ -50,12 +65,13 @@ export function construct(shop: Workshop, provisioners: readonly number[], marke
     demands: demandsOf(shop, candidates),
     forced: new ForcedNodes(shop.store),
     left: market.leftWorth(),
+    tweak,
   };
   let pricedFor = stand.left;
   let shortlist: readonly Candidate[] = [];
   let listedFor = Number.POSITIVE_INFINITY;
   while (candidates.length > 0) {
-    if (stand.left < STALE_SHARE * pricedFor) {
+    if (tweak === null && stand.left < STALE_SHARE * pricedFor) {
       candidates = candidates.filter(({ group }) => anyLeft(shop, group));
       market.refresh();
       stand.left = market.leftWorth();
@@ -65,6 +81,7 @@ export function construct(shop: Workshop, provisioners: readonly number[], marke
     if (stand.left < LISTED_SHARE * listedFor) {
       market.countDemands();
       shortlist = promising(candidates, stand);
+      if (shortlist.length === 0) shortlist = promising(candidates, { ...stand, tweak: null });
       listedFor = stand.left;
     }
     const { pattern, exhausted } = bestPattern(shop, shortlist, stand);
@@ -143,12 +160,14 @@ function isBetter(one: Pattern, other: Pattern): boolean {
  * Candidates by price per worth of what is left for them. Where many nodes are forced, large ones would take what
  * belongs on the others: a node may hold little more than its share.
  */
-function promising(candidates: readonly Candidate[], { market, demands, forced, left }: Stand): Candidate[] {
+function promising(candidates: readonly Candidate[], stand: Stand): Candidate[] {
+  const { market, demands, forced, left, tweak } = stand;
   const share = (SHARE_SLACK * left) / Math.max(1, forced.nodes);
   const scored: { readonly candidate: Candidate; readonly score: number }[] = [];
   for (const candidate of candidates) {
     const demand = demands.get(candidate.group);
     if (demand === undefined) continue;
+    if (tweak !== null && tweak.skip > 0 && tweak.draws.next() < tweak.skip) continue;
     const worth = Math.min(market.mostWorth(candidate.column, demand), share);
     const score = worth > 0 ? candidate.usdPerHour / worth : Number.MAX_VALUE;
     if (scored.length < TRIED || score < (scored[scored.length - 1]?.score ?? 0)) {
@@ -166,12 +185,14 @@ function insert<T extends { readonly score: number }>(sorted: T[], one: T): void
 }
 
 /** Fills the candidate and puts the pods back; null when nothing goes in or limits forbid it. */
-function patternOf(shop: Workshop, candidate: Candidate, { market, forced }: Stand): Pattern | null {
+function patternOf(shop: Workshop, candidate: Candidate, { market, forced, tweak }: Stand): Pattern | null {
   const { capacity, store, filler, ledger } = shop;
   const { group, offer } = candidate;
   const { provisioner } = group;
   const room = capacity.room(provisioner, offer);
-  const weights = market.placePrices.map((price, place) => price * Math.max(0, room[place] as number));
+  const weights = market.placePrices.map(
+    (price, place) => price * Math.max(0, room[place] as number) * (tweak?.factors[place] ?? 1),
+  );
   const seeds = forced.seeds(market.worth, (lot) => allowsOffer(shop, lot, candidate));
   const filling = filler.fill({ menu: group.menu, room, weights, scope: group.root, provisioner, seeds });
   putBack(store, filling);

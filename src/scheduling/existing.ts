@@ -35,7 +35,7 @@ export function fillTargets(
       if (fitsWithin(requests, room) && placements.allows(placement, target)) lots.push(lot);
     }
     if (lots.length === 0) continue;
-    for (const { counter, count, cap } of counters.presets(target)) filler.preset(counter, count, cap);
+    for (const preset of counters.presets(target)) filler.preset(preset);
     const weights = new Float64Array(room.length).fill(1);
     const menu = menuOf(store, lots);
     const filling = filler.fill({ menu, room, weights, scope: ANY_SCOPE, provisioner: -1 });

@@ -54,6 +54,8 @@ export class Filler {
   readonly #alive: Int32Array;
   readonly #room: Float64Array;
   readonly #factors: Float64Array;
+  /** Shapes looked at so far: how much work was done, the same on every machine. */
+  work = 0;
 
   constructor(store: LotStore, scopes: ScopeTable) {
     this.#store = store;
@@ -66,7 +68,15 @@ export class Filler {
   }
 
   /** Sets counters of pods that are on the node already, before `fill`. */
-  preset(counter: number, count: number, cap: number): void {
+  preset({
+    counter,
+    count,
+    cap,
+  }: {
+    readonly counter: number;
+    readonly count: number;
+    readonly cap: number;
+  }): void {
     this.#touched.push(counter);
     this.#counts[counter] = (this.#counts[counter] as number) + count;
     this.#caps[counter] = Math.min(this.#caps[counter] as number, cap);
@@ -77,6 +87,7 @@ export class Filler {
     const left = this.#store.left;
     this.#room.set(room);
     this.#setFactors(weights, room);
+    this.work += menu.shapes.length + 20;
     let alive = menu.shapes.length;
     for (let slot = 0; slot < alive; slot++) this.#alive[slot] = slot;
     const filling = { lots: [] as number[], counts: [] as number[], used: new Float64Array(room.length) };
@@ -118,6 +129,7 @@ export class Filler {
   /** The shape that fits and scores best; shapes that no longer fit are dropped from the alive ones. */
   #bestShape(menu: Menu, alive: number): { readonly best: number; readonly stillAlive: number } {
     const size = this.#room.length;
+    this.work += alive;
     let best = -1;
     let bestScore = -1;
     let stillAlive = alive;

@@ -6,6 +6,7 @@ import { construct } from './construct.ts';
 import { DomainAssigner, type DomainRefusal } from './domains.ts';
 import { fillTargets, type TargetFilling } from './existing.ts';
 import { Filler } from './fill.ts';
+import { type ImprovementBudget, improve } from './improve.ts';
 import { anyLimits, LimitLedger } from './limits.ts';
 import { batchesOf, lotsOf } from './lotBuilder.ts';
 import { type Lot, LotStore } from './lots.ts';
@@ -26,7 +27,7 @@ export interface Packing {
  * Packs everything once.
  * @param closed domains that turned out to have no room: `class|key|domain`
  */
-export function pack(prepared: Preparation, closed: ReadonlySet<string>): Packing {
+export function pack(prepared: Preparation, closed: ReadonlySet<string>, budget: ImprovementBudget): Packing {
   const { axis, scopes, capacity, placements, targets, classes, counters, world, selectors } = prepared;
   const assigner = new DomainAssigner({ capacity, placements, targets, world, closed });
   const assigned = assigner.assign(classes);
@@ -36,7 +37,7 @@ export function pack(prepared: Preparation, closed: ReadonlySet<string>): Packin
   const ledger = new LimitLedger(prepared.snapshot, prepared.catalogue);
   const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
   const fillings = fillTargets(shop, targets, { placements, counters });
-  const { bins, lowerBoundUsdPerHour } = bought(shop, prepared);
+  const { bins, lowerBoundUsdPerHour } = bought(shop, prepared, budget);
   const refusals = [...assigned.refusals, ...tied.refusals];
   return { shop, fillings, bins, refusals, lowerBoundUsdPerHour };
 }
@@ -45,19 +46,43 @@ export function pack(prepared: Preparation, closed: ReadonlySet<string>): Packin
 function bought(
   shop: Workshop,
   prepared: Preparation,
+  budget: ImprovementBudget,
 ): { readonly bins: readonly Bin[]; readonly lowerBoundUsdPerHour: number } {
   const { store, capacity } = shop;
   const market = new Market({ store, capacity }, (lot) => tierOf(lot, prepared));
   const before = Int32Array.from(store.left);
   const bound = market.usdPerHour;
-  const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier, market));
-  if (!store.anyLeft) return { bins, lowerBoundUsdPerHour: bound };
+  const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier, { market }));
+  if (!store.anyLeft) {
+    return { bins: improved(shop, bins, { market, bound, budget }), lowerBoundUsdPerHour: bound };
+  }
   // Pods that were refused cost nothing: the bound is for those that were not.
   const left = Int32Array.from(store.left);
   for (const [id, count] of before.entries()) store.left[id] = count - (left[id] as number);
   market.refresh();
   store.left.set(left);
   return { bins, lowerBoundUsdPerHour: market.usdPerHour };
+}
+
+/** Improvement works with the prices of the whole problem. */
+function improved(
+  shop: Workshop,
+  bins: readonly Bin[],
+  {
+    market,
+    bound,
+    budget,
+  }: { readonly market: Market; readonly bound: number; readonly budget: ImprovementBudget },
+): readonly Bin[] {
+  if (budget.work <= 0) return bins;
+  const packed = Int32Array.from(shop.store.left);
+  for (const { lots, counts } of bins) {
+    for (const [at, lot] of lots.entries())
+      shop.store.left[lot] = (shop.store.left[lot] as number) + (counts[at] as number);
+  }
+  market.refresh();
+  shop.store.left.set(packed);
+  return improve(shop, bins, { market, bound, budget });
 }
 
 /** Provisioners that a plan may use for the lot: its heaviest, or all where limits may push pods to lighter ones. */

@@ -52,7 +52,14 @@ function resourceRows(waiting: readonly WaitingLot[], { store, sets }: Tables): 
     return Array.from({ length: store.axis.size }, (_, place): Row => {
       const asking = lots.filter((id) => (store.lot(id).requests[place] as number) > 0);
       const amounts = asking.map((id) => store.lot(id).requests[place] as number);
-      return { lots: asking, amounts, offers: whole, place, given: (_p, _t, room) => room[place] as number, isCap: false };
+      return {
+        lots: asking,
+        amounts,
+        offers: whole,
+        place,
+        given: (_p, _t, room) => room[place] as number,
+        isCap: false,
+      };
     }).filter((row) => row.lots.length > 0);
   });
 }

@@ -3,6 +3,7 @@ import type { Nomination, Refusal, SchedulingPlan } from '../model/plan.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import { compareText } from './compiledProvisioner.ts';
+import type { ImprovementBudget } from './improve.ts';
 import { type Packing, pack } from './packing.ts';
 import { plannedNodeClaim } from './planWriter.ts';
 import { type Preparation, prepare } from './prepare.ts';
@@ -31,17 +32,26 @@ export function schedule(
   snapshot: ClusterSnapshot,
   catalogue: Catalogue,
   pods: readonly Pod[],
-  _options: SchedulingOptions = FIRST_PLAN_ONLY,
+  options: SchedulingOptions = FIRST_PLAN_ONLY,
 ): SchedulingPlan {
   const prepared = prepare(snapshot, catalogue, pods);
   const closed = new Set<string>();
   const reasons = new Map<string, Refusal>();
   for (let attempt = 1; ; attempt++) {
-    const packing = pack(prepared, closed);
+    const packing = pack(prepared, closed, budgetOf(options));
     if (attempt === MOST_ATTEMPTS || !closeDomains(packing, { closed, reasons })) {
       return writtenPlan(prepared, packing, reasons);
     }
   }
+}
+
+/** How much work improvement does in a millisecond, on the slow side of the machines seen. */
+const WORK_PER_MS = 20_000;
+/** Work, not time, ends improvement; time does only where a machine is this many times slower than reckoned. */
+const TIME_SLACK = 4;
+
+function budgetOf({ budgetMs, elapsedMs }: SchedulingOptions): ImprovementBudget {
+  return { work: budgetMs * WORK_PER_MS, isOver: () => elapsedMs() > budgetMs * TIME_SLACK };
 }
 
 /** Rules out the domains where pods found no room, though others may have some; false when there are none. */

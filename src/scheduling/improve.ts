@@ -1,0 +1,244 @@
+// Making a complete plan cheaper: take a few nodes apart, pour their pods into the slack of others, buy anew.
+import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts';
+import { hasBit } from './bits.ts';
+import { construct } from './construct.ts';
+import { ANY_SCOPE, menuOf } from './fill.ts';
+import type { Market } from './market.ts';
+import { RandomDraws } from './randomDraws.ts';
+import { addScaled, timesFitting, type Vector } from './resourceAxis.ts';
+import { NO_SCOPE } from './scopes.ts';
+
+/** How long improvement may go on: by work done, so that it ends at the same plan on any machine. */
+export interface ImprovementBudget {
+  /** Units of work: shapes looked at, offers compared. */
+  readonly work: number;
+  /** True when time has run out although work has not: a machine far slower than the work is reckoned for. */
+  readonly isOver: () => boolean;
+}
+
+/** This near the bound there is nothing left to gain. */
+const NEAR_BOUND = 1.0005;
+/** Nodes taken apart at once. */
+const MOST_RUINED = 5;
+/** Others whose slack is tried for the pods. */
+const SLACK_TRIED = 6;
+/** Attempts in a row without gain, for each node of the plan, after which improvement gives up. */
+const FRUITLESS_PER_BIN = 30;
+const LEAST_FRUITLESS = 120;
+/** What an attempt costs beside its fills. */
+const ATTEMPT_WORK = 2000;
+/** Gains below this are rounding. */
+const LEAST_GAIN = 1e-7;
+
+/** Replaces nodes while that makes the plan cheaper, or as cheap with fewer nodes. */
+export function improve(
+  shop: Workshop,
+  bins: readonly Bin[],
+  {
+    market,
+    bound,
+    budget,
+  }: { readonly market: Market; readonly bound: number; readonly budget: ImprovementBudget },
+): Bin[] {
+  const current = [...bins];
+  if (current.length === 0) return current;
+  const draws = new RandomDraws(0x9e3779b9);
+  let price = totalPrice(current);
+  let fruitless = 0;
+  let spent = 0;
+  const mostFruitless = Math.max(LEAST_FRUITLESS, FRUITLESS_PER_BIN * current.length);
+  while (spent < budget.work && price > bound * NEAR_BOUND && fruitless < mostFruitless && !budget.isOver()) {
+    const before = shop.filler.work;
+    const gain = attempt(shop, current, { market, draws });
+    spent += shop.filler.work - before + ATTEMPT_WORK;
+    price -= gain;
+    fruitless = gain > LEAST_GAIN ? 0 : fruitless + 1;
+  }
+  return current;
+}
+
+function totalPrice(bins: readonly Bin[]): number {
+  return bins.reduce((sum, bin) => sum + bin.usdPerHour, 0);
+}
+
+interface Tools {
+  readonly market: Market;
+  readonly draws: RandomDraws;
+}
+
+/** One try: what it saves; the bins are changed only when it saves something. */
+function attempt(shop: Workshop, current: Bin[], { market, draws }: Tools): number {
+  const ruined = chosenBins(shop, current, { market, draws });
+  const kept = current.filter((_, at) => !ruined.has(at));
+  const removed = [...ruined].sort((left, right) => left - right).map((at) => current[at] as Bin);
+  for (const bin of removed) release(shop, bin);
+  const changed = draws.next() < 0.7 ? pourIntoSlack(shop, kept, draws) : new Map<number, Bin>();
+  const tweak = tweakOf(shop, draws);
+  const tier = tierOf(shop, removed);
+  const fresh = construct(shop, tier, { market, tweak });
+  const complete = !shop.store.anyLeft;
+  let gain = totalPrice(removed) - totalPrice(fresh);
+  for (const [at, bin] of changed) gain += (kept[at] as Bin).usdPerHour - bin.usdPerHour;
+  const fewer = fresh.length < removed.length;
+  if (complete && (gain > LEAST_GAIN || (gain > -LEAST_GAIN && fewer))) {
+    for (const [at, bin] of changed) kept[at] = bin;
+    current.splice(0, current.length, ...kept, ...fresh);
+    return gain;
+  }
+  undo(shop, { removed, fresh, changed, kept });
+  return 0;
+}
+
+/** Other weights and another number of tries each time: the greedy fill then finds other patterns. */
+function tweakOf({ store }: Workshop, draws: RandomDraws) {
+  const factors = new Float64Array(store.axis.size);
+  for (let place = 0; place < factors.length; place++)
+    factors[place] = draws.next() < 0.3 ? 1 : 0.3 + 1.7 * draws.next();
+  return { factors, skip: draws.next() < 0.4 ? 0.35 : 0, draws };
+}
+
+/** The most wasteful node more often than others, and some to exchange pods with. */
+function chosenBins(shop: Workshop, current: readonly Bin[], { market, draws }: Tools): Set<number> {
+  const waste = (at: number): number => {
+    const bin = current[at] as Bin;
+    let worth = 0;
+    for (const [index, lot] of bin.lots.entries())
+      worth += (market.worth[lot] as number) * (bin.counts[index] as number);
+    return bin.usdPerHour - worth;
+  };
+  const drawn = (): number => {
+    let best = draws.below(current.length);
+    for (let other = 0; other < 3; other++) {
+      const at = draws.below(current.length);
+      if (waste(at) > waste(best)) best = at;
+    }
+    return best;
+  };
+  const chosen = new Set<number>([drawn()]);
+  const [first = 0] = chosen;
+  const weight = weightOf(shop, current[first] as Bin);
+  const wanted = Math.min(current.length, 1 + draws.below(MOST_RUINED));
+  for (let tries = 0; chosen.size < wanted && tries < 3 * MOST_RUINED; tries++) {
+    const at = draws.next() < 0.5 ? drawn() : draws.below(current.length);
+    if (weightOf(shop, current[at] as Bin) === weight) chosen.add(at);
+  }
+  return chosen;
+}
+
+function weightOf({ capacity }: Workshop, bin: Bin): number {
+  return capacity.provisioner(bin.provisioner).compiled.provisioner.weight;
+}
+
+function tierOf(shop: Workshop, removed: readonly Bin[]): number[] {
+  const [first] = removed;
+  if (first === undefined) return [];
+  const weight = weightOf(shop, first);
+  return [...shop.capacity.provisioners.keys()].filter(
+    (index) => shop.capacity.provisioner(index).compiled.provisioner.weight === weight,
+  );
+}
+
+function release(shop: Workshop, bin: Bin): void {
+  const { store, ledger, capacity } = shop;
+  for (const [at, lot] of bin.lots.entries())
+    store.left[lot] = (store.left[lot] as number) + (bin.counts[at] as number);
+  const charge = offerCharge(capacity, bin.provisioner, bin);
+  ledger.add(provisionerName(capacity, bin.provisioner), charge, -1);
+}
+
+function retake(shop: Workshop, bin: Bin): void {
+  const { store, ledger, capacity } = shop;
+  for (const [at, lot] of bin.lots.entries())
+    store.left[lot] = (store.left[lot] as number) - (bin.counts[at] as number);
+  const charge = offerCharge(capacity, bin.provisioner, bin);
+  ledger.add(provisionerName(capacity, bin.provisioner), charge, 1);
+}
+
+interface Attempted {
+  readonly removed: readonly Bin[];
+  readonly fresh: readonly Bin[];
+  readonly changed: ReadonlyMap<number, Bin>;
+  readonly kept: readonly Bin[];
+}
+
+function undo(shop: Workshop, { removed, fresh, changed, kept }: Attempted): void {
+  for (const bin of fresh) release(shop, bin);
+  for (const [at, bin] of changed) {
+    release(shop, bin);
+    retake(shop, kept[at] as Bin);
+  }
+  for (const bin of removed) retake(shop, bin);
+}
+
+/** Lets some of the kept nodes take what fits beside their own pods; answers with those that did. */
+function pourIntoSlack(shop: Workshop, kept: readonly Bin[], draws: RandomDraws): Map<number, Bin> {
+  const changed = new Map<number, Bin>();
+  if (kept.length === 0) return changed;
+  const { store } = shop;
+  const waiting: number[] = [];
+  for (let lot = 0; lot < store.lots.length; lot++) if ((store.left[lot] as number) > 0) waiting.push(lot);
+  const least = new Float64Array(store.axis.size).fill(Number.POSITIVE_INFINITY);
+  for (const lot of waiting) {
+    const { requests } = store.lot(lot);
+    for (let place = 0; place < least.length; place++) {
+      least[place] = Math.min(least[place] as number, requests[place] as number);
+    }
+  }
+  const start = draws.below(kept.length);
+  let tried = 0;
+  for (let offset = 0; offset < kept.length && tried < SLACK_TRIED; offset++) {
+    const at = (start + offset) % kept.length;
+    const bin = kept[at] as Bin;
+    const room = slackOf(shop, bin);
+    if (timesFitting(least, room) < 1) continue;
+    tried++;
+    const fuller = filledUp(shop, bin, { waiting, room });
+    if (fuller !== null) changed.set(at, fuller);
+  }
+  return changed;
+}
+
+function slackOf({ capacity }: Workshop, bin: Bin): Vector {
+  const room = Float64Array.from(capacity.room(bin.provisioner, bin.offer));
+  addScaled(room, bin.used, -1);
+  return room;
+}
+
+function filledUp(
+  shop: Workshop,
+  bin: Bin,
+  { waiting, room }: { readonly waiting: readonly number[]; readonly room: Vector },
+): Bin | null {
+  const { store, scopes, filler, capacity } = shop;
+  const { provisioner } = bin;
+  const lots = waiting.filter((lot) => {
+    if ((store.left[lot] as number) === 0) return false;
+    const scope = store.lot(lot).scopes[provisioner] ?? NO_SCOPE;
+    return scope !== NO_SCOPE && hasBit(scopes.at(scope).offers, bin.offer);
+  });
+  if (lots.length === 0 || bin.scope === ANY_SCOPE) return null;
+  for (const [at, lot] of bin.lots.entries()) {
+    const { adds, caps } = store.lot(lot);
+    for (const { counter, count } of adds) {
+      filler.preset({ counter, count: count * (bin.counts[at] as number), cap: 0x7fffffff });
+    }
+    for (const { counter, cap } of caps) filler.preset({ counter, count: 0, cap });
+  }
+  const weights = new Float64Array(room.length).fill(1);
+  const added = filler.fill({ menu: menuOf(store, lots), room, weights, scope: bin.scope, provisioner });
+  if (added.lots.length === 0) return null;
+  const used = Float64Array.from(bin.used);
+  addScaled(used, added.used, 1);
+  const allLots = [...bin.lots];
+  const counts = [...bin.counts];
+  for (const [at, lot] of added.lots.entries()) {
+    const held = allLots.indexOf(lot);
+    const count = added.counts[at] as number;
+    if (held < 0) {
+      allLots.push(lot);
+      counts.push(count);
+    } else counts[held] = (counts[held] as number) + count;
+  }
+  const usdPerHour = capacity.price(provisioner, bin.offer, used);
+  return { ...bin, scope: added.scope, usdPerHour, used, lots: allLots, counts };
+}
