@@ -1,6 +1,6 @@
 // Required pod affinity: where the pods stand that one set of terms is drawn to.
 import type { Host } from './host.ts';
-import { certainDomain, type Kind, type TermMatcher } from './interPod.ts';
+import { certainDomain, type Kind, type KindIndex, type TermMatcher } from './interPod.ts';
 
 /** Equal for kinds that are drawn to the same pods in the same domains. */
 export function affinityName(kind: Kind): string {
@@ -20,6 +20,17 @@ export class AffinityGroup {
     this.#matcher = matcher;
     this.#keys = kind.spec.podAffinity.map(({ topologyKey }) => topologyKey);
     this.#occupied = this.#keys.map(() => new Set<string>());
+  }
+
+  /** A superset of the kinds that draw. */
+  candidates(index: KindIndex): readonly Kind[] {
+    return index.candidates(this.#kind.spec.podAffinity[0]?.selector ?? null);
+  }
+
+  /** Forgets all pods. */
+  reset(): void {
+    for (const domains of this.#occupied) domains.clear();
+    this.#anywhere = false;
   }
 
   /** A pod draws only when all terms mean it. Source: kube-scheduler, InterPodAffinity. */

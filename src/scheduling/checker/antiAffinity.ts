@@ -1,6 +1,13 @@
 // Required anti-affinity, both directions: no pod shares a domain with one that it, or that other one, keeps away.
 import type { Host } from './host.ts';
-import { domainsOf, type Kind, type OwnedTerm, type Standing, type TermMatcher } from './interPod.ts';
+import {
+  domainsOf,
+  type Kind,
+  KindIndex,
+  type OwnedTerm,
+  type Standing,
+  type TermMatcher,
+} from './interPod.ts';
 
 interface Tally {
   owners: number;
@@ -18,6 +25,7 @@ interface Tally {
  */
 export function antiAffinityViolations(standings: readonly Standing[], matcher: TermMatcher): string[] {
   const byKind = Map.groupBy(standings, ({ kind }) => kind);
+  const index = new KindIndex(new Set(byKind.keys()));
   const owners = new Map<string, { readonly owned: OwnedTerm; readonly kinds: Set<Kind> }>();
   for (const kind of byKind.keys()) {
     for (const term of kind.spec.podAntiAffinity) {
@@ -29,7 +37,8 @@ export function antiAffinityViolations(standings: readonly Standing[], matcher: 
   }
   const violations = new Set<string>();
   for (const { owned, kinds } of owners.values()) {
-    const matched = new Set([...byKind.keys()].filter((kind) => matcher.matches(owned, kind)));
+    const candidates = index.candidates(owned.term.selector);
+    const matched = new Set(candidates.filter((kind) => matcher.matches(owned, kind)));
     const concerned = [...kinds.union(matched)].flatMap((kind) => byKind.get(kind) ?? []);
     for (const [domain, tally] of tallies(concerned, owned, { kinds, matched })) {
       if (!isBroken(tally)) continue;

@@ -1,7 +1,7 @@
 // Looks for an order in which the kube-scheduler can bind the pods, where affinity and spread make order matter.
 import { AffinityGroup, affinityName } from './affinityGroup.ts';
 import type { Host } from './host.ts';
-import type { Kind, Standing, TermMatcher } from './interPod.ts';
+import { domainsOf, type Kind, KindIndex, type Standing, type TermMatcher } from './interPod.ts';
 import { hardSpread, SpreadGroup, spreadName } from './spreadGroup.ts';
 
 interface Rules {
@@ -10,8 +10,8 @@ interface Rules {
 }
 
 interface Groups {
-  readonly affinity: ReadonlyMap<string, AffinityGroup>;
-  readonly spread: ReadonlyMap<string, SpreadGroup>;
+  readonly all: readonly (AffinityGroup | SpreadGroup)[];
+  readonly spread: readonly SpreadGroup[];
   /** What each kind must keep. */
   readonly rules: ReadonlyMap<Kind, Rules>;
   /** Where each kind is counted. */
@@ -32,10 +32,10 @@ export function orderViolations(
   const kinds = new Set(standings.map(({ kind }) => kind));
   const ruled = new Set(standings.filter(({ placed }) => placed > 0).map(({ kind }) => kind));
   if (![...ruled].some((kind) => kind.spec.podAffinity.length > 0 || hardSpread(kind).length > 0)) return [];
-  const fresh = (): Groups => buildGroups(kinds, hosts, matcher);
-  const eager = bindAll(standings, fresh(), 'first');
-  const stuck = eager.length === 0 ? [] : bindAll(standings, fresh(), 'last');
-  const open = openDomainViolations(standings, fresh());
+  const groups = buildGroups(kinds, hosts, matcher);
+  const eager = bindAll(standings, groups, 'first');
+  const stuck = eager.length === 0 ? [] : bindAll(standings, groups, 'last');
+  const open = openDomainViolations(standings, groups);
   return [...stuck.map(({ standing, left }) => stuckSentence(standing, left)), ...open];
 }
 
@@ -49,20 +49,32 @@ function buildGroups(kinds: ReadonlySet<Kind>, hosts: readonly Host[], matcher: 
   const spread = new Map<string, SpreadGroup>();
   const rules = new Map<Kind, Rules>();
   for (const kind of kinds) {
-    const name = affinityName(kind);
-    const drawn = kind.spec.podAffinity.length > 0;
-    const group = drawn ? (affinity.get(name) ?? new AffinityGroup(kind, matcher)) : null;
-    if (group !== null) affinity.set(name, group);
-    const spreads = hardSpread(kind).map((constraint) => {
-      const known = spread.get(spreadName(kind, constraint)) ?? new SpreadGroup(kind, constraint, hosts);
-      spread.set(spreadName(kind, constraint), known);
-      return known;
-    });
-    if (group !== null || spreads.length > 0) rules.set(kind, { affinity: group, spread: spreads });
+    const drawn =
+      kind.spec.podAffinity.length === 0
+        ? null
+        : shared(affinity, affinityName(kind), () => new AffinityGroup(kind, matcher));
+    const spreads = hardSpread(kind).map((constraint) =>
+      shared(spread, spreadName(kind, constraint), () => new SpreadGroup(kind, constraint, hosts)),
+    );
+    if (drawn !== null || spreads.length > 0) rules.set(kind, { affinity: drawn, spread: spreads });
   }
-  const groups = [...affinity.values(), ...spread.values()];
-  const countedBy = new Map([...kinds].map((kind) => [kind, groups.filter((group) => group.counts(kind))]));
-  return { affinity, spread, rules, countedBy };
+  const all = [...affinity.values(), ...spread.values()];
+  const index = new KindIndex(kinds);
+  const countedBy = new Map<Kind, (AffinityGroup | SpreadGroup)[]>();
+  for (const group of all) {
+    for (const kind of group.candidates(index).filter((one) => group.counts(one))) {
+      const held = countedBy.get(kind) ?? [];
+      held.push(group);
+      countedBy.set(kind, held);
+    }
+  }
+  return { all, spread: [...spread.values()], rules, countedBy };
+}
+
+function shared<T>(known: Map<string, T>, name: string, make: () => T): T {
+  const found = known.get(name) ?? make();
+  known.set(name, found);
+  return found;
 }
 
 /**
@@ -71,6 +83,7 @@ function buildGroups(kinds: ReadonlySet<Kind>, hosts: readonly Host[], matcher: 
  *   or one by one when nothing else can go on
  */
 function bindAll(standings: readonly Standing[], groups: Groups, counted: 'first' | 'last'): Waiting[] {
+  for (const group of groups.all) group.reset();
   const free: Waiting[] = [];
   let ruled: Waiting[] = [];
   for (const standing of standings) {
@@ -130,15 +143,17 @@ function bind({ kind, host }: Standing, pods: number, groups: Groups): void {
 }
 
 function openDomainViolations(standings: readonly Standing[], groups: Groups): string[] {
-  return [...groups.spread.values()].flatMap((group) => {
-    const counted = standings.filter(({ kind }) => groups.countedBy.get(kind)?.includes(group));
-    const carrying = standings.filter(
-      ({ kind, placed }) =>
-        placed > 0 && groups.rules.get(kind)?.spread.includes(group) && group.counts(kind),
-    );
+  const byKind = Map.groupBy(standings, ({ kind }) => kind);
+  const kindsOf = new Map<SpreadGroup, Kind[]>(groups.spread.map((group) => [group, []]));
+  for (const [kind, counting] of groups.countedBy) {
+    for (const group of counting) if (group instanceof SpreadGroup) kindsOf.get(group)?.push(kind);
+  }
+  return groups.spread.flatMap((group) => {
     const key = group.constraint.topologyKey;
-    return carrying
-      .filter(({ host }) => !group.holdsAnywhere(host, counted))
+    const counted = (kindsOf.get(group) ?? []).flatMap((kind) => byKind.get(kind) ?? []);
+    return counted
+      .filter(({ kind, placed }) => placed > 0 && groups.rules.get(kind)?.spread.includes(group))
+      .filter(({ host }) => domainsOf(host, key).size > 1 && !group.holdsAnywhere(host, counted))
       .map(
         ({ host, kind }) => `${host.title} leaves ${key} open, which may break the spread of ${kind.example}`,
       );

@@ -1,5 +1,5 @@
 // What rules between pods look at: kinds of pods, where they stand, and the domains of nodes.
-import { selectorMatches } from '../../model/labelSelector.ts';
+import { type LabelSelector, selectorMatches } from '../../model/labelSelector.ts';
 import { LABEL } from '../../model/labels.ts';
 import { type Pod, type PodAffinityTerm, type PodSpec, podKey } from '../../model/pod.ts';
 import type { ClusterSnapshot } from '../../model/snapshot.ts';
@@ -52,6 +52,32 @@ function kindOf(pod: Pod, kinds: Map<PodSpec, Map<string, Kind>>): Kind {
   const kind = ofSpec.get(name) ?? { spec, namespace, labels, terminating, example: podKey(pod) };
   ofSpec.set(name, kind);
   return kind;
+}
+
+/** Finds the kinds that a selector may mean without asking all of them: by one label that it wants. */
+export class KindIndex {
+  readonly #all: readonly Kind[];
+  readonly #byLabel = new Map<string, Kind[]>();
+
+  constructor(kinds: ReadonlySet<Kind>) {
+    this.#all = [...kinds];
+    for (const kind of kinds) {
+      for (const key in kind.labels) {
+        const name = `${key}=${kind.labels[key]}`;
+        const held = this.#byLabel.get(name);
+        if (held === undefined) this.#byLabel.set(name, [kind]);
+        else held.push(kind);
+      }
+    }
+  }
+
+  /** A superset of the kinds that the selector matches. */
+  candidates(selector: LabelSelector | null): readonly Kind[] {
+    if (selector === null) return [];
+    const wanted = selector.expressions.find(({ operator }) => operator === 'In');
+    if (wanted === undefined) return this.#all;
+    return [...new Set(wanted.values)].flatMap((value) => this.#byLabel.get(`${wanted.key}=${value}`) ?? []);
+  }
 }
 
 /** A term as one pod means it: the pod's namespace decides where it looks. */

@@ -5,7 +5,7 @@ import type { TopologySpreadConstraint } from '../../model/pod.ts';
 import { untoleratedTaint } from '../../model/taint.ts';
 import type { Host } from './host.ts';
 import { acceptsFace } from './hostRules.ts';
-import { domainsOf, type Kind, type Standing, statedDomain } from './interPod.ts';
+import { domainsOf, type Kind, type KindIndex, type Standing, statedDomain } from './interPod.ts';
 
 /** The constraints of a kind that are not mere wishes. */
 export function hardSpread(kind: Kind): readonly TopologySpreadConstraint[] {
@@ -40,6 +40,17 @@ export class SpreadGroup {
       this.#domains.set(host, domain);
       this.#counts.set(domain, 0);
     }
+    this.#recount();
+  }
+
+  /** A superset of the kinds that are counted. */
+  candidates(index: KindIndex): readonly Kind[] {
+    return index.candidates(this.constraint.selector);
+  }
+
+  /** Forgets all pods. */
+  reset(): void {
+    for (const domain of this.#counts.keys()) this.#counts.set(domain, 0);
     this.#recount();
   }
 
