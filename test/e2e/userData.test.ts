@@ -90,7 +90,11 @@ describe('user data that makes no node', () => {
     { when: 'nothing', text: '', problem: /holds neither NodeConfig/ },
     {
       when: 'a NodeConfig without CIDR',
-      text: 'apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec: {cluster: {name: a, apiServerEndpoint: b, certificateAuthority: c}}',
+      text: [
+        'apiVersion: node.eks.aws/v1alpha1',
+        'kind: NodeConfig',
+        'spec: {cluster: {name: a, apiServerEndpoint: b, certificateAuthority: c}}',
+      ].join('\n'),
       problem: /^nodeadm: NodeConfig has no spec.cluster.cidr$/,
     },
     {

@@ -5,6 +5,8 @@ export interface CommandOptions {
   readonly stdin?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Shows its standard error as it comes: for what takes minutes. */
+  readonly showProgress?: boolean;
 }
 
 /** What the program wrote to its standard output. Throws with its standard error when it fails. */
@@ -26,6 +28,7 @@ export function runCommand(
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       err += text;
+      if (options.showProgress) process.stderr.write(text);
     });
     child.once('error', (error) => reject(new Error(`${command} could not be run: ${error.message}`)));
     child.once('close', (code, signal) => {

@@ -40,7 +40,7 @@ export interface ControlPlane {
 /** Builds the control plane unless it is in the cache, and gives the folder of its programs. Cold: several minutes. */
 export async function buildControlPlane(): Promise<string> {
   const script = join(import.meta.dirname, '..', 'controlplane', 'build.sh');
-  return (await runCommand('bash', [script])).trim();
+  return (await runCommand('bash', [script], { showProgress: true })).trim();
 }
 
 /** etcd's data folders: this, the test process's id, and something random. */

@@ -1,7 +1,5 @@
 // EC2 and SSM on 127.0.0.1: moto in a Python environment of its own, and the door through which tests steer it.
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
 import { startServer } from './serverProcess.ts';
@@ -102,38 +100,7 @@ export interface MotoOptions {
 
 /** Creates the Python environment unless it is in the cache, and gives the path of its interpreter. */
 export async function buildMoto(): Promise<string> {
-  const requirements = join(MOTO_DIR, 'requirements.txt');
-  const version = await runCommand('python3', ['--version']);
-  const key = createHash('sha256')
-    .update(readFileSync(requirements))
-    .update(version)
-    .digest('hex')
-    .slice(0, 16);
-  const root =
-    process.env.COOPER_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'cooper');
-  const venv = join(root, 'moto', key);
-  const python = join(venv, 'bin', 'python');
-  if (existsSync(join(venv, 'complete'))) return python;
-  rmSync(venv, { recursive: true, force: true });
-  mkdirSync(join(root, 'moto'), { recursive: true });
-  console.error('moto: installing into a Python environment (about half a minute, once)');
-  await runCommand('python3', ['-m', 'venv', venv]).catch((error: unknown) => {
-    throw new Error(
-      `Python cannot make a virtual environment; on Debian install python3-venv. ${String(error)}`,
-    );
-  });
-  await runCommand(python, [
-    '-m',
-    'pip',
-    'install',
-    '--quiet',
-    '--disable-pip-version-check',
-    '-r',
-    requirements,
-  ]);
-  writeFileSync(join(venv, 'complete.partial'), '');
-  renameSync(join(venv, 'complete.partial'), join(venv, 'complete'));
-  return python;
+  return (await runCommand('bash', [join(MOTO_DIR, 'build.sh')], { showProgress: true })).trim();
 }
 
 /** The running stand-in. */

@@ -150,7 +150,7 @@ function readBootstrapScript(text: string): NodeBoot {
   return { ...NOTHING, ...readKubeletFlags(text), clusterName };
 }
 
-/** Bottlerocket's TOML, as far as it concerns the node (https://bottlerocket.dev/en/os/latest/#/api/settings/kubernetes/). */
+/** Bottlerocket's TOML, as far as it concerns the node (https://bottlerocket.dev, API settings: kubernetes). */
 function readBottlerocket(text: string): NodeBoot {
   const tables = tomlTables(text);
   const main = tables.get('settings.kubernetes') ?? {};
@@ -218,7 +218,7 @@ const KUBELET_MAY_SET = new Set([
   'topology.kubernetes.io/zone',
 ]);
 
-/** The rule of the kubelet's --node-labels (https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/). */
+/** The rule of --node-labels (https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/). */
 function isAllowedToKubelet(label: string): boolean {
   const domain = label.includes('/') ? label.slice(0, label.indexOf('/')) : '';
   const reserved = /(^|\.)(kubernetes|k8s)\.io$/.test(domain);

@@ -1,5 +1,5 @@
 // Everything around Cooper in one call: control plane, EC2 and SSM, nodes, network, CRDs; and Cooper itself.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EC2Client } from '@aws-sdk/client-ec2';
@@ -203,9 +203,4 @@ async function furnish(
     zones: options.zones ?? ['a', 'b', 'c'].map((letter) => `${options.region}${letter}`),
     instanceProfile: options.instanceProfile ?? `${options.cluster}-node`,
   });
-}
-
-/** The control plane's certificate authority as `CLUSTER_CA` style base64. */
-export function clusterCaBase64(controlPlane: ControlPlane): string {
-  return readFileSync(controlPlane.caPath).toString('base64');
 }
