@@ -1,4 +1,5 @@
 // From pods that wait to NodeClaims stored: one batch, one plan, carried out.
+import { displacedPods } from '../disruption/displaced.ts';
 import type { PlannedNodeClaim, Refusal, SchedulingPlan } from '../model/plan.ts';
 import type { Pod } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
@@ -23,15 +24,16 @@ export interface Provisioning {
 }
 
 /**
- * Plans for the pods that wait, once their batch window has closed, and stores a NodeClaim for each planned node.
+ * Plans for the pods that wait and for those about to lose their node, once the batch window has closed, and stores
+ * a NodeClaim for each planned node.
  * Launching is not done here: a stored claim is launched by its lifecycle, after a crash too.
  */
 export async function provision(ports: Ports, { live, memory, settings }: Provisioning): Promise<NextRun> {
   const startedAtMs = ports.clock.nowMs();
   if (memory.dueAtMs() > startedAtMs) return untilDue(memory, startedAtMs);
   memory.beginPass(startedAtMs);
-  const snapshot = live.snapshot();
-  const pods = waitingPods(live, memory);
+  const { snapshot, pods: displaced } = displacedPods(live.snapshot());
+  const pods = [...waitingPods(live, memory), ...displaced];
   if (pods.length === 0) return WHEN_CHANGED;
   const reading = withoutRejected(await readCatalogue(ports.cloud, snapshot), memory, startedAtMs);
   const plan = schedule(snapshot, reading.catalogue, pods, {

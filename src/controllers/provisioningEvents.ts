@@ -59,10 +59,10 @@ interface PodEvent {
   readonly message: string;
 }
 
-/** Returns false when the pod is gone or has been told the same before. */
+/** Returns false when the pod is gone, runs still (its node is leaving), or has been told the same before. */
 function tellPod(ports: Ports, live: LiveState, memory: ProvisioningMemory, event: PodEvent): boolean {
   const pod = live.get('pod', event.pod);
-  if (pod === undefined || memory.told.get(event.pod) === event.message) return false;
+  if (pod === undefined || pod.nodeName !== '' || memory.told.get(event.pod) === event.message) return false;
   memory.told.set(event.pod, event.message);
   const about = { kind: 'Pod' as const, namespace: pod.namespace, name: pod.name, uid: pod.uid };
   void ports.kube.publishEvent({ about, type: event.type, reason: event.reason, message: event.message });

@@ -12,6 +12,7 @@ const MAY_HELP: ReadonlySet<string> = new Set(['provisioner', 'nodeClass']);
 /** Going away of these may leave pods that were sent there without a place. */
 const LOST_TARGET: ReadonlySet<string> = new Set(['nodeClaim', 'node']);
 
+const NEVER = Number.POSITIVE_INFINITY;
 const REJECTED_FIRST_MS = 10_000;
 const REJECTED_MOST_MS = 300_000;
 
@@ -23,8 +24,10 @@ export class ProvisioningMemory {
   readonly told = new Map<string, string>();
   readonly #settings: ControllerSettings;
   readonly #waiting = new Map<string, number>();
+  /** Claims being deleted: their pods are planned for once, before they are evicted. */
+  readonly #leaving = new Set<string>();
   #window: BatchWindow | null = null;
-  #retryAtMs = Number.POSITIVE_INFINITY;
+  #retryAtMs = NEVER;
 
   constructor(settings: ControllerSettings) {
     this.#settings = settings;
@@ -33,6 +36,14 @@ export class ProvisioningMemory {
   /** Takes note of one change at `nowMs`; returns true when the window has opened or grown. */
   note(event: ClusterEvent, nowMs: number): boolean {
     if (event.kind === 'pod') return this.#notePod(event, nowMs);
+    if (
+      event.kind === 'nodeClaim' &&
+      event.type === 'upsert' &&
+      event.object.deletionRequestedAtMs !== null
+    ) {
+      return this.#noteLeaving(event.key, nowMs);
+    }
+    if (event.kind === 'nodeClaim' && event.type === 'delete') this.#leaving.delete(event.key);
     const helps = MAY_HELP.has(event.kind) || (event.type === 'delete' && LOST_TARGET.has(event.kind));
     if (!helps || this.#waiting.size === 0) return false;
     this.#window = withArrival(this.#window, nowMs);
@@ -44,12 +55,10 @@ export class ProvisioningMemory {
     return this.#waiting;
   }
 
-  /** When the next planning pass is due; Infinity while nobody waits. */
+  /** When the next planning pass is due; Infinity while nobody waits and no node is leaving. */
   dueAtMs(): number {
-    if (this.#waiting.size === 0) return Number.POSITIVE_INFINITY;
-    const windowMs =
-      this.#window === null ? Number.POSITIVE_INFINITY : batchReadyAtMs(this.#window, this.#settings);
-    return Math.min(windowMs, this.#retryAtMs);
+    const windowMs = this.#window === null ? NEVER : batchReadyAtMs(this.#window, this.#settings);
+    return Math.min(windowMs, this.#waiting.size === 0 ? NEVER : this.#retryAtMs);
   }
 
   /** Starts a pass: the window closes, and whoever still waits is planned for again after the retry time. */
@@ -59,9 +68,11 @@ export class ProvisioningMemory {
     this.nominations.prune(nowMs);
   }
 
-  /** Plans again soon, as if a pod had arrived. */
-  reopen(nowMs: number): void {
+  #noteLeaving(claim: string, nowMs: number): boolean {
+    if (this.#leaving.has(claim)) return false;
+    this.#leaving.add(claim);
     this.#window = withArrival(this.#window, nowMs);
+    return true;
   }
 
   #notePod(event: ClusterEvent & { readonly kind: string }, nowMs: number): boolean {
@@ -74,6 +85,7 @@ export class ProvisioningMemory {
       return true;
     }
     if (this.#waiting.delete(key)) {
+      if (this.#waiting.size === 0 && this.#leaving.size === 0) this.#window = null;
       this.told.delete(key);
       this.nominations.forgetPod(key);
     }

@@ -4,7 +4,7 @@ import { ProvisioningMemory } from '../../src/controllers/provisioningMemory.ts'
 import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
 import type { ClusterEvent } from '../../src/model/clusterEvent.ts';
 import { type Pod, podKey } from '../../src/model/pod.ts';
-import { aPod } from '../builders.ts';
+import { aNodeClaim, aPod } from '../builders.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -67,4 +67,19 @@ test('a deleted claim or a changed Provisioner reopens the window, but only whil
   busy.beginPass(25);
   assert.equal(busy.note(gone, 100), true);
   assert.equal(busy.dueAtMs(), 125);
+});
+
+test('a claim that begins to leave opens the window once, even while nobody waits', () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  const leaving = (emptySinceMs: number): ClusterEvent => ({
+    type: 'upsert',
+    kind: 'nodeClaim',
+    key: 'claim',
+    object: aNodeClaim({ deletionRequestedAtMs: 1, emptySinceMs }),
+  });
+  assert.equal(memory.note(leaving(1), 0), true);
+  assert.equal(memory.dueAtMs(), 25);
+  memory.beginPass(25);
+  assert.equal(memory.note(leaving(2), 30), false);
+  assert.equal(memory.dueAtMs(), NEVER);
 });
