@@ -34,16 +34,18 @@ interface Tries {
   attempt: number;
   /** Sent, and not answered: repeated as it was, so that its token means the same. */
   unanswered: FleetPlan | null;
-  /** Since when EC2 says that the token has been used for something else. */
-  tokenReusedSinceMs: number | null;
+  /** EC2 says that the token has been used for something else. */
+  isTokenReused: boolean;
+  /** When this process last sent what may have gone through unheard. */
+  unheardAtMs: number;
   launched: LaunchedInstance | null;
   touchedAtMs: number;
 }
 
 /** A claim older than this may have been launched by an earlier life of the controller. */
 const OLD_CLAIM_MS = 5_000;
-/** How long after a reused token its instance may stay invisible before the token is given up. */
-const REUSED_TOKEN_GRACE_MS = 60_000;
+/** How long after the last launch that may have gone through its instance may stay invisible. */
+const INVISIBLE_MS = 60_000;
 /** Fleets for one launch: spot, what is left of spot, on-demand, and one more. */
 const MOST_ROUNDS = 4;
 const FORGET_TRIES_MS = 3_600_000;
@@ -60,6 +62,8 @@ export class Launcher {
   readonly #with: LauncherDependencies;
   readonly #planner: FleetPlanner;
   readonly #tries = new Map<string, Tries>();
+  /** Earlier lives of the controller have launched nothing after this. */
+  #firstLaunchAtMs = Infinity;
 
   constructor(dependencies: LauncherDependencies) {
     this.#with = dependencies;
@@ -96,6 +100,7 @@ export class Launcher {
 
   #triesOf({ uid, createdAtMs }: NodeClaim): Tries {
     const nowMs = this.#with.clock.nowMs();
+    this.#firstLaunchAtMs = Math.min(this.#firstLaunchAtMs, nowMs);
     const held = this.#tries.get(uid);
     if (held !== undefined) {
       held.touchedAtMs = nowMs;
@@ -104,7 +109,8 @@ export class Launcher {
     const tries: Tries = {
       attempt: 0,
       unanswered: null,
-      tokenReusedSinceMs: null,
+      isTokenReused: false,
+      unheardAtMs: this.#firstLaunchAtMs,
       launched: null,
       touchedAtMs: nowMs,
     };
@@ -125,15 +131,17 @@ export class Launcher {
     const instance = await this.#with.instances.findByClaim(claim.uid);
     if (instance !== null) return this.#adopt(claim, nodeClass, instance);
     // A token in use elsewhere keeps us unsure; everything else is safe to repeat under the same token.
-    if (tries.tokenReusedSinceMs === null) this.#unsure.delete(claim.uid);
+    if (!tries.isTokenReused) this.#unsure.delete(claim.uid);
     return null;
   }
 
   async #rounds(claim: NodeClaim, nodeClass: NodeClass, tries: Tries): Promise<LaunchOutcome> {
-    const tokenIsUseless =
-      tries.tokenReusedSinceMs !== null &&
-      this.#with.clock.nowMs() - tries.tokenReusedSinceMs >= REUSED_TOKEN_GRACE_MS;
-    if (tokenIsUseless) this.#answeredWithNothing(tries, claim.uid);
+    const nowMs = this.#with.clock.nowMs();
+    if (tries.isTokenReused && nowMs - tries.unheardAtMs >= INVISIBLE_MS) {
+      this.#answeredWithNothing(tries, claim.uid);
+      // Earlier lives may have used up any number of tokens: the time is a number that none of them has counted to.
+      tries.attempt = nowMs;
+    }
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       const result = await this.#round(claim, nodeClass, tries);
       if (result.kind === 'done') return result.outcome;
@@ -231,7 +239,7 @@ export class Launcher {
   #answeredWithNothing(tries: Tries, uid: string): void {
     tries.attempt += 1;
     tries.unanswered = null;
-    tries.tokenReusedSinceMs = null;
+    tries.isTokenReused = false;
     this.#unsure.delete(uid);
   }
 
@@ -289,7 +297,7 @@ export class Launcher {
     const kind = faultKind(fault.code);
     if (kind === 'tokenReused') {
       tries.unanswered = null;
-      tries.tokenReusedSinceMs ??= this.#with.clock.nowMs();
+      tries.isTokenReused = true;
       this.#unsure.add(claim.uid);
       return done({
         kind: 'retryable',
@@ -297,7 +305,10 @@ export class Launcher {
       });
     }
     if (kind === 'transient') {
-      if (mayHaveLaunched(fault.code)) this.#unsure.add(claim.uid);
+      if (mayHaveLaunched(fault.code)) {
+        tries.unheardAtMs = this.#with.clock.nowMs();
+        this.#unsure.add(claim.uid);
+      }
       return done(refusalOutcome(fault, fault.action, nodeClass));
     }
     this.#answeredWithNothing(tries, claim.uid);

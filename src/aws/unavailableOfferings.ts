@@ -13,7 +13,8 @@ interface Memory {
 }
 
 const FIRST_PAUSE_MS = 180_000;
-const LONGEST_PAUSE_MS = 3_600_000;
+/** Asking costs one call however many offerings it names, and pods wait for the answer: no longer than this. */
+const LONGEST_PAUSE_MS = 720_000;
 /** Jitter of a tenth either way: offerings that failed together are not tried together. */
 const JITTER = 0.1;
 
@@ -31,7 +32,7 @@ export class UnavailableOfferings {
 
   /**
    * Leaves the offering out for 3 minutes, twice as long with each failure that follows within as long again
-   * after the last pause, an hour at most. `*` as type and zone stands for all of a capacity type.
+   * after the last pause, 12 minutes at most. `*` as type and zone stands for all of a capacity type.
    */
   markUnavailable(offering: OfferingKey, nowMs: number): void {
     const key = keyOf(offering);

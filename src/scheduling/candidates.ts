@@ -1,9 +1,9 @@
 // Candidates for new nodes: an offer together with the lots that it may hold.
-
 import type { Workshop } from './bins.ts';
-import { bitIds, hasBit } from './bits.ts';
+import { countBits, hasBit, noBits, setBit } from './bits.ts';
 import { type Menu, menuOf } from './fill.ts';
 import type { Market } from './market.ts';
+import type { Vector } from './resourceAxis.ts';
 import { NO_SCOPE } from './scopes.ts';
 
 /** Lots that may share a node of some offers, by what they allow. */
@@ -24,77 +24,121 @@ export interface Candidate {
   readonly column: number;
 }
 
-/** The offers worth looking at for the lots that are left: the cheapest of each type for each set of lots. */
-export function candidatesOf(shop: Workshop, provisioners: readonly number[], market: Market): Candidate[] {
-  const { store } = shop;
-  const waiting: number[] = [];
-  for (let lot = 0; lot < store.lots.length; lot++) if ((store.left[lot] as number) > 0) waiting.push(lot);
-  return provisioners.flatMap((provisioner) => candidatesOn(shop, { provisioner, waiting }, market));
+/** Offers that let the lots of the same scopes in. */
+interface OfferGroup {
+  readonly scopes: readonly number[];
+  readonly offers: readonly {
+    readonly offer: number;
+    readonly usdPerHour: number;
+    readonly column: number;
+  }[];
 }
 
-function candidatesOn(
-  shop: Workshop,
-  { provisioner, waiting }: { readonly provisioner: number; readonly waiting: readonly number[] },
-  market: Market,
-): Candidate[] {
-  const { store, scopes, capacity } = shop;
-  const lotsOfScope = Map.groupBy(waiting, (lot) => store.lot(lot).scopes[provisioner] ?? NO_SCOPE);
-  lotsOfScope.delete(NO_SCOPE);
-  const used = [...lotsOfScope.keys()].sort((left, right) => left - right);
-  const { compiled } = capacity.provisioner(provisioner);
-  const root = rootScope(shop, provisioner);
-  const groups = new Map<string, LotGroup>();
-  const seen = new Set<string>();
-  const candidates: Candidate[] = [];
-  for (const [offer, { type, usdPerHour }] of compiled.offers.entries()) {
-    const allowing = used.filter((scope) => hasBit(scopes.at(scope).offers, offer));
-    if (allowing.length === 0) continue;
-    const key = allowing.join(',');
-    if (seen.has(`${type}|${key}`)) continue;
-    seen.add(`${type}|${key}`);
-    let group = groups.get(key);
-    if (group === undefined) {
-      const lots = allowing.flatMap((scope) => lotsOfScope.get(scope) ?? []);
-      const ordered = inFillOrder(shop, lots);
-      group = { provisioner, root, lots: ordered, members: new Set(ordered), menu: menuOf(store, ordered) };
+/** Finds candidates; what depends on scopes only is kept, since improvement asks again and again. */
+export class CandidateTable {
+  readonly #market: Market;
+  readonly #groups = new Map<string, readonly OfferGroup[]>();
+  readonly #roots = new Map<number, number>();
+  readonly #freedom = new Map<number, number>();
+
+  constructor(market: Market) {
+    this.#market = market;
+  }
+
+  /** The offers worth looking at for these lots, for each set of lots that some offers let in. */
+  of(shop: Workshop, provisioners: readonly number[], waiting: readonly number[]): Candidate[] {
+    return provisioners.flatMap((provisioner) => this.#on(shop, provisioner, waiting));
+  }
+
+  #on(shop: Workshop, provisioner: number, waiting: readonly number[]): Candidate[] {
+    const { store } = shop;
+    const lotsOfScope = Map.groupBy(waiting, (lot) => store.lot(lot).scopes[provisioner] ?? NO_SCOPE);
+    lotsOfScope.delete(NO_SCOPE);
+    if (lotsOfScope.size === 0) return [];
+    const used = [...lotsOfScope.keys()].sort((left, right) => left - right);
+    const key = `${provisioner}|${used.join(',')}`;
+    let groups = this.#groups.get(key);
+    if (groups === undefined) {
+      groups = this.#offerGroups(shop, provisioner, used);
+      this.#groups.set(key, groups);
+    }
+    const root = this.#rootScope(shop, provisioner);
+    return groups.flatMap(({ scopes, offers }) => {
+      const lots = this.#inFillOrder(
+        shop,
+        scopes.flatMap((scope) => lotsOfScope.get(scope) ?? []),
+      );
+      const group = { provisioner, root, lots, members: new Set(lots), menu: menuOf(store, lots) };
+      return offers.map((one) => ({ group, ...one }));
+    });
+  }
+
+  /** All offers of the Provisioner, nothing narrowed. */
+  #rootScope({ scopes, capacity }: Workshop, provisioner: number): number {
+    const held = this.#roots.get(provisioner);
+    if (held !== undefined) return held;
+    const { offers } = capacity.provisioner(provisioner).compiled;
+    const all = noBits(offers.length);
+    for (let offer = 0; offer < offers.length; offer++) setBit(all, offer);
+    const root = scopes.intern(provisioner, all, new Map());
+    this.#roots.set(provisioner, root);
+    return root;
+  }
+
+  #offerGroups(shop: Workshop, provisioner: number, used: readonly number[]): OfferGroup[] {
+    const { scopes, capacity, ledger } = shop;
+    const { compiled, usdPerMilli } = capacity.provisioner(provisioner);
+    const limited = ledger.isLimited(compiled.provisioner.name);
+    const groups = new Map<
+      string,
+      { scopes: number[]; offers: { offer: number; usdPerHour: number; column: number }[] }
+    >();
+    const rooms = new Map<string, Vector[]>();
+    for (const [offer, { type, usdPerHour }] of compiled.offers.entries()) {
+      const allowing = used.filter((scope) => hasBit(scopes.at(scope).offers, offer));
+      const column = allowing.length === 0 ? -1 : this.#market.columnOf(capacity, provisioner, offer);
+      if (column < 0) continue;
+      const key = allowing.join(',');
+      const group = groups.get(key) ?? { scopes: allowing, offers: [] };
+      const better = rooms.get(key) ?? [];
       groups.set(key, group);
+      rooms.set(key, better);
+      const room = capacity.room(provisioner, offer);
+      // Offers come cheapest first: one that has no more room than a cheaper one is of no use, limits aside.
+      if (!limited && better.some((other) => isWithin(room, other))) continue;
+      group.offers.push({ offer, usdPerHour, column });
+      if ((usdPerMilli[type] ?? 0) === 0) better.push(room);
     }
-    const column = market.columnOf(capacity, provisioner, offer);
-    if (column >= 0) candidates.push({ group, offer, usdPerHour, column });
+    return [...groups.values()].filter(({ offers }) => offers.length > 0);
   }
-  return candidates;
+
+  /** Lots that are hard to place first: with caps per node, then with few offers, then the larger ones. */
+  #inFillOrder({ store, scopes }: Workshop, lots: readonly number[]): number[] {
+    const offersOf = (lot: number): number => {
+      let least = Number.POSITIVE_INFINITY;
+      for (const scope of store.lot(lot).scopes) {
+        if (scope === NO_SCOPE) continue;
+        const held = this.#freedom.get(scope) ?? countBits(scopes.at(scope).offers);
+        this.#freedom.set(scope, held);
+        least = Math.min(least, held);
+      }
+      return least;
+    };
+    const keyed = lots.map((lot) => ({ lot, caps: store.lot(lot).caps.length, offers: offersOf(lot) }));
+    keyed.sort(
+      (one, other) =>
+        other.caps - one.caps ||
+        one.offers - other.offers ||
+        (store.left[other.lot] as number) - (store.left[one.lot] as number) ||
+        one.lot - other.lot,
+    );
+    return keyed.map(({ lot }) => lot);
+  }
 }
 
-/** All offers of the Provisioner, nothing narrowed. */
-export function rootScope({ scopes, capacity }: Workshop, provisioner: number): number {
-  const { compiled } = capacity.provisioner(provisioner);
-  const all = new Uint32Array((compiled.offers.length + 31) >>> 5);
-  for (let offer = 0; offer < compiled.offers.length; offer++) {
-    all[offer >>> 5] = (all[offer >>> 5] ?? 0) | (1 << (offer & 31));
+function isWithin(room: Vector, other: Vector): boolean {
+  for (let place = 0; place < room.length; place++) {
+    if ((room[place] as number) > (other[place] as number)) return false;
   }
-  return scopes.intern(provisioner, all, new Map());
-}
-
-/** Lots that are hard to place first: with caps per node, then with few offers, then the larger ones. */
-function inFillOrder({ store, scopes }: Workshop, lots: readonly number[]): number[] {
-  const freedom = new Map<number, number>();
-  const offersOf = (lot: number): number => {
-    let least = Number.POSITIVE_INFINITY;
-    for (const scope of store.lot(lot).scopes) {
-      if (scope === NO_SCOPE) continue;
-      const held = freedom.get(scope) ?? bitIds(scopes.at(scope).offers).length;
-      freedom.set(scope, held);
-      least = Math.min(least, held);
-    }
-    return least;
-  };
-  const keyed = lots.map((lot) => ({ lot, caps: store.lot(lot).caps.length, offers: offersOf(lot) }));
-  keyed.sort(
-    (one, other) =>
-      other.caps - one.caps ||
-      one.offers - other.offers ||
-      (store.left[other.lot] as number) - (store.left[one.lot] as number) ||
-      one.lot - other.lot,
-  );
-  return keyed.map(({ lot }) => lot);
+  return true;
 }

@@ -1,7 +1,7 @@
 // The first complete plan: nodes chosen one pattern at a time by price per worth of what they hold.
 import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts';
 import { hasBit } from './bits.ts';
-import { type Candidate, candidatesOf, type LotGroup } from './candidates.ts';
+import type { Candidate, CandidateTable, LotGroup } from './candidates.ts';
 import { type Filling, putBack } from './fill.ts';
 import { ForcedNodes } from './forced.ts';
 import type { Market } from './market.ts';
@@ -40,6 +40,13 @@ export interface Tweak {
   readonly draws: RandomDraws;
 }
 
+/** What guides the buying. */
+export interface Buying {
+  readonly market: Market;
+  readonly table: CandidateTable;
+  readonly tweak?: Tweak | null;
+}
+
 /** Where the packing stands: what is left, and what it is worth. */
 interface Stand {
   readonly market: Market;
@@ -56,15 +63,18 @@ interface Stand {
 export function construct(
   shop: Workshop,
   provisioners: readonly number[],
-  { market, tweak = null }: { readonly market: Market; readonly tweak?: Tweak | null },
+  { market, table, tweak = null }: Buying,
 ): Bin[] {
   const bins: Bin[] = [];
-  let candidates = candidatesOf(shop, provisioners, market);
+  const waiting: number[] = [];
+  for (let lot = 0; lot < shop.store.lots.length; lot++)
+    if ((shop.store.left[lot] as number) > 0) waiting.push(lot);
+  let candidates = table.of(shop, provisioners, waiting);
   const stand: Stand = {
     market,
     demands: demandsOf(shop, candidates),
-    forced: new ForcedNodes(shop.store),
-    left: market.leftWorth(),
+    forced: new ForcedNodes(shop.store, waiting),
+    left: market.worthOfLeft(waiting),
     tweak,
   };
   let pricedFor = stand.left;
@@ -74,12 +84,13 @@ export function construct(
     if (tweak === null && stand.left < STALE_SHARE * pricedFor) {
       candidates = candidates.filter(({ group }) => anyLeft(shop, group));
       market.refresh();
-      stand.left = market.leftWorth();
+      stand.left = market.worthOfLeft(waiting);
       pricedFor = stand.left;
       listedFor = Number.POSITIVE_INFINITY;
     }
     if (stand.left < LISTED_SHARE * listedFor) {
-      market.countDemands();
+      if (tweak === null) market.countDemands();
+      else market.countDemandsOf(waiting);
       shortlist = promising(candidates, stand);
       if (shortlist.length === 0) shortlist = promising(candidates, { ...stand, tweak: null });
       listedFor = stand.left;

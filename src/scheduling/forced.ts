@@ -16,10 +16,11 @@ export class ForcedNodes {
   readonly #groups: CapGroup[] = [];
   readonly #groupsOfLot = new Map<number, { readonly group: CapGroup; readonly count: number }[]>();
 
-  constructor(store: LotStore) {
+  constructor(store: LotStore, waiting: readonly number[]) {
     this.#store = store;
     const byKey = new Map<string, { cap: number; lots: number[]; left: number }>();
-    for (const [id, { caps, adds }] of store.lots.entries()) {
+    for (const id of waiting) {
+      const { caps, adds } = store.lot(id);
       for (const { counter, cap } of caps) {
         const own = adds.find((one) => one.counter === counter);
         if (own === undefined || cap === 0) continue;

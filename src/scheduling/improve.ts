@@ -1,6 +1,7 @@
 // Making a complete plan cheaper: take a few nodes apart, pour their pods into the slack of others, buy anew.
 import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts';
 import { hasBit } from './bits.ts';
+import type { CandidateTable } from './candidates.ts';
 import { construct } from './construct.ts';
 import { ANY_SCOPE, menuOf } from './fill.ts';
 import type { Market } from './market.ts';
@@ -30,15 +31,19 @@ const ATTEMPT_WORK = 2000;
 /** Gains below this are rounding. */
 const LEAST_GAIN = 1e-7;
 
+/** What improvement goes by. */
+export interface Improving {
+  readonly market: Market;
+  readonly table: CandidateTable;
+  readonly bound: number;
+  readonly budget: ImprovementBudget;
+}
+
 /** Replaces nodes while that makes the plan cheaper, or as cheap with fewer nodes. */
 export function improve(
   shop: Workshop,
   bins: readonly Bin[],
-  {
-    market,
-    bound,
-    budget,
-  }: { readonly market: Market; readonly bound: number; readonly budget: ImprovementBudget },
+  { market, table, bound, budget }: Improving,
 ): Bin[] {
   const current = [...bins];
   if (current.length === 0) return current;
@@ -49,7 +54,7 @@ export function improve(
   const mostFruitless = Math.max(LEAST_FRUITLESS, FRUITLESS_PER_BIN * current.length);
   while (spent < budget.work && price > bound * NEAR_BOUND && fruitless < mostFruitless && !budget.isOver()) {
     const before = shop.filler.work;
-    const gain = attempt(shop, current, { market, draws });
+    const gain = attempt(shop, current, { market, table, draws });
     spent += shop.filler.work - before + ATTEMPT_WORK;
     price -= gain;
     fruitless = gain > LEAST_GAIN ? 0 : fruitless + 1;
@@ -63,19 +68,21 @@ function totalPrice(bins: readonly Bin[]): number {
 
 interface Tools {
   readonly market: Market;
+  readonly table: CandidateTable;
   readonly draws: RandomDraws;
 }
 
 /** One try: what it saves; the bins are changed only when it saves something. */
-function attempt(shop: Workshop, current: Bin[], { market, draws }: Tools): number {
-  const ruined = chosenBins(shop, current, { market, draws });
+function attempt(shop: Workshop, current: Bin[], tools: Tools): number {
+  const { market, table, draws } = tools;
+  const ruined = chosenBins(shop, current, tools);
   const kept = current.filter((_, at) => !ruined.has(at));
   const removed = [...ruined].sort((left, right) => left - right).map((at) => current[at] as Bin);
   for (const bin of removed) release(shop, bin);
   const changed = draws.next() < 0.7 ? pourIntoSlack(shop, kept, draws) : new Map<number, Bin>();
   const tweak = tweakOf(shop, draws);
   const tier = tierOf(shop, removed);
-  const fresh = construct(shop, tier, { market, tweak });
+  const fresh = construct(shop, tier, { market, table, tweak });
   const complete = !shop.store.anyLeft;
   let gain = totalPrice(removed) - totalPrice(fresh);
   for (const [at, bin] of changed) gain += (kept[at] as Bin).usdPerHour - bin.usdPerHour;

@@ -7,6 +7,11 @@ import { CPU, type Vector } from './resourceAxis.ts';
 import { coveringRows, placePrices, type Row, rowDemand } from './rows.ts';
 import { packingPrices } from './simplex.ts';
 
+interface LotEntries {
+  readonly rows: number[];
+  readonly amounts: number[];
+}
+
 /** A node to buy as the LP sees it: what it gives to each row at which price. */
 interface Column {
   readonly given: Float64Array;
@@ -26,6 +31,10 @@ export class Market {
   readonly #columns: readonly Column[];
   readonly #columnOf = new Map<string, number>();
   readonly #sets: readonly OfferSet[];
+  /** By lot: the rows that it adds to. */
+  readonly #entries: LotEntries[];
+  /** Rows with a price that is to guide the choice of nodes. */
+  #guiding: readonly number[] = [];
   #prices: Float64Array;
   #demands: Float64Array;
   /** By lot: what one pod (bundle) is worth. No node can hold more worth than it costs. */
@@ -48,6 +57,13 @@ export class Market {
     this.#rows = waiting.length === 0 ? [] : coveringRows(waiting, { store, capacity, sets });
     this.#sets = [...new Set(this.#rows.map((row) => row.offers))];
     this.#columns = this.#columnsOf(capacity);
+    this.#entries = store.lots.map(() => ({ rows: [], amounts: [] }));
+    for (const [row, { lots, amounts }] of this.#rows.entries()) {
+      for (const [at, lot] of lots.entries()) {
+        this.#entries[lot]?.rows.push(row);
+        this.#entries[lot]?.amounts.push(amounts[at] as number);
+      }
+    }
     this.#demands = new Float64Array(this.#rows.length);
     this.#prices = new Float64Array(this.#rows.length);
     this.worth = new Float64Array(store.lots.length);
@@ -69,6 +85,9 @@ export class Market {
     this.usdPerHour = value;
     this.placePrices = placePrices(this.#rows, prices, this.#store.axis.size);
     this.worth.fill(0);
+    this.#guiding = [...prices.keys()].filter(
+      (at) => (prices[at] as number) > 0 && this.#rows[at]?.isCap === false,
+    );
     for (const [at, { lots, amounts, isCap }] of this.#rows.entries()) {
       const price = prices[at] as number;
       if (price === 0 || isCap) continue;
@@ -84,11 +103,23 @@ export class Market {
     for (const [at, row] of this.#rows.entries()) this.#demands[at] = rowDemand(row, this.#store.left);
   }
 
-  /** Worth of all that is left. */
-  leftWorth(): number {
+  /** The same where no other lots than these are left. */
+  countDemandsOf(lots: readonly number[]): void {
+    this.#demands.fill(0);
+    for (const lot of lots) {
+      const left = this.#store.left[lot] as number;
+      const { rows, amounts } = this.#entries[lot] as LotEntries;
+      for (let at = 0; at < rows.length; at++) {
+        const row = rows[at] as number;
+        this.#demands[row] = (this.#demands[row] as number) + (amounts[at] as number) * left;
+      }
+    }
+  }
+
+  /** Worth of what is left of these lots. */
+  worthOfLeft(lots: readonly number[]): number {
     let sum = 0;
-    for (let id = 0; id < this.worth.length; id++)
-      sum += (this.worth[id] as number) * (this.#store.left[id] as number);
+    for (const lot of lots) sum += (this.worth[lot] as number) * (this.#store.left[lot] as number);
     return sum;
   }
 
@@ -99,11 +130,9 @@ export class Market {
   mostWorth(column: number, demand: Vector): number {
     const given = (this.#columns[column] as Column).given;
     let worth = 0;
-    for (let at = 0; at < given.length; at++) {
+    for (const at of this.#guiding) {
       const price = this.#prices[at] as number;
-      if (price === 0) continue;
-      const { place, isCap } = this.#rows[at] as Row;
-      if (isCap) continue;
+      const { place } = this.#rows[at] as Row;
       const asked =
         place < 0
           ? (this.#demands[at] as number)

@@ -1,12 +1,13 @@
 // One attempt at a whole plan: domains assigned, targets filled, nodes bought.
 import type { Bin, Workshop } from './bins.ts';
 import { bundled } from './bundles.ts';
+import { CandidateTable } from './candidates.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { construct } from './construct.ts';
 import { DomainAssigner, type DomainRefusal } from './domains.ts';
 import { fillTargets, type TargetFilling } from './existing.ts';
 import { Filler } from './fill.ts';
-import { type ImprovementBudget, improve } from './improve.ts';
+import { type ImprovementBudget, type Improving, improve } from './improve.ts';
 import { anyLimits, LimitLedger } from './limits.ts';
 import { batchesOf, lotsOf } from './lotBuilder.ts';
 import { type Lot, LotStore } from './lots.ts';
@@ -50,11 +51,12 @@ function bought(
 ): { readonly bins: readonly Bin[]; readonly lowerBoundUsdPerHour: number } {
   const { store, capacity } = shop;
   const market = new Market({ store, capacity }, (lot) => tierOf(lot, prepared));
+  const table = new CandidateTable(market);
   const before = Int32Array.from(store.left);
   const bound = market.usdPerHour;
-  const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier, { market }));
+  const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier, { market, table }));
   if (!store.anyLeft) {
-    return { bins: improved(shop, bins, { market, bound, budget }), lowerBoundUsdPerHour: bound };
+    return { bins: improved(shop, bins, { market, table, bound, budget }), lowerBoundUsdPerHour: bound };
   }
   // Pods that were refused cost nothing: the bound is for those that were not.
   const left = Int32Array.from(store.left);
@@ -65,15 +67,8 @@ function bought(
 }
 
 /** Improvement works with the prices of the whole problem. */
-function improved(
-  shop: Workshop,
-  bins: readonly Bin[],
-  {
-    market,
-    bound,
-    budget,
-  }: { readonly market: Market; readonly bound: number; readonly budget: ImprovementBudget },
-): readonly Bin[] {
+function improved(shop: Workshop, bins: readonly Bin[], improving: Improving): readonly Bin[] {
+  const { market, budget } = improving;
   if (budget.work <= 0) return bins;
   const packed = Int32Array.from(shop.store.left);
   for (const { lots, counts } of bins) {
@@ -82,7 +77,7 @@ function improved(
   }
   market.refresh();
   shop.store.left.set(packed);
-  return improve(shop, bins, { market, bound, budget });
+  return improve(shop, bins, improving);
 }
 
 /** Provisioners that a plan may use for the lot: its heaviest, or all where limits may push pods to lighter ones. */

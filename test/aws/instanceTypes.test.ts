@@ -279,14 +279,24 @@ describe('the memory of shortages', () => {
     assert.ok(!memory.isUnavailable(offering, minutes(103)));
   });
 
-  it('never lasts longer than an hour, jitter aside', () => {
-    const memory = new UnavailableOfferings(() => 0);
-    let nowMs = 0;
-    for (let count = 0; count < 12; count += 1) {
+  it('never lasts longer than 12 minutes, jitter aside', () => {
+    const memory = new UnavailableOfferings(() => 0.5);
+    const marks = [0, 3, 9, 21, 33, 45].map(minutes);
+    const lengths = marks.map((nowMs) => {
       memory.markUnavailable(offering, nowMs);
-      nowMs += minutes(60);
-    }
-    assert.ok(!memory.isUnavailable(offering, nowMs - minutes(60) + minutes(54)));
+      const isOver = (count: number): boolean => !memory.isUnavailable(offering, nowMs + minutes(count));
+      return [3, 6, 12].find(isOver);
+    });
+    assert.deepEqual(lengths, [3, 6, 12, 12, 12, 12]);
+  });
+
+  it('lasts a tenth shorter or longer by chance', () => {
+    const untilOver = (chance: number): number => {
+      const memory = new UnavailableOfferings(() => chance);
+      memory.markUnavailable(offering, 0);
+      return [162_000, 180_000, 197_999].filter((nowMs) => memory.isUnavailable(offering, nowMs)).length;
+    };
+    assert.deepEqual([0, 0.5, 0.999_999].map(untilOver), [0, 1, 3]);
   });
 
   it('covers only its own offering, or all of a capacity type', () => {
