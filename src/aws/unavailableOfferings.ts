@@ -40,9 +40,8 @@ export class UnavailableOfferings {
     // Errors of one fleet, and of fleets sent at the same time, tell the same thing once.
     if (held !== undefined && nowMs < held.untilMs) return;
     const failures = (held?.failures ?? 0) + 1;
-    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
     const jitter = 1 + JITTER * (2 * this.#chance() - 1);
-    this.#memories.set(key, { untilMs: nowMs + Math.round(pauseMs * jitter), failures });
+    this.#memories.set(key, { untilMs: nowMs + Math.round(pauseMs(failures) * jitter), failures });
     this.#version += 1;
   }
 
@@ -56,7 +55,7 @@ export class UnavailableOfferings {
     let active = 0;
     for (const [key, memory] of this.#memories) {
       if (nowMs < memory.untilMs) active += 1;
-      else if (nowMs >= memory.untilMs + FIRST_PAUSE_MS * 2 ** memory.failures) this.#memories.delete(key);
+      else if (nowMs >= memory.untilMs + pauseMs(memory.failures)) this.#memories.delete(key);
     }
     return `${this.#version}/${active}`;
   }
@@ -64,6 +63,10 @@ export class UnavailableOfferings {
   #holds(key: string, nowMs: number): boolean {
     return nowMs < (this.#memories.get(key)?.untilMs ?? 0);
   }
+}
+
+function pauseMs(failures: number): number {
+  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
 }
 
 function keyOf({ instanceType, zone, capacityType }: OfferingKey): string {
