@@ -1,6 +1,7 @@
 // `npm run bench -- [--only NAME] [--json]`: runs the benchmarks and prints each figure on a line.
 import { parseArgs } from 'node:util';
 import { type Bench, type Figure, formatFigure } from './figure.ts';
+import { benchLatency } from './latency.ts';
 import { benchDiverse, benchGrowth, benchRealPrices } from './packer.ts';
 
 /** All benchmarks by name; a figure's name starts with its benchmark's. */
@@ -8,6 +9,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'packer/diverse': benchDiverse,
   'packer/real': benchRealPrices,
   'packer/growth': benchGrowth,
+  latency: benchLatency,
 };
 
 async function main(): Promise<number> {
