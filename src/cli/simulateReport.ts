@@ -121,8 +121,10 @@ function totals({
     ratio === null
       ? ''
       : `; no plan can cost less than $${lowerBoundUsdPerHour.toFixed(4)} (ratio ${ratio.toFixed(3)})`;
+  const placed = `${plural(count(nodes), 'pod')} on ${plural(nodes.length, 'new node')}`;
+  const rest = `${plural(count(existing), 'pod')} on existing nodes, ${plural(refused.length, 'pod')} refused`;
   return [
-    `${plural(count(nodes), 'pod')} on ${plural(nodes.length, 'new node')}, ${plural(count(existing), 'pod')} on existing nodes, ${plural(refused.length, 'pod')} refused`,
+    `${placed}, ${rest}`,
     `$${usdPerHour.toFixed(4)} per hour, $${(usdPerHour * HOURS_PER_MONTH).toFixed(2)} per month${bound}`,
     `planned in ${scheduleMs.toFixed(1)} ms`,
   ];
