@@ -99,7 +99,7 @@ export function simulateTable(report: SimulateReport): readonly string[] {
     const why = refused.map(({ pod, code, reason, nearest }) => [
       pod,
       code,
-      nearest === '' ? reason : `${reason}; ${nearest}`,
+      nearest === '' || reason.includes(nearest) ? reason : `${reason}; ${nearest}`,
     ]);
     lines.push('', ...columns([['REFUSED POD', 'CODE', 'REASON'], ...why]));
   }
