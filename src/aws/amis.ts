@@ -34,7 +34,10 @@ interface Candidate {
 /** First Kubernetes minor version without AL2 images. Source: AWS, "Amazon EKS AL2 end of support". */
 const FIRST_MINOR_WITHOUT_AL2 = 33;
 
-/** The images of a node class, best first, or why there are none. */
+/**
+ * The images of a node class, best first, or why there are none. Throws `AwsFault` when AWS cannot be asked.
+ * @param kubernetesVersion as the API server says it, `1.34` or `v1.34.2-eks-1a2b3c4`
+ */
 export async function bootImages(
   nodeClass: NodeClass,
   kubernetesVersion: string,
@@ -44,13 +47,14 @@ export async function bootImages(
   if (Object.keys(nodeClass.amiSelector).length > 0) return selectedImages(nodeClass, source);
   const refusal = familyRefusal(nodeClass, family, kubernetesVersion);
   if (refusal !== null) return refusal;
-  const candidates = imageCandidates(family, kubernetesVersion);
+  const version = `1.${kubernetesMinor(kubernetesVersion)}`;
+  const candidates = imageCandidates(family, version);
   const images = (await Promise.all(candidates.map((one) => candidateImage(one, source)))).flat();
   if (images.length > 0) return found(images);
   const tried = candidates[0]?.parameters[0] ?? '';
   return notReady(
     'AmiNotFound',
-    `${fieldOf(nodeClass, 'amiFamily')}: there is no ${family} image for Kubernetes ${kubernetesVersion} ` +
+    `${fieldOf(nodeClass, 'amiFamily')}: there is no ${family} image for Kubernetes ${version} ` +
       `(SSM has no parameter ${tried}); name another family, or your own image in amiSelector`,
   );
 }

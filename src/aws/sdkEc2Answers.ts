@@ -84,7 +84,9 @@ function neuronOf({ NeuronInfo }: InstanceTypeInfo): InstanceTypeFacts['neuron']
 export function readSpotPrice(price: SdkSpotPrice): readonly SpotPrice[] {
   const { InstanceType, AvailabilityZone, SpotPrice: text } = price;
   if (InstanceType === undefined || AvailabilityZone === undefined || text === undefined) return [];
-  return [{ instanceType: InstanceType, zone: AvailabilityZone, usdPerHour: Number(text) }];
+  const usdPerHour = Number(text);
+  // Nothing is free: a price that says so, or says nothing, is not known.
+  return usdPerHour > 0 ? [{ instanceType: InstanceType, zone: AvailabilityZone, usdPerHour }] : [];
 }
 
 export function readSubnet(subnet: SdkSubnet): readonly Subnet[] {

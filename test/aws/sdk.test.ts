@@ -4,7 +4,13 @@ import { describe, it } from 'node:test';
 import { faultKind } from '../../src/aws/awsFault.ts';
 import type { FleetRequest, LaunchTemplateDraft } from '../../src/aws/ec2Api.ts';
 import { launchTemplateDraft } from '../../src/aws/launchTemplates.ts';
-import { readFleet, readInstance, readInstanceType, readTerminated } from '../../src/aws/sdkEc2Answers.ts';
+import {
+  readFleet,
+  readInstance,
+  readInstanceType,
+  readSpotPrice,
+  readTerminated,
+} from '../../src/aws/sdkEc2Answers.ts';
 import { fleetInput, launchTemplateInput } from '../../src/aws/sdkEc2Requests.ts';
 import { sdkFault } from '../../src/aws/sdkFault.ts';
 import { aNodeClass } from '../builders.ts';
@@ -215,6 +221,13 @@ describe('answers', () => {
       readInstanceType({ ...info, ...arch('x86_64'), SupportedVirtualizationTypes: ['paravirtual'] }),
       [],
     );
+  });
+
+  it('leave out spot prices that are none', () => {
+    const read = ['0.0312', '0', 'none'].map((SpotPrice) =>
+      readSpotPrice({ InstanceType: 'm5.large', AvailabilityZone: 'us-east-1a', SpotPrice }),
+    );
+    assert.deepEqual(read, [[{ instanceType: 'm5.large', zone: 'us-east-1a', usdPerHour: 0.0312 }], [], []]);
   });
 
   it('count an instance of unknown state as running, and one terminated before as terminated', () => {
