@@ -32,7 +32,7 @@ export class DaemonSets {
     });
   }
 
-  /** Adds a DaemonSet, the tolerations of its controller in it; nodes that are there get its pods as they next change. */
+  /** Adds a DaemonSet, its controller's tolerations in it; nodes get its pods as they next change. */
   add(set: DaemonSet): void {
     this.#sets.push({ set, uid: this.#parts.random.uuid(), compiled: compileSpec(set.spec) });
     this.#parts.store.put('daemonSet', `${set.namespace}/${set.name}`, set);

@@ -67,7 +67,7 @@ export function hasRoom(compiled: CompiledSpec, entry: LedgerEntry): boolean {
   return compiled.spec.hostPorts.length === 0 || !hasPortConflict(compiled.spec.hostPorts, entry);
 }
 
-/** LeastAllocated over CPU and memory, plus node preferences, less soft taints: an approximation of the default profile. */
+/** LeastAllocated over CPU and memory, plus node preferences, less soft taints: roughly the default profile. */
 export function scoreNode(compiled: CompiledSpec, entry: LedgerEntry): number {
   const node = entry.node;
   if (node === null) return 0;

@@ -174,8 +174,8 @@ export const SCENARIO: ObjectSchema = {
     manifests: {
       type: 'list',
       description:
-        'Kubernetes objects as users apply them: Provisioner, AWSNodeTemplate, Namespace, Deployment, Job, DaemonSet, ' +
-        'PodDisruptionBudget.',
+        'Kubernetes objects as users apply them: Provisioner, AWSNodeTemplate, Namespace, Deployment, Job, ' +
+        'DaemonSet, PodDisruptionBudget.',
       items: { type: 'object', description: 'One object.', preserveUnknownFields: true },
       minItems: 1,
       maxItems: 10_000,

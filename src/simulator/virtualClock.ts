@@ -24,7 +24,7 @@ export class VirtualClock implements Clock {
     return new Promise((resolve) => this.after(durationMs, resolve));
   }
 
-  /** Runs the action at that time; a time that has passed means now. Equal times run in the order they were asked for. */
+  /** Runs the action at that time; one that has passed means now. Equal times run in the order of asking. */
   at(atMs: number, act: () => void): void {
     this.#sequence += 1;
     pushAction(this.#heap, { atMs: Math.max(atMs, this.#nowMs), sequence: this.#sequence, act });

@@ -1,4 +1,4 @@
-// `npm run fuzz -- --seeds N --first-seed N`: simulates one cluster a seed, on all cores, and names the seeds that broke.
+// `npm run fuzz -- --seeds N --first-seed N`: one simulated cluster a seed, on all cores; names what broke.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';

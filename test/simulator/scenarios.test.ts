@@ -75,7 +75,9 @@ const REFUSED = [
   },
   {
     when: 'a bad Provisioner',
-    text: 'name: x\nduration: 1m\nmanifests:\n  - { apiVersion: karpenter.sh/v1alpha5, kind: Provisioner, metadata: { name: p }, spec: { weight: 900 } }\n',
+    text:
+      'name: x\nduration: 1m\nmanifests:\n' +
+      '  - { apiVersion: karpenter.sh/v1alpha5, kind: Provisioner, metadata: { name: p }, spec: { weight: 900 } }\n',
     says: /manifests\[0\]\.spec\.weight is 900; write 100 or less/,
   },
   { when: 'no YAML', text: 'name: [', says: /is no YAML/ },
