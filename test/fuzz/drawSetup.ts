@@ -32,7 +32,7 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
     instanceTypes: catalogue,
     cloudTimings: USUAL_TIMINGS,
     kubeletTimings: { readyMs: 6000, startupTaintsMs: 3000, pullMs: 2500, startMs: 700 },
-    settings: {},
+    settings: { planBudgetMs: 5 },
     faults: drawFaults(random.fork('faults')),
     faultsUntilMs: START_MS + TROUBLED_MS,
     shortages: [],
