@@ -56,10 +56,17 @@ export class Controller {
     return this.#process?.pid ?? null;
   }
 
-  /** Waits for the end of the present process. */
-  async exit(): Promise<{ readonly code: number | null; readonly signal: string | null }> {
-    if (this.#process === null) throw new Error('the controller was never started');
-    return this.#process.exited;
+  /** Waits for the end of the present process; throws, with the tail of its log, when it has not come in time. */
+  async exit(timeoutMs = 120_000): Promise<{ readonly code: number | null; readonly signal: string | null }> {
+    const current = this.#process;
+    if (current === null) throw new Error('the controller was never started');
+    await until(() => !current.isRunning(), {
+      what: 'the controller to end by itself',
+      timeoutMs,
+      intervalMs: 20,
+      diagnose: () => this.logTail(),
+    });
+    return current.exited;
   }
 
   /** SIGKILL by default: no chance to tidy up. */
