@@ -2,8 +2,9 @@
 import { TAG } from '../model/labels.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Instance } from '../ports/cloudProvider.ts';
-import { awsFault, faultKind } from './awsFault.ts';
-import type { Ec2Api, Ec2Instance, Filter } from './ec2Api.ts';
+import { AwsFault, awsFault, faultKind } from './awsFault.ts';
+import type { Ec2Api, Ec2Instance, Filter, InstanceState } from './ec2Api.ts';
+import { Gathered } from './gathered.ts';
 import type { AwsSettings } from './settings.ts';
 import { CLAIM_UID_TAG, clusterTag } from './tags.ts';
 
@@ -17,6 +18,8 @@ export class Instances {
   readonly #ec2: Ec2Api;
   readonly #clock: Clock;
   readonly #settings: AwsSettings;
+  readonly #terminations: Gathered<InstanceState>;
+  readonly #states: Gathered<InstanceState>;
   /** Launched by us, by id, until EC2 shows them. */
   readonly #recent = new Map<string, Instance>();
   /** When termination was asked for last, by id, until the instance is gone. */
@@ -26,6 +29,17 @@ export class Instances {
     this.#ec2 = ec2;
     this.#clock = clock;
     this.#settings = settings;
+    this.#terminations = new Gathered({
+      ask: async (ids) => statesById(await ec2.terminateInstances(ids)),
+      // An unknown, protected or foreign instance makes EC2 refuse the whole call.
+      isAboutOneId: (caught) =>
+        caught instanceof AwsFault &&
+        /^(InvalidInstanceID|OperationNotPermitted|Unauthorized)/.test(caught.code),
+    });
+    this.#states = new Gathered({
+      ask: async (ids) => statesById(await ec2.describeInstances([{ name: 'instance-id', values: ids }])),
+      isAboutOneId: () => false,
+    });
   }
 
   /** A fleet has answered with this instance. */
@@ -83,15 +97,15 @@ export class Instances {
   }
 
   async #askTermination(id: string): Promise<boolean> {
-    const answers = await this.#ec2.terminateInstances([id]);
+    const state = await this.#terminations.of(id);
     this.#terminationAskedMs.set(id, this.#clock.nowMs());
-    return answers.some((one) => one.id === id && one.state === 'terminated');
+    return state === 'terminated';
   }
 
   /** Terminated instances stay visible for about an hour, then EC2 knows them no more. */
   async #isGone(id: string): Promise<boolean> {
-    const [described] = await this.#ec2.describeInstances([{ name: 'instance-id', values: [id] }]);
-    return described === undefined ? !this.#mayBeUnseen(id) : described.state === 'terminated';
+    const state = await this.#states.of(id);
+    return state === undefined ? !this.#mayBeUnseen(id) : state === 'terminated';
   }
 
   #clusterFilter(): Filter {
@@ -113,6 +127,12 @@ export class Instances {
     const launchedAtMs = this.#recent.get(id)?.launchedAtMs ?? -Infinity;
     return this.#clock.nowMs() - launchedAtMs < UNSEEN_MS;
   }
+}
+
+function statesById(
+  instances: readonly { readonly id: string; readonly state: InstanceState }[],
+): ReadonlyMap<string, InstanceState> {
+  return new Map(instances.map(({ id, state }) => [id, state]));
 }
 
 /** The port's view of an instance. */

@@ -40,19 +40,6 @@ export const DEFAULT_AWS_SETTINGS = {
   tags: {},
 } as const satisfies Partial<AwsSettings>;
 
-/**
- * The service CIDR of an EKS cluster from the address of its `kubernetes` service, for nodeadm, which only takes the
- * DNS address (the .10) from it. EKS gives a cluster 10.100.0.0/16 or 172.20.0.0/16 unless told otherwise.
- * Source: Amazon EKS API Reference, KubernetesNetworkConfigRequest.serviceIpv4Cidr.
- * @param kubernetesServiceIp the first address of the range, `10.100.0.1`; null when it is no IPv4 address
- */
-export function inferServiceCidr(kubernetesServiceIp: string): string | null {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.\d{1,3}$/.exec(kubernetesServiceIp);
-  if (match === null) return null;
-  const isDefaultRange = /^(10\.100|172\.20)\.0\./.test(kubernetesServiceIp);
-  return isDefaultRange ? `${match[1]}.${match[2]}.0.0/16` : `${match[1]}.${match[2]}.${match[3]}.0/24`;
-}
-
 /** Minor version of `1.34` or `v1.34.2-eks-abc`: 34; 0 when it cannot be read. */
 export function kubernetesMinor(version: string): number {
   return Number(/^v?1\.(\d+)/.exec(version)?.[1] ?? 0);

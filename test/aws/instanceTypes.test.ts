@@ -6,7 +6,7 @@ import { typeName } from '../../src/aws/instanceTypeLabels.ts';
 import { unpricedType } from '../../src/aws/instanceTypes.ts';
 import { eniLimitedPods, kubeReservedMillis, podCapacity } from '../../src/aws/overhead.ts';
 import { onDemandPrices, parsePriceOverrides } from '../../src/aws/prices.ts';
-import { inferServiceCidr, kubernetesMinor } from '../../src/aws/settings.ts';
+import { kubernetesMinor } from '../../src/aws/settings.ts';
 import { shippedCatalogue, shippedFacts, shippedPrices } from '../../src/aws/shippedCatalogue.ts';
 import { type OfferingKey, UnavailableOfferings } from '../../src/aws/unavailableOfferings.ts';
 import type { BlockDevice } from '../../src/model/nodeClass.ts';
@@ -320,13 +320,6 @@ describe('the memory of shortages', () => {
 });
 
 describe('settings', () => {
-  it('infer the service CIDR of EKS', () => {
-    assert.equal(inferServiceCidr('10.100.0.1'), '10.100.0.0/16');
-    assert.equal(inferServiceCidr('172.20.0.1'), '172.20.0.0/16');
-    assert.equal(inferServiceCidr('192.168.3.1'), '192.168.3.0/24');
-    assert.equal(inferServiceCidr('fd00::1'), null);
-  });
-
   it('read the minor version of Kubernetes', () => {
     assert.deepEqual(['1.34', 'v1.33.2-eks-1a2b', '1.29+', 'x'].map(kubernetesMinor), [34, 33, 29, 0]);
   });

@@ -362,6 +362,26 @@ describe('termination and listing', () => {
     world.clock.pass(31_000);
     assert.equal(await world.cloud.terminate(id), 'terminating');
     assert.equal(world.ec2.livingInstances().length, 0);
+    assert.equal(await world.cloud.terminate(id), 'terminating');
+    world.ec2.setState(id.slice(id.lastIndexOf('/') + 1), 'terminated');
+    assert.equal(await world.cloud.terminate(id), 'gone');
+  });
+
+  it('asks for many terminations in few calls, and one unknown instance spoils none', async () => {
+    const world = aWorld();
+    const ids: string[] = [];
+    for (let count = 0; count < 40; count += 1) {
+      ids.push(launchedId(await launch(world, world.claim({ name: `c${count}`, uid: `uid-${count}` }))));
+    }
+    const all = [...ids.slice(0, 20), 'aws:///us-east-1a/i-unknown', ...ids.slice(20)];
+    const answers = await Promise.all(all.map((id) => world.cloud.terminate(id)));
+    assert.equal(answers.filter((answer) => answer === 'gone').length, 1);
+    assert.equal(world.ec2.livingInstances().length, 0);
+    for (const id of ids) world.ec2.setState(id.slice(id.lastIndexOf('/') + 1), 'terminated');
+    world.ec2.calls.length = 0;
+    const again = await Promise.all(ids.map((id) => world.cloud.terminate(id)));
+    assert.ok(again.every((answer) => answer === 'gone'));
+    assert.deepEqual(world.ec2.calls, ['describeInstances', 'describeInstances']);
   });
 
   it('goes on when throttled, and throws what a person must mend', async () => {

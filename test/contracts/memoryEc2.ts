@@ -179,8 +179,8 @@ export class MemoryEc2 implements Ec2Api {
     return this.#call('describeInstances', () => {
       const nowMs = this.#clock.nowMs();
       return [...this.#instances.values()].filter(
-        ({ visibleAtMs, tags, state }) =>
-          nowMs >= visibleAtMs && matches(filters, tags, { 'instance-state-name': state }),
+        ({ id, visibleAtMs, tags, state }) =>
+          nowMs >= visibleAtMs && matches(filters, tags, { 'instance-id': id, 'instance-state-name': state }),
       );
     });
   }
@@ -301,6 +301,8 @@ function matches(
 ): boolean {
   return filters.every(({ name, values }) => {
     if (name === 'tag-key') return values.some((key) => tags[key] !== undefined);
+    // A filter that this stand-in does not know must fail loudly, or tests pass for the wrong reason.
+    if (!name.startsWith('tag:') && !(name in fields)) throw new Error(`unknown filter ${name}`);
     const actual = name.startsWith('tag:') ? tags[name.slice(4)] : fields[name];
     return actual !== undefined && values.some((value) => wildcard(value).test(actual));
   });

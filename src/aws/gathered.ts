@@ -1,0 +1,57 @@
+// Questions about single instances gathered while one call is under way: the first goes at once, the rest together.
+
+interface Waiting<T> {
+  readonly id: string;
+  readonly resolve: (answer: T | undefined) => void;
+  readonly reject: (fault: unknown) => void;
+}
+
+/** Ids in one call: what a filter takes. Source: EC2 API Reference, "Filter", at most 200 values. */
+const MOST_IDS = 200;
+
+export interface GatheredCall<T> {
+  /** Answers by id; an id without one is not in the map. */
+  readonly ask: (ids: readonly string[]) => Promise<ReadonlyMap<string, T>>;
+  /** True when the fault is about some id of the batch, and the others may be asked without it. */
+  readonly isAboutOneId: (caught: unknown) => boolean;
+}
+
+/** No timer and no window: under light load every question is a call of its own, under heavy load few calls are. */
+export class Gathered<T> {
+  readonly #call: GatheredCall<T>;
+  #waiting: Waiting<T>[] = [];
+  #isUnderWay = false;
+
+  constructor(call: GatheredCall<T>) {
+    this.#call = call;
+  }
+
+  /** The answer for this id, undefined when there is none. Throws what the call throws. */
+  of(id: string): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ id, resolve, reject });
+      if (!this.#isUnderWay) void this.#askAll();
+    });
+  }
+
+  async #askAll(): Promise<void> {
+    this.#isUnderWay = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.slice(0, MOST_IDS);
+      this.#waiting = this.#waiting.slice(MOST_IDS);
+      await this.#askBatch(batch);
+    }
+    this.#isUnderWay = false;
+  }
+
+  async #askBatch(batch: readonly Waiting<T>[]): Promise<void> {
+    try {
+      const answers = await this.#call.ask([...new Set(batch.map(({ id }) => id))]);
+      for (const { id, resolve } of batch) resolve(answers.get(id));
+    } catch (caught) {
+      if (batch.length > 1 && this.#call.isAboutOneId(caught)) {
+        for (const one of batch) await this.#askBatch([one]);
+      } else for (const { reject } of batch) reject(caught);
+    }
+  }
+}
