@@ -30,6 +30,11 @@ export function unionBits(left: Bits, right: Bits): Bits {
   return either;
 }
 
+/** The ids of the first that are not in the second. */
+export function withoutBits(bits: Bits, excluded: Bits): Bits {
+  return bits.map((word, at) => word & ~(excluded[at] ?? 0));
+}
+
 export function isNoBits(bits: Bits): boolean {
   return bits.every((word) => word === 0);
 }

@@ -11,8 +11,8 @@ import { requirementAlternatives } from './terms.ts';
 /** Types by index: what their daemons ask for. */
 export interface DaemonOverhead {
   readonly byType: readonly Vector[];
-  /** Specs of the daemons that may run on some node of the Provisioner. */
-  readonly specs: readonly PodSpec[];
+  /** Daemons that hold host ports, with the offers on whose nodes they run. */
+  readonly holdingPorts: readonly { readonly spec: PodSpec; readonly offers: Bits }[];
 }
 
 /**
@@ -25,24 +25,22 @@ export function daemonOverhead(
   axis: ResourceAxis,
 ): DaemonOverhead {
   const byType = compiled.types.map(() => new Float64Array(axis.size));
-  const specs: PodSpec[] = [];
+  const holdingPorts: { spec: PodSpec; offers: Bits }[] = [];
   for (const { spec } of daemonSets) {
     if (untoleratedTaint(compiled.provisioner.taints, spec.tolerations) !== null) continue;
     const offers = daemonOffers(compiled, requirementAlternatives(spec, []));
     const requests = toVector(axis, spec.requests);
     const counted = noBits(compiled.types.length);
-    let runs = false;
     for (const [id, offer] of compiled.offers.entries()) {
       if (!hasBit(offers, id) || hasBit(counted, offer.type)) continue;
       const word = offer.type >>> 5;
       counted[word] = (counted[word] ?? 0) | (1 << (offer.type & 31));
       const sum = byType[offer.type];
       if (sum !== undefined) addScaled(sum, requests, 1);
-      runs = true;
     }
-    if (runs) specs.push(spec);
+    if (spec.hostPorts.length > 0) holdingPorts.push({ spec, offers });
   }
-  return { byType, specs };
+  return { byType, holdingPorts };
 }
 
 function daemonOffers(compiled: CompiledProvisioner, alternatives: readonly RequirementSet[]): Bits {

@@ -91,8 +91,9 @@ export class DomainAssigner {
     for (const key of tables.world.keys) this.#counts.set(key, tables.world.countsOf(key));
   }
 
-  assign(classes: readonly ClassInPlay[]): Assigned {
-    let waiting = classes.map((one) => this.#waitingOf(one));
+  /** @param withheld by class: how many of its pods are left out */
+  assign(classes: readonly ClassInPlay[], withheld: ReadonlyMap<number, number>): Assigned {
+    let waiting = classes.map((one) => this.#waitingOf(one, withheld.get(one.index) ?? 0));
     waiting.sort((left, right) => this.#order(left.one, right.one));
     for (;;) {
       const before = waiting.reduce((sum, { left }) => sum + left, 0);
@@ -114,11 +115,11 @@ export class DomainAssigner {
     return { assignments, refusals: this.#refusals };
   }
 
-  #waitingOf(one: ClassInPlay): Waiting {
+  #waitingOf(one: ClassInPlay, withheld: number): Waiting {
     return {
       one,
       keys: this.#keysOf(one),
-      left: one.podClass.pods.length,
+      left: one.podClass.pods.length - withheld,
       options: new Map(),
       eligible: new Map(),
       noted: new Map(),

@@ -1,5 +1,6 @@
 // Per-node counters: anti-affinity, spread over host names and host ports are all "at most so many on one node".
-import type { HostPort, Pod } from '../model/pod.ts';
+import type { HostPort, Pod, PodSpec } from '../model/pod.ts';
+import { addressesClash, portAddress, portKey } from './hostPorts.ts';
 import type { CounterCap, CounterCount } from './lots.ts';
 import type { PodClass } from './podClasses.ts';
 import type { SelectorTable } from './selectors.ts';
@@ -20,7 +21,12 @@ export interface HostPreset {
 }
 
 const NO_CAP = 0x7fffffff;
-const ANY_ADDRESS = '0.0.0.0';
+
+export interface PodsInPlay {
+  readonly pending: readonly PodClass[];
+  readonly running: readonly Pod[];
+  readonly daemons: readonly PodSpec[];
+}
 
 /** The counters of one pass: one for each selector that a host-name rule uses, one for each host port. */
 export class HostCounters {
@@ -34,7 +40,7 @@ export class HostCounters {
   constructor(
     selectors: SelectorTable,
     rules: readonly ClassRules[],
-    { pending, running }: { readonly pending: readonly PodClass[]; readonly running: readonly Pod[] },
+    { pending, running, daemons }: PodsInPlay,
   ) {
     this.#selectors = selectors;
     for (const { spread, antiAffinity } of rules) {
@@ -46,8 +52,8 @@ export class HostCounters {
     const asked = pending.flatMap((one) => one.spec.hostPorts);
     for (const port of asked) this.#addPort(port);
     const ports = new Set(asked.map(portKey));
-    for (const pod of running)
-      for (const port of pod.spec.hostPorts) if (ports.has(portKey(port))) this.#addPort(port);
+    const used = [...running.map((pod) => pod.spec), ...daemons].flatMap((spec) => spec.hostPorts);
+    for (const port of used) if (ports.has(portKey(port))) this.#addPort(port);
   }
 
   get size(): number {
@@ -60,7 +66,7 @@ export class HostCounters {
 
   #addPort(port: HostPort): void {
     const key = portKey(port);
-    const address = addressOf(port);
+    const address = portAddress(port);
     if (this.#ofPort.has(`${key}/${address}`)) return;
     this.#ofPort.set(`${key}/${address}`, this.#size++);
     this.#addresses.set(key, (this.#addresses.get(key) ?? new Set<string>()).add(address));
@@ -95,13 +101,13 @@ export class HostCounters {
     const caps: CounterCap[] = [];
     for (const port of ports) {
       const key = portKey(port);
-      const own = addressOf(port);
+      const own = portAddress(port);
       for (const address of this.#addresses.get(key) ?? []) {
         const counter = this.#ofPort.get(`${key}/${address}`);
         if (counter === undefined) continue;
         if (address === own) adds.push({ counter, count: 1 });
         if (address === own) caps.push({ counter, cap: 1 });
-        else if (address === ANY_ADDRESS || own === ANY_ADDRESS) caps.push({ counter, cap: 0 });
+        else if (addressesClash(address, own)) caps.push({ counter, cap: 0 });
       }
     }
     return { adds, caps };
@@ -120,22 +126,26 @@ export class HostCounters {
         const counter = this.#ofSelector.get(selector);
         if (counter !== undefined) presets.push({ counter, count: 0, cap: this.#ownCap(pod, selector) });
       }
-      const { adds, caps } = this.#portRules(pod.spec.hostPorts);
-      for (const { counter, count } of adds) presets.push({ counter, count, cap: NO_CAP });
-      for (const { counter, cap } of caps) presets.push({ counter, count: 0, cap });
+      presets.push(...this.#portPresets(pod.spec.hostPorts));
     }
+    presets.push(...this.daemonPresets(target.daemonsToCome));
     return presets;
+  }
+
+  /** Ports that daemons hold on a node, whether their pods are there yet or not. */
+  daemonPresets(daemons: readonly PodSpec[]): readonly HostPreset[] {
+    return daemons.flatMap((spec) => this.#portPresets(spec.hostPorts));
+  }
+
+  #portPresets(ports: readonly HostPort[]): HostPreset[] {
+    const { adds, caps } = this.#portRules(ports);
+    return [
+      ...adds.map(({ counter, count }) => ({ counter, count, cap: NO_CAP })),
+      ...caps.map(({ counter, cap }) => ({ counter, count: 0, cap })),
+    ];
   }
 
   #ownCap(pod: Pod, selector: number): number {
     return this.#selectors.matchesOf(pod.namespace, pod.labels).includes(selector) ? 1 : 0;
   }
-}
-
-function portKey({ protocol, port }: HostPort): string {
-  return `${protocol}/${port}`;
-}
-
-function addressOf({ ip }: HostPort): string {
-  return ip === '' ? ANY_ADDRESS : ip;
 }

@@ -7,7 +7,7 @@ import { construct } from './construct.ts';
 import { DomainAssigner, type DomainRefusal } from './domains.ts';
 import { fillTargets, type TargetFilling } from './existing.ts';
 import { Filler } from './fill.ts';
-import { type ImprovementBudget, type Improving, improve } from './improve.ts';
+import { type ImprovementBudget, improve } from './improve.ts';
 import { anyLimits, LimitLedger } from './limits.ts';
 import { batchesOf, lotsOf } from './lotBuilder.ts';
 import { type Lot, LotStore } from './lots.ts';
@@ -17,67 +17,67 @@ import { NO_SCOPE } from './scopes.ts';
 
 export interface Packing {
   readonly shop: Workshop;
+  readonly market: Market;
+  readonly table: CandidateTable;
   readonly fillings: readonly TargetFilling[];
   readonly bins: readonly Bin[];
   /** Classes whose rules about other pods leave some of their pods without a domain. */
   readonly refusals: readonly DomainRefusal[];
+  /** Of these, pods that did count for others when domains were chosen. */
+  readonly counted: readonly DomainRefusal[];
   readonly lowerBoundUsdPerHour: number;
 }
 
-/**
- * Packs everything once.
- * @param closed domains that turned out to have no room: `class|key|domain`
- */
-export function pack(prepared: Preparation, closed: ReadonlySet<string>, budget: ImprovementBudget): Packing {
+/** What earlier attempts have shown. */
+export interface Lessons {
+  /** Domains that turned out to have no room: `class|key|domain`. */
+  readonly closed: ReadonlySet<string>;
+  /** By class: how many of its pods found no place anywhere, so that they must not count for others. */
+  readonly withheld: ReadonlyMap<number, number>;
+}
+
+/** Packs everything once. */
+export function pack(prepared: Preparation, { closed, withheld }: Lessons): Packing {
   const { axis, scopes, capacity, placements, targets, classes, counters, world, selectors } = prepared;
   const assigner = new DomainAssigner({ capacity, placements, targets, world, closed });
-  const assigned = assigner.assign(classes);
+  const assigned = assigner.assign(classes, withheld);
   const batches = batchesOf(assigned.assignments, classes, counters);
   const tied = bundled(batches, { classes, targets, selectors, placements, capacity });
   const store = new LotStore(lotsOf(tied.batches, capacity), axis, counters.size);
   const ledger = new LimitLedger(prepared.snapshot, prepared.catalogue);
   const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
   const fillings = fillTargets(shop, targets, { placements, counters });
-  const { bins, lowerBoundUsdPerHour } = bought(shop, prepared, budget);
-  const refusals = [...assigned.refusals, ...tied.refusals];
-  return { shop, fillings, bins, refusals, lowerBoundUsdPerHour };
-}
-
-/** Nodes for what is left, heavier Provisioners first, and the bound on their price. */
-function bought(
-  shop: Workshop,
-  prepared: Preparation,
-  budget: ImprovementBudget,
-): { readonly bins: readonly Bin[]; readonly lowerBoundUsdPerHour: number } {
-  const { store, capacity } = shop;
   const market = new Market({ store, capacity }, (lot) => tierOf(lot, prepared));
   const table = new CandidateTable(market);
   const before = Int32Array.from(store.left);
-  const bound = market.usdPerHour;
+  const whole = market.usdPerHour;
   const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier, { market, table }));
-  if (!store.anyLeft) {
-    return { bins: improved(shop, bins, { market, table, bound, budget }), lowerBoundUsdPerHour: bound };
-  }
-  // Pods that were refused cost nothing: the bound is for those that were not.
+  const lowerBoundUsdPerHour = store.anyLeft ? boundWithoutLeft(shop, market, before) : whole;
+  const refusals = [...assigned.refusals, ...tied.refusals];
+  return { shop, market, table, fillings, bins, refusals, counted: tied.refusals, lowerBoundUsdPerHour };
+}
+
+/** Pods that were refused cost nothing: the bound is for those that were not. */
+function boundWithoutLeft({ store }: Workshop, market: Market, before: Int32Array): number {
   const left = Int32Array.from(store.left);
   for (const [id, count] of before.entries()) store.left[id] = count - (left[id] as number);
   market.refresh();
   store.left.set(left);
-  return { bins, lowerBoundUsdPerHour: market.usdPerHour };
+  return market.usdPerHour;
 }
 
-/** Improvement works with the prices of the whole problem. */
-function improved(shop: Workshop, bins: readonly Bin[], improving: Improving): readonly Bin[] {
-  const { market, budget } = improving;
-  if (budget.work <= 0) return bins;
-  const packed = Int32Array.from(shop.store.left);
+/** Makes a complete packing cheaper within the budget. Works with the prices of the whole problem. */
+export function polished(packing: Packing, budget: ImprovementBudget): Packing {
+  const { shop, market, table, bins, lowerBoundUsdPerHour } = packing;
+  const { store } = shop;
+  if (budget.work <= 0 || store.anyLeft) return packing;
   for (const { lots, counts } of bins) {
     for (const [at, lot] of lots.entries())
-      shop.store.left[lot] = (shop.store.left[lot] as number) + (counts[at] as number);
+      store.left[lot] = (store.left[lot] as number) + (counts[at] as number);
   }
   market.refresh();
-  shop.store.left.set(packed);
-  return improve(shop, bins, improving);
+  store.left.fill(0);
+  return { ...packing, bins: improve(shop, bins, { market, table, bound: lowerBoundUsdPerHour, budget }) };
 }
 
 /** Provisioners that a plan may use for the lot: its heaviest, or all where limits may push pods to lighter ones. */

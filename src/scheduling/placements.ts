@@ -1,22 +1,18 @@
 // Where a pod may go by its own labels, taints and volumes: a scope on each Provisioner, and fitting targets.
-import type { NodeSelectorTerm, PodSpec } from '../model/pod.ts';
+import type { HostPort, NodeSelectorTerm, PodSpec } from '../model/pod.ts';
 import { intersectRequirements, type RequirementSet } from '../model/requirementSet.ts';
 import { formatTaint, type Toleration, untoleratedTaint } from '../model/taint.ts';
-import { type Bits, unionBits } from './bits.ts';
+import { type Bits, isNoBits, unionBits, withoutBits } from './bits.ts';
 import type { CapacityTable } from './capacityTable.ts';
-import {
-  type CompiledProvisioner,
-  labelConflict,
-  offersAllowing,
-  openConditions,
-} from './compiledProvisioner.ts';
+import { labelConflict, offersAllowing, openConditions } from './compiledProvisioner.ts';
+import { portsClash } from './hostPorts.ts';
 import { labelsKey, NO_SCOPE, type ScopeTable } from './scopes.ts';
 import { surely, type Target } from './targets.ts';
 import { requirementAlternatives } from './terms.ts';
 
 /** Why a Provisioner cannot take the pod at all. */
 export interface PlacementProblem {
-  readonly code: 'LabelMismatch' | 'LabelUndefined' | 'TaintNotTolerated' | 'NoCapacity';
+  readonly code: 'LabelMismatch' | 'LabelUndefined' | 'TaintNotTolerated' | 'NoCapacity' | 'HostPort';
   /** The label key, or the taint as kubectl writes it; '' for none. */
   readonly subject: string;
 }
@@ -26,6 +22,7 @@ export interface Placement {
   readonly id: number;
   readonly alternatives: readonly RequirementSet[];
   readonly tolerations: readonly Toleration[];
+  readonly hostPorts: readonly HostPort[];
   /** By Provisioner: all scopes, of which one must be chosen; empty when there is none. */
   readonly scopes: readonly (readonly number[])[];
   /** By Provisioner: why there is no scope; null when there is one. */
@@ -55,11 +52,14 @@ export class PlacementTable {
       const known = this.#bySpec.get(spec);
       if (known !== undefined) return known;
     }
-    const { nodeSelector, nodeAffinity, tolerations } = spec;
-    const key = JSON.stringify([nodeSelector, nodeAffinity, tolerations, volumeTerms]);
+    const { nodeSelector, nodeAffinity, tolerations, hostPorts } = spec;
+    const key = JSON.stringify([nodeSelector, nodeAffinity, tolerations, hostPorts, volumeTerms]);
     const placement =
       this.#byKey.get(key) ??
-      this.#add(key, requirementAlternatives({ nodeSelector, nodeAffinity }, volumeTerms), tolerations);
+      this.#add(key, requirementAlternatives({ nodeSelector, nodeAffinity }, volumeTerms), {
+        tolerations,
+        hostPorts,
+      });
     if (volumeTerms.length === 0) this.#bySpec.set(spec, placement);
     return placement;
   }
@@ -70,7 +70,7 @@ export class PlacementTable {
     const held = this.#byKey.get(key);
     if (held !== undefined) return held;
     const alternatives = placement.alternatives.map((one) => intersectRequirements(one, conditions));
-    return this.#add(key, alternatives, placement.tolerations);
+    return this.#add(key, alternatives, placement);
   }
 
   /** Where pods of both may go together. */
@@ -87,13 +87,25 @@ export class PlacementTable {
       all.length > 0 ? null : (one.problems[index] ?? other.problems[index] ?? NO_ALTERNATIVE),
     );
     const parts = [one, other];
-    const { alternatives, tolerations } = one;
-    const combined = { id: this.#byKey.size, alternatives, tolerations, scopes: possible, problems, parts };
+    const { alternatives, tolerations, hostPorts } = one;
+    const combined = {
+      id: this.#byKey.size,
+      alternatives,
+      tolerations,
+      hostPorts,
+      scopes: possible,
+      problems,
+      parts,
+    };
     this.#byKey.set(key, combined);
     return combined;
   }
 
-  #add(key: string, alternatives: readonly RequirementSet[], tolerations: readonly Toleration[]): Placement {
+  #add(
+    key: string,
+    alternatives: readonly RequirementSet[],
+    { tolerations, hostPorts }: Pick<PodSpec, 'tolerations' | 'hostPorts'>,
+  ): Placement {
     const scopes: (readonly number[])[] = [];
     const problems: (PlacementProblem | null)[] = [];
     for (const [index, { compiled }] of this.#capacity.provisioners.entries()) {
@@ -103,20 +115,30 @@ export class PlacementTable {
         problems.push({ code: 'TaintNotTolerated', subject: formatTaint(taint) });
         continue;
       }
-      const { found, problem } = this.#scopesOn(index, compiled, alternatives);
+      const { found, problem } = this.#scopesOn(index, alternatives, hostPorts);
       scopes.push(found);
       problems.push(problem);
     }
-    const placement = { id: this.#byKey.size, alternatives, tolerations, scopes, problems, parts: [] };
+    const placement = {
+      id: this.#byKey.size,
+      alternatives,
+      tolerations,
+      hostPorts,
+      scopes,
+      problems,
+      parts: [],
+    };
     this.#byKey.set(key, placement);
     return placement;
   }
 
   #scopesOn(
     index: number,
-    compiled: CompiledProvisioner,
     alternatives: readonly RequirementSet[],
+    hostPorts: readonly HostPort[],
   ): { readonly found: readonly number[]; readonly problem: PlacementProblem | null } {
+    const { compiled } = this.#capacity.provisioner(index);
+    const clashing = this.#clashingOffers(index, hostPorts);
     const byLabels = new Map<string, { offers: Bits; labels: RequirementSet }>();
     let problem: PlacementProblem = NO_ALTERNATIVE;
     for (const conditions of alternatives) {
@@ -126,16 +148,27 @@ export class PlacementTable {
         continue;
       }
       const labels = openConditions(compiled, conditions);
-      const offers = offersAllowing(compiled, conditions);
+      const allowed = offersAllowing(compiled, conditions);
+      const offers = clashing === null ? allowed : withoutBits(allowed, clashing);
       const held = byLabels.get(labelsKey(labels));
       if (held === undefined) byLabels.set(labelsKey(labels), { offers, labels });
       else held.offers = unionBits(held.offers, offers);
-      problem = { code: 'NoCapacity', subject: '' };
+      problem = { code: isNoBits(offers) && !isNoBits(allowed) ? 'HostPort' : 'NoCapacity', subject: '' };
     }
     const found = [...byLabels.values()]
       .map(({ offers, labels }) => this.#scopes.intern(index, offers, labels))
       .filter((scope) => scope !== NO_SCOPE);
     return { found, problem: found.length > 0 ? null : problem };
+  }
+
+  /** Offers on whose nodes a daemon holds one of the ports. */
+  #clashingOffers(index: number, hostPorts: readonly HostPort[]): Bits | null {
+    const { daemons } = this.#capacity.provisioner(index);
+    const clashing = daemons.holdingPorts.filter(({ spec }) => portsClash(spec.hostPorts, hostPorts));
+    return clashing.reduce<Bits | null>(
+      (union, { offers }) => (union === null ? offers : unionBits(union, offers)),
+      null,
+    );
   }
 
   /** True when the target's labels and taints let the pod on. */

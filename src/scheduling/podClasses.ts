@@ -72,7 +72,8 @@ export function internSelectors(pods: readonly Pod[], selectors: SelectorTable):
     const namespaces = seen.get(spec) ?? new Set<string>();
     if (namespaces.has(namespace)) continue;
     seen.set(spec, namespaces.add(namespace));
-    for (const term of [...spec.podAffinity, ...spec.podAntiAffinity]) selectors.internTerm(term, namespace);
+    selectors.internAll(spec.podAffinity, namespace);
+    for (const term of spec.podAntiAffinity) selectors.internTerm(term, namespace);
     for (const { term } of spec.preferredPodAffinity) selectors.internTerm(term, namespace);
     for (const { term } of spec.preferredPodAntiAffinity) selectors.internTerm(term, namespace);
     for (const { selector } of spec.topologySpread) selectors.internOwn(selector, namespace);

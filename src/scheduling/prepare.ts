@@ -53,7 +53,11 @@ export function prepare(snapshot: ClusterSnapshot, catalogue: Catalogue, pods: r
   }));
   const rules = classes.map((one) => one.rules);
   const running = targets.flatMap((target) => target.pods);
-  const counters = new HostCounters(selectors, rules, { pending: podClasses, running });
+  const counters = new HostCounters(selectors, rules, {
+    pending: podClasses,
+    running,
+    daemons: snapshot.daemonSets.map((daemon) => daemon.spec),
+  });
   const world = new DomainWorld(rules, { capacity, targets, selectors });
   return {
     snapshot,

@@ -22,6 +22,7 @@ const NEARNESS: Partial<Record<RefusalCode, number>> = {
   LabelUndefined: 2,
   LabelMismatch: 3,
   NoCapacity: 4,
+  HostPort: 5,
   InsufficientResources: 5,
   MinValues: 6,
   LimitExceeded: 7,
@@ -76,6 +77,11 @@ function verdictOn(lot: Misfit, index: number, context: Context): Verdict {
       });
     case 'LabelMismatch':
       return mismatchVerdict(lot.placement, problem.subject, { name, index, context });
+    case 'HostPort':
+      return verdict('HostPort', name, {
+        reason: `a daemon holds one of its host ports on every node of Provisioner "${name}"`,
+        nearest: 'take another host port, or none',
+      });
     case 'NoCapacity':
       return noOfferVerdict(lot.placement, { name, index, context });
   }

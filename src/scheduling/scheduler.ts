@@ -4,7 +4,8 @@ import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import { compareText } from './compiledProvisioner.ts';
 import type { ImprovementBudget } from './improve.ts';
-import { type Packing, pack } from './packing.ts';
+import { LessonBook } from './lessons.ts';
+import { type Packing, pack, polished } from './packing.ts';
 import { plannedNodeClaim } from './planWriter.ts';
 import { type Preparation, prepare } from './prepare.ts';
 import { refusalOf } from './refusals.ts';
@@ -19,7 +20,7 @@ export interface SchedulingOptions {
 export const FIRST_PLAN_ONLY: SchedulingOptions = { budgetMs: 0, elapsedMs: () => 0 };
 
 /** How often pods are sent to other domains when the first ones turn out to have no room. */
-const MOST_ATTEMPTS = 4;
+const MOST_ATTEMPTS = 8;
 
 /**
  * Places the pods on existing nodes, claims in flight and new nodes, as cheaply as it can.
@@ -35,14 +36,12 @@ export function schedule(
   options: SchedulingOptions = FIRST_PLAN_ONLY,
 ): SchedulingPlan {
   const prepared = prepare(snapshot, catalogue, pods);
-  const closed = new Set<string>();
-  const reasons = new Map<string, Refusal>();
-  for (let attempt = 1; ; attempt++) {
-    const packing = pack(prepared, closed, budgetOf(options));
-    if (attempt === MOST_ATTEMPTS || !closeDomains(packing, { closed, reasons })) {
-      return writtenPlan(prepared, packing, reasons);
-    }
+  const lessons = new LessonBook(prepared);
+  let packing = pack(prepared, lessons);
+  for (let attempt = 1; attempt < MOST_ATTEMPTS && lessons.learn(packing, attempt); attempt++) {
+    packing = pack(prepared, lessons);
   }
+  return writtenPlan(prepared, polished(packing, budgetOf(options)), lessons);
 }
 
 /** How much work improvement does in a millisecond, on the slow side of the machines seen. */
@@ -52,23 +51,6 @@ const TIME_SLACK = 4;
 
 function budgetOf({ budgetMs, elapsedMs }: SchedulingOptions): ImprovementBudget {
   return { work: budgetMs * WORK_PER_MS, isOver: () => elapsedMs() > budgetMs * TIME_SLACK };
-}
-
-/** Rules out the domains where pods found no room, though others may have some; false when there are none. */
-function closeDomains(
-  { shop }: Packing,
-  { closed, reasons }: { readonly closed: Set<string>; readonly reasons: Map<string, Refusal> },
-): boolean {
-  const before = closed.size;
-  for (const [id, lot] of shop.store.lots.entries()) {
-    const left = shop.store.left[id] as number;
-    if (left === 0 || lot.pins.length === 0) continue;
-    const refusal = refusalOf(lot, shop.capacity, shop.ledger);
-    if (refusal.code === 'LimitExceeded') continue;
-    for (const pin of lot.pins) closed.add(pin);
-    for (const pod of lot.pods) reasons.set(pod, { pod, ...refusal });
-  }
-  return closed.size > before;
 }
 
 /** The pods of each lot handed out one after the other. */
@@ -98,11 +80,7 @@ class PodDealer {
   }
 }
 
-function writtenPlan(
-  prepared: Preparation,
-  packing: Packing,
-  reasons: ReadonlyMap<string, Refusal>,
-): SchedulingPlan {
+function writtenPlan(prepared: Preparation, packing: Packing, lessons: LessonBook): SchedulingPlan {
   const dealer = new PodDealer(packing);
   const nominations: Nomination[] = packing.fillings.flatMap(({ target, filling }) =>
     dealer.deal(filling).map((pod) => ({ pod, target: { kind: target.kind, name: target.name } })),
@@ -111,7 +89,7 @@ function writtenPlan(
   const placed = new Set<string>();
   for (const { pod } of nominations) placed.add(pod);
   for (const { pods } of nodeClaims) for (const pod of pods) placed.add(pod);
-  const refusals = refusedPods(prepared, packing, { dealer, placed, reasons });
+  const refusals = refusedPods(prepared, packing, { dealer, placed, lessons });
   return {
     nodeClaims,
     nominations: nominations.sort((left, right) => compareText(left.pod, right.pod)),
@@ -124,13 +102,13 @@ function writtenPlan(
 interface Outcome {
   readonly dealer: PodDealer;
   readonly placed: ReadonlySet<string>;
-  readonly reasons: ReadonlyMap<string, Refusal>;
+  readonly lessons: LessonBook;
 }
 
 function refusedPods(
   prepared: Preparation,
   packing: Packing,
-  { dealer, placed, reasons }: Outcome,
+  { dealer, placed, lessons }: Outcome,
 ): Refusal[] {
   const { capacity, classes, blocked } = prepared;
   const { shop } = packing;
@@ -144,14 +122,17 @@ function refusedPods(
     const refusal = refusalOf(lot, capacity, shop.ledger);
     for (const pod of left) refused.set(pod, { pod, ...refusal });
   }
-  for (const { index, code, reason } of packing.refusals) {
-    const one = classes[index];
-    if (one === undefined) continue;
+  const byRules = new Map(packing.refusals.map((one) => [one.index, one]));
+  for (const one of classes) {
+    const unplaced = one.podClass.pods.filter((pod) => !placed.has(pod) && !refused.has(pod));
+    if (unplaced.length === 0) continue;
+    const rule = byRules.get(one.index);
     const refusal =
-      code === null ? refusalOf(one, capacity, shop.ledger) : { code, provisioner: '', reason, nearest: '' };
-    for (const pod of one.podClass.pods) {
-      if (!placed.has(pod) && !refused.has(pod)) refused.set(pod, reasons.get(pod) ?? { pod, ...refusal });
-    }
+      lessons.reasons.get(one.index) ??
+      (rule === undefined || rule.code === null
+        ? refusalOf(one, capacity, shop.ledger)
+        : { code: rule.code, provisioner: '', reason: rule.reason, nearest: '' });
+    for (const pod of unplaced) refused.set(pod, { pod, ...refusal });
   }
   return [...refused.values()];
 }

@@ -4,6 +4,8 @@ import type { PodAffinityTerm } from '../model/pod.ts';
 import type { Namespace } from '../model/workloads.ts';
 
 interface InternedSelector {
+  /** Selectors that must all match; empty for a plain one. */
+  readonly all: readonly number[];
   readonly selector: LabelSelector;
   /** Namespaces looked into; null for all. */
   readonly namespaces: ReadonlySet<string> | null;
@@ -40,6 +42,22 @@ export class SelectorTable {
     return this.#intern(term.selector, this.#namespacesOf(term, ownNamespace));
   }
 
+  /** Pods that all terms speak of: required affinity counts only those. Source: kube-scheduler, InterPodAffinity. */
+  internAll(terms: readonly PodAffinityTerm[], ownNamespace: string): number {
+    const all = [...new Set(terms.map((term) => this.internTerm(term, ownNamespace)))].sort((a, b) => a - b);
+    const [first = NO_SELECTOR] = all;
+    if (all.length < 2 || first === NO_SELECTOR) return first;
+    const key = `all|${all.join(',')}`;
+    const held = this.#byKey.get(key);
+    if (held !== undefined) return held;
+    const id = this.#selectors.length;
+    this.#selectors.push({ selector: { expressions: [] }, namespaces: null, all });
+    this.#byKey.set(key, id);
+    this.#matches.clear();
+    this.#withoutPair.push(id);
+    return id;
+  }
+
   #namespacesOf(term: PodAffinityTerm, ownNamespace: string): ReadonlySet<string> | null {
     const { namespaceSelector, namespaces } = term;
     if (namespaceSelector === null) return new Set(namespaces.length > 0 ? namespaces : [ownNamespace]);
@@ -54,7 +72,7 @@ export class SelectorTable {
     const held = this.#byKey.get(key);
     if (held !== undefined) return held;
     const id = this.#selectors.length;
-    this.#selectors.push({ selector, namespaces });
+    this.#selectors.push({ selector, namespaces, all: [] });
     this.#byKey.set(key, id);
     this.#matches.clear();
     this.#index(id, selector);
@@ -91,6 +109,7 @@ export class SelectorTable {
   #isMatch(id: number, namespace: string, labels: Readonly<Record<string, string>>): boolean {
     const one = this.#selectors[id];
     if (one === undefined) return false;
+    if (one.all.length > 0) return one.all.every((part) => this.#isMatch(part, namespace, labels));
     if (one.namespaces !== null && !one.namespaces.has(namespace)) return false;
     return selectorMatches(one.selector, labels);
   }

@@ -5,7 +5,7 @@ import { DISRUPTED_TAINT_KEY, LABEL, normalizeLabel, UNREGISTERED_TAINT_KEY } fr
 import type { Node } from '../model/node.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import { hasCondition } from '../model/nodeClaim.ts';
-import { isOwnedByDaemonSet, isTerminal, type Pod } from '../model/pod.ts';
+import { isOwnedByDaemonSet, isTerminal, type Pod, type PodSpec } from '../model/pod.ts';
 import { allows, allowsAbsence, type RequirementSet, requirementSet } from '../model/requirementSet.ts';
 import { addResources, type Resources, subtractResources } from '../model/resources.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
@@ -26,6 +26,8 @@ export interface Target {
   readonly available: Resources;
   /** Pods on it that count, for rules that look at other pods. */
   readonly pods: readonly Pod[];
+  /** Daemons whose pods are not there yet. */
+  readonly daemonsToCome: readonly PodSpec[];
   /** False for nodes that take no pods but whose pods still count (cordoned, leaving). */
   readonly open: boolean;
 }
@@ -98,7 +100,7 @@ function nodeTarget(
     : node.allocatable;
   const labels = comingUp ? { ...claim?.spec.labels, ...node.labels } : node.labels;
   const used = pods.map((pod) => pod.spec.requests).reduce(addResources, {});
-  const missing = comingUp ? missingDaemons(snapshot, { labels: single(labels), taints }, pods) : {};
+  const missing = comingUp ? missingDaemons(snapshot, { labels: single(labels), taints }, pods) : [];
   const leaving =
     node.deletionRequestedAtMs !== null ||
     claim?.deletionRequestedAtMs != null ||
@@ -109,10 +111,11 @@ function nodeTarget(
     labels: single({ [LABEL.hostname]: node.name, ...labels }),
     taints,
     available: {
-      ...subtractResources(subtractResources(allocatable, used), missing),
+      ...subtractResources(subtractResources(allocatable, used), sumOf(missing)),
       ...attachPlaces(node.name, pods, { snapshot, volumes }),
     },
     pods,
+    daemonsToCome: missing,
     open: !leaving && !node.unschedulable,
   };
 }
@@ -122,7 +125,7 @@ function missingDaemons(
   snapshot: ClusterSnapshot,
   place: { readonly labels: PossibleLabels; readonly taints: readonly Taint[] },
   pods: readonly Pod[],
-): Resources {
+): PodSpec[] {
   const running = new Set(
     pods.filter(isOwnedByDaemonSet).map((pod) => `${pod.namespace}/${pod.owner?.name}`),
   );
@@ -130,8 +133,11 @@ function missingDaemons(
     .filter((daemon) => !running.has(`${daemon.namespace}/${daemon.name}`))
     .filter(({ spec }) => untoleratedTaint(place.taints, spec.tolerations) === null)
     .filter(({ spec }) => requirementAlternatives(spec, []).some((one) => possibly(place.labels, one)))
-    .map(({ spec }) => spec.requests)
-    .reduce(addResources, {});
+    .map(({ spec }) => spec);
+}
+
+function sumOf(specs: readonly PodSpec[]): Resources {
+  return specs.map((spec) => spec.requests).reduce(addResources, {});
 }
 
 function isPassing(taint: Taint, startupTaints: readonly Taint[]): boolean {
@@ -192,8 +198,9 @@ function claimTarget(
     name: claim.name,
     labels,
     taints: spec.taints,
-    available: subtractResources(allocatable, daemons),
+    available: subtractResources(allocatable, sumOf(daemons)),
     pods: [],
+    daemonsToCome: daemons,
     open: true,
   };
 }

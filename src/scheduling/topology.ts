@@ -38,12 +38,20 @@ export function classRules(podClass: PodClass, selectors: SelectorTable): ClassR
     }));
   return {
     spread,
-    affinity: podTerms(spec.podAffinity, namespace, selectors),
+    affinity: affinityTerms(podClass, selectors),
     antiAffinity: podTerms(spec.podAntiAffinity, namespace, selectors).filter(
       ({ selector }) => selector !== NO_SELECTOR,
     ),
     matches: new Set(podClass.matches),
   };
+}
+
+/** All terms look for the same pods: those that every one of them matches. */
+function affinityTerms({ spec, namespace }: PodClass, selectors: SelectorTable): PodTerm[] {
+  if (spec.podAffinity.length === 0) return [];
+  const selector = selectors.internAll(spec.podAffinity, namespace);
+  const keys = new Set(spec.podAffinity.map((term) => normalizeLabel(term.topologyKey)));
+  return [...keys].map((key) => ({ selector, key }));
 }
 
 /** The terms of pods in that namespace. */

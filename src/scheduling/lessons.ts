@@ -1,0 +1,54 @@
+// What an attempt at a plan teaches the next: domains without room, and pods that must not count for others.
+import type { Refusal } from '../model/plan.ts';
+import type { Lessons, Packing } from './packing.ts';
+import type { Preparation } from './prepare.ts';
+import { refusalOf } from './refusals.ts';
+
+/** Attempts after which pods are given up instead of being sent to yet another domain. */
+const PATIENCE = 4;
+
+/** Lessons from all attempts so far, with the reason why pods of a class were given up. */
+export class LessonBook implements Lessons {
+  readonly closed = new Set<string>();
+  readonly withheld = new Map<number, number>();
+  readonly reasons = new Map<number, Omit<Refusal, 'pod'>>();
+  readonly #classOf = new Map<string, number>();
+
+  constructor({ classes }: Preparation) {
+    for (const { index, podClass } of classes) {
+      if (podClass.matches.length === 0 && podClass.spec.topologySpread.length === 0) continue;
+      for (const pod of podClass.pods) this.#classOf.set(pod, index);
+    }
+  }
+
+  /** Learns from pods of topology rules that found no place; false when there is nothing new to learn. */
+  learn({ shop, counted }: Packing, attempt: number): boolean {
+    let learned = false;
+    for (const { index, count, code, reason } of counted) {
+      this.#withhold(index, count);
+      this.reasons.set(index, { code: code ?? 'PodAffinity', provisioner: '', reason, nearest: '' });
+      learned = true;
+    }
+    const { store } = shop;
+    for (const [id, lot] of store.lots.entries()) {
+      const left = store.left[id] as number;
+      if (left === 0 || lot.pins.length === 0) continue;
+      const refusal = refusalOf(lot, shop.capacity, shop.ledger);
+      const unplaced = lot.pods.slice(lot.pods.length - left * lot.bundle);
+      const giveUp = refusal.code === 'LimitExceeded' || attempt >= PATIENCE || lot.bundle > 1;
+      if (!giveUp) for (const pin of lot.pins) this.closed.add(pin);
+      for (const pod of unplaced) {
+        const index = this.#classOf.get(pod);
+        if (index === undefined) continue;
+        if (giveUp) this.#withhold(index, 1);
+        this.reasons.set(index, refusal);
+      }
+      learned = true;
+    }
+    return learned;
+  }
+
+  #withhold(index: number, count: number): void {
+    this.withheld.set(index, (this.withheld.get(index) ?? 0) + count);
+  }
+}
