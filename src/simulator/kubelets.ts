@@ -96,7 +96,7 @@ export class Kubelets {
     const machine = this.#machines.get(nodeName);
     if (machine === undefined || machine.alive) return;
     machine.alive = true;
-    this.#setReady(nodeName);
+    this.#becomeReady(nodeName);
     for (const pod of this.#parts.ledger.get(nodeName)?.pods.values() ?? []) this.#podChanged(pod, undefined);
   }
 
