@@ -47,7 +47,7 @@ export function peerFigure(
   if (goal === null) return { ...figure, goal: '', holds: null };
   const [words, bound] = 'atLeast' in goal ? ['at least', goal.atLeast] : ['at most', goal.atMost];
   const holds = ratio === null ? null : 'atLeast' in goal ? ratio >= goal.atLeast : ratio <= goal.atMost;
-  return { ...figure, goal: `${words} ${bound} times the peer's`, holds };
+  return { ...figure, goal: `${words} ${Number(bound.toPrecision(3))} times the peer's`, holds };
 }
 
 /** `packer/diverse/1000 first plan   123.4 pods/s   peer 1.2   ratio 103   goal …: holds`. */

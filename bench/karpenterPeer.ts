@@ -12,6 +12,8 @@ const SOURCES = fileURLToPath(new URL('./karpenter-peer/', import.meta.url));
 
 export interface PeerAnswer {
   readonly allMs: readonly number[];
+  /** CPU time of all threads meanwhile, which other load on the machine disturbs less. */
+  readonly allCpuMs: readonly number[];
   readonly peakRssMib: number;
   readonly usdPerHour: number;
   readonly nodes: number;

@@ -33,7 +33,7 @@ async function solveWithPacker(order: PackerOrder): Promise<PackerAnswer> {
 
 /** Long solves are repeated less: their relative noise is small. */
 function repeatsFor(pods: number): number {
-  return pods >= 5_000 ? 1 : 3;
+  return pods > 5_000 ? 1 : 3;
 }
 
 async function solveBoth(problem: Problem, report: Report): Promise<Solved> {
@@ -73,6 +73,9 @@ function reportSolved(
     report.figure(peerFigure(speed, peerSpeed, atLeast(goal)));
     const time = { name: `${name} ${what}, time`, value: fastest(run.allMs), unit: 'ms' };
     report.figure(peerFigure(time, peer === null ? null : fastest(peer.allMs), null));
+    const cpu = { name: `${name} ${what}, CPU time`, value: fastest(run.allCpuMs), unit: 'ms' };
+    const least = goal === null ? null : { atMost: 1 / goal };
+    report.figure(peerFigure(cpu, peer === null ? null : fastest(peer.allCpuMs), least));
     const cold = run.allMs[0] ?? Number.NaN;
     if (run === first)
       report.figure(plainFigure(`${name} first plan, time in a process just started`, cold, 'ms'));

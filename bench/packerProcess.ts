@@ -24,6 +24,7 @@ export interface PackerAnswer {
   readonly runs: readonly {
     readonly budgetMs: number;
     readonly allMs: readonly number[];
+    readonly allCpuMs: readonly number[];
     readonly usdPerHour: number;
     readonly lowerBoundUsdPerHour: number;
     readonly nodes: number;
@@ -95,16 +96,21 @@ function solve({ problem, budgetsMs, checked }: PackerOrder): PackerAnswer {
   const catalogue = new Map([['default', instanceTypes]]);
   const runs = budgetsMs.map((budgetMs) => {
     const allMs: number[] = [];
+    const allCpuMs: number[] = [];
     let plan: SchedulingPlan | null = null;
     while (!isWarm(allMs)) {
+      const cpu = process.cpuUsage();
       const start = performance.now();
       plan = schedule(snapshot, catalogue, pods, { budgetMs, elapsedMs: () => performance.now() - start });
       allMs.push(performance.now() - start);
+      const used = process.cpuUsage(cpu);
+      allCpuMs.push((used.user + used.system) / 1000);
     }
     if (plan === null) throw new Error('nothing was solved');
     return {
       budgetMs,
       allMs,
+      allCpuMs,
       usdPerHour: plan.usdPerHour,
       lowerBoundUsdPerHour: plan.lowerBoundUsdPerHour,
       nodes: plan.nodeClaims.length,

@@ -34,8 +34,10 @@ type typeJSON struct {
 }
 
 type answer struct {
-	// AllMs holds the wall time of each repeat: topology, scheduler and solve together.
+	// AllMs holds the wall time of each repeat: topology, scheduler and solve together; AllCPUMs the CPU time of
+	// all threads meanwhile, the garbage collector's too, which other load on the machine disturbs less.
 	AllMs       []float64         `json:"allMs"`
+	AllCPUMs    []float64         `json:"allCpuMs"`
 	PeakRssMib  float64           `json:"peakRssMib"`
 	UsdPerHour  float64           `json:"usdPerHour"`
 	Nodes       int               `json:"nodes"`
