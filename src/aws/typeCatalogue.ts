@@ -2,6 +2,7 @@
 import type { InstanceType } from '../model/instanceType.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import type { KubeletConfiguration } from '../model/provisioner.ts';
+import { labelsFromRequirements } from '../model/requirement.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/telemetry.ts';
 import { type BootImage, imageFor } from './amis.ts';
@@ -149,7 +150,7 @@ export class TypeCatalogue {
     return facts.flatMap((one): readonly Bootable[] => {
       const unpriced = unpricedType(one, shape);
       if (resolved.boot === null) return [{ facts: one, unpriced, image: null }];
-      const image = imageFor(resolved.boot.images, one, labelsOf(unpriced));
+      const image = imageFor(resolved.boot.images, one, labelsFromRequirements(unpriced.requirements));
       return image === null ? [] : [{ facts: one, unpriced, image }];
     });
   }
@@ -176,12 +177,6 @@ function priced(
     const offerings = offeringsOf(facts, zones, market);
     return offerings.length === 0 ? [] : [{ type: { ...unpriced, offerings }, facts, image }];
   });
-}
-
-/** Labels that a type fixes to one value. */
-export function labelsOf(type: Pick<InstanceType, 'requirements'>): Readonly<Record<string, string>> {
-  const fixed = type.requirements.filter(({ operator, values }) => operator === 'In' && values.length === 1);
-  return Object.fromEntries(fixed.map(({ key, values }) => [key, values[0] ?? '']));
 }
 
 function zonesByType(offerings: readonly TypeInZone[]): ReadonlyMap<string, readonly string[]> {

@@ -2,6 +2,8 @@
 import { LABEL } from '../model/labels.ts';
 import type { Node } from '../model/node.ts';
 import { hasCondition, type NodeClaim, type NodeClaimStatus } from '../model/nodeClaim.ts';
+import { nodeClassKey } from '../model/nodeClass.ts';
+import { labelsFromRequirements } from '../model/requirement.ts';
 import type { Ports } from '../ports/ports.ts';
 import { withCondition } from './claimConditions.ts';
 import { concurrently } from './concurrently.ts';
@@ -31,7 +33,7 @@ async function advance(
   claim: NodeClaim,
   node: Node | undefined,
 ): Promise<NextRun> {
-  if (claim.status.providerId === '') return launchClaim(ports, launching, claim);
+  if (claim.status.providerId === '') return launchInTime(ports, launching, claim);
   if (node === undefined) return awaitNode(ports, launching, claim);
   if (node.deletionRequestedAtMs !== null) {
     await ports.kube.deleteNodeClaim(claim.name, claim.uid);
@@ -43,6 +45,19 @@ async function advance(
   if (registered === null || hasCondition(registered, 'Initialized')) return WHEN_CHANGED;
   const fresh = launching.live.get('node', node.name) ?? node;
   return initialize(ports, launching, registered, fresh);
+}
+
+/** A launch that has not gone through in time is given up: its pods are planned again, with today's stock and prices. */
+async function launchInTime(ports: Ports, launching: Launching, claim: NodeClaim): Promise<NextRun> {
+  const leftMs = claim.createdAtMs + launching.settings.launchTtlMs - ports.clock.nowMs();
+  if (leftMs > 0 || launching.underWay.has(claim.uid)) {
+    return sooner(launchClaim(ports, launching, claim), { afterMs: Math.max(leftMs, 1000) });
+  }
+  const minutes = Math.round(launching.settings.launchTtlMs / 60_000);
+  const message = `launch has not gone through within ${minutes} min; the pods are planned for again`;
+  await tellClaim(ports, claim, { type: 'Warning', reason: 'LaunchTimeout', message });
+  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  return WHEN_CHANGED;
 }
 
 /** A launched instance that does not become a Node in time is given back; its pods are planned again. */
@@ -71,10 +86,8 @@ async function register(
   node: Node,
 ): Promise<NodeClaim | null> {
   const { live } = launching;
-  const patched = live.recordNode(
-    node.name,
-    await ports.kube.patchNode(node, registrationPatch(claim, node)),
-  );
+  const patch = registrationPatch(claim, node, await typeLabels(ports, launching, claim));
+  const patched = live.recordNode(node.name, await ports.kube.patchNode(node, patch));
   if (patched?.labels[LABEL.registered] !== 'true') return null; // conflict: the node's next event brings us back
   const nowMs = ports.clock.nowMs();
   const status: NodeClaimStatus = withCondition(
@@ -94,6 +107,20 @@ async function register(
     facts,
   });
   return stored;
+}
+
+/** Labels of the launched type (family, size, …), as its Provisioner's catalogue has them; none once that is gone. */
+async function typeLabels(
+  ports: Ports,
+  { live }: Launching,
+  { spec, status }: NodeClaim,
+): Promise<Readonly<Record<string, string>>> {
+  const provisioner = live.get('provisioner', spec.provisioner);
+  const nodeClass = live.get('nodeClass', nodeClassKey(spec.nodeClassRef));
+  if (provisioner === undefined || nodeClass === undefined) return {};
+  const outcome = await ports.cloud.instanceTypes(provisioner, nodeClass);
+  const types = outcome.kind === 'found' ? outcome.instanceTypes : [];
+  return labelsFromRequirements(types.find(({ name }) => name === status.instanceType)?.requirements ?? []);
 }
 
 async function initialize(ports: Ports, { live }: Launching, claim: NodeClaim, node: Node): Promise<NextRun> {

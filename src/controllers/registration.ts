@@ -5,12 +5,24 @@ import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { Taint } from '../model/taint.ts';
 import type { NodePatch } from '../ports/kubeApi.ts';
 
-/** What registering writes: the claim's labels, annotations and taints, our finalizer, and the boot taint off. */
-export function registrationPatch(claim: NodeClaim, node: Node): NodePatch {
+/**
+ * What registering writes: the claim's labels, annotations and taints, our finalizer, and the boot taint off.
+ * @param typeLabels labels of the instance type that was launched: user data is shared by many types and has none
+ */
+export function registrationPatch(
+  claim: NodeClaim,
+  node: Node,
+  typeLabels: Readonly<Record<string, string>>,
+): NodePatch {
   const { spec } = claim;
   const wanted = [...spec.taints, ...(node.labels[LABEL.registered] === 'true' ? [] : spec.startupTaints)];
   return {
-    labels: { ...spec.labels, [LABEL.provisioner]: spec.provisioner, [LABEL.registered]: 'true' },
+    labels: {
+      ...typeLabels,
+      ...spec.labels,
+      [LABEL.provisioner]: spec.provisioner,
+      [LABEL.registered]: 'true',
+    },
     annotations: spec.annotations,
     addTaints: wanted.filter((taint) => !hasTaint(node, taint)),
     removeTaints: [{ key: UNREGISTERED_TAINT_KEY, effect: 'NoExecute' }],

@@ -7,6 +7,8 @@ export interface ControllerSettings {
   readonly batchMaxMs: number;
   /** How long improvement of a plan may take after the first complete one. */
   readonly planBudgetMs: number;
+  /** A claim that has no instance by then is given up. */
+  readonly launchTtlMs: number;
   /** A launched instance that has not become a Node by then is given back. */
   readonly registrationTtlMs: number;
   /** Pods that stay pending are planned again this often. */
@@ -25,6 +27,7 @@ export const DEFAULT_SETTINGS: ControllerSettings = {
   batchIdleMs: 1000,
   batchMaxMs: 10_000,
   planBudgetMs: 200,
+  launchTtlMs: 5 * 60_000,
   registrationTtlMs: 15 * 60_000,
   retryMs: 10_000,
   garbageGraceMs: 30_000,

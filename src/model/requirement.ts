@@ -17,3 +17,11 @@ export function requirementsFromLabels(labels: Readonly<Record<string, string>>)
     .sort()
     .map((key) => ({ key, operator: 'In', values: [labels[key] ?? ''] }));
 }
+
+/** The labels that requirements pin down: those that are `In` with a single value. */
+export function labelsFromRequirements(
+  requirements: readonly Requirement[],
+): Readonly<Record<string, string>> {
+  const fixed = requirements.filter(({ operator, values }) => operator === 'In' && values.length === 1);
+  return Object.fromEntries(fixed.map(({ key, values }) => [key, values[0] ?? '']));
+}

@@ -2,7 +2,7 @@
 import { LABEL } from '../model/labels.ts';
 import type { NodeClaimSpec } from '../model/nodeClaim.ts';
 import type { PlannedNodeClaim } from '../model/plan.ts';
-import type { Requirement } from '../model/requirement.ts';
+import { labelsFromRequirements, type Requirement } from '../model/requirement.ts';
 import {
   allows,
   intersectRequirements,
@@ -104,7 +104,11 @@ function claimSpec(
   return {
     provisioner: provisioner.name,
     nodeClassRef: provisioner.nodeClassRef,
-    labels: { ...provisioner.labels, ...labelsOf(requirements), [LABEL.provisioner]: provisioner.name },
+    labels: {
+      ...provisioner.labels,
+      ...labelsFromRequirements(requirements),
+      [LABEL.provisioner]: provisioner.name,
+    },
     annotations: provisioner.annotations,
     taints: provisioner.taints,
     startupTaints: provisioner.startupTaints,
@@ -124,14 +128,6 @@ function settled(narrowed: RequirementSet, compiled: CompiledProvisioner): reado
     settledSet.set(key, value === undefined ? set : { ...set, values: new Set([value]) });
   }
   return toRequirements(settledSet);
-}
-
-function labelsOf(requirements: readonly Requirement[]): Record<string, string> {
-  const labels: Record<string, string> = {};
-  for (const { key, operator, values } of requirements) {
-    if (operator === 'In' && values.length === 1) labels[key] = values[0] ?? '';
-  }
-  return labels;
 }
 
 /** Pods and the most that daemons ask for on any of the types. */

@@ -61,8 +61,13 @@ for (const { when, claim, node, because } of cases) {
 test('registering writes labels and finalizer, puts missing taints on and takes the boot taint off', () => {
   const taint: Taint = { key: 'team', value: 'web', effect: 'NoSchedule' };
   const claim = aNodeClaim({ spec: { ...WITH_STARTUP.spec, taints: [taint], labels: { team: 'web' } } });
-  const patch = registrationPatch(claim, aNode());
-  assert.deepEqual(patch.labels, { team: 'web', [LABEL.provisioner]: 'default', [LABEL.registered]: 'true' });
+  const patch = registrationPatch(claim, aNode(), { size: 'large', team: 'x' });
+  assert.deepEqual(patch.labels, {
+    size: 'large',
+    team: 'web',
+    [LABEL.provisioner]: 'default',
+    [LABEL.registered]: 'true',
+  });
   assert.deepEqual(patch.addTaints, [taint, STARTUP]);
   assert.deepEqual(patch.removeTaints, [{ key: 'karpenter.sh/unregistered', effect: 'NoExecute' }]);
   assert.equal(patch.addFinalizer, TERMINATION_FINALIZER);
@@ -70,5 +75,5 @@ test('registering writes labels and finalizer, puts missing taints on and takes 
 
 test('a startup taint that was removed is not put back on a registered node', () => {
   const node = aNode({ labels: { [LABEL.registered]: 'true' } });
-  assert.deepEqual(registrationPatch(WITH_STARTUP, node).addTaints, []);
+  assert.deepEqual(registrationPatch(WITH_STARTUP, node, {}).addTaints, []);
 });

@@ -103,6 +103,31 @@ describe('limits, expiry, bad input', { skip: await reasonToSkip() }, () => {
     });
   });
 
+  test('a pod that selects by instance family is bound: the node carries the labels of its type', async () => {
+    await world.apply(provisioner({ ttlSecondsAfterEmpty: 5 }));
+    const nodeSelector = {
+      'karpenter.k8s.aws/instance-family': 'm5',
+      'karpenter.k8s.aws/instance-size': 'large',
+    };
+    await world.kube.create('/api/v1/namespaces/web/pods', {
+      metadata: { name: 'picky', namespace: 'web' },
+      spec: {
+        nodeSelector,
+        containers: [{ name: 'main', image: 'app', resources: { requests: { cpu: '100m' } } }],
+      },
+    });
+    await world.untilRunning('web', 1, 60_000);
+    assert.deepEqual(
+      (await world.moto.liveInstances()).map(({ instanceType }) => instanceType),
+      ['m5.large'],
+    );
+    await world.kubectl(['-n', 'web', 'delete', 'pod', 'picky', '--wait=false']);
+    await world.until(async () => (await world.moto.liveInstances()).length === 0, {
+      what: 'the empty node to go',
+      timeoutMs: 40_000,
+    });
+  });
+
   test('with ttlSecondsUntilExpired: 60 the node is replaced', async () => {
     await world.apply(provisioner({ ttlSecondsUntilExpired: 60, limits: undefined }));
     await world.apply(
