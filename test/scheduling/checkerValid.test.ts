@@ -47,6 +47,14 @@ import {
   zonal,
 } from './checkerCases.ts';
 
+const loner = [
+  aPod({
+    name: 'loner',
+    labels,
+    spec: { podAffinity: [term(LABEL.hostname)], podAntiAffinity: [term(LABEL.hostname)] },
+  }),
+];
+
 const valid: { readonly when: string; readonly plan: Case }[] = [
   { when: 'two pods on one node', plan: aCase() },
   {
@@ -183,6 +191,13 @@ const valid: { readonly when: string; readonly plan: Case }[] = [
       pods: spreadInA({}, { nodeSelector: { [LABEL.zone]: 'us-east-1a' } }),
       snapshot: aSnapshot({ nodes: [aNode({ labels: { [LABEL.zone]: 'us-east-1c' } })] }),
       plan: apart(spreadInA({}, {}), [inA, inA]),
+    }),
+  },
+  {
+    when: 'a self-affine pod that keeps off its like, as long as it comes first',
+    plan: aCase({
+      pods: [...evenly.slice(0, 1), ...loner],
+      plan: apart([...evenly.slice(0, 1), ...loner], [inA, inB]),
     }),
   },
 ];

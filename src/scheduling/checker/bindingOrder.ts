@@ -96,6 +96,9 @@ function bindAll(standings: readonly Standing[], groups: Groups, counted: 'first
   if (counted === 'first') {
     for (const { standing, left } of free.splice(0)) bind(standing, left, groups);
   }
+  // The first of a group that is drawn to itself may start it only while no other pod of the kind is anywhere.
+  const isDrawn = ({ standing }: Waiting): boolean => groups.rules.get(standing.kind)?.affinity !== null;
+  if (counted === 'last') ruled = [...ruled.filter(isDrawn), ...ruled.filter((one) => !isDrawn(one))];
   while (ruled.length > 0) {
     const before = total(ruled);
     for (const waiting of ruled) bindWhilePossible(waiting, groups);
