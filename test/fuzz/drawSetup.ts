@@ -106,17 +106,16 @@ function drawPod(random: Random, labels: Readonly<Record<string, string>>): PodS
   const cpu = random.pick([50, 100, 250, 500, 1000, 2500]);
   const memory = random.pick([64, 128, 512, 1024, 4096]) * MIB;
   const selector = { expressions: [{ key: 'app', operator: 'In' as const, values: [labels.app ?? ''] }] };
-  const kind = random.integer(0, 6);
-  const rules: Partial<PodSpec> =
-    kind === 0
-      ? { nodeSelector: { [LABEL.zone]: random.pick(ZONES) } }
-      : kind === 1
-        ? { podAntiAffinity: [affinity(selector, LABEL.hostname)] }
-        : kind === 2
-          ? { topologySpread: [spread(selector, random.pick([LABEL.zone, LABEL.hostname]))] }
-          : kind === 3
-            ? { tolerations: [{ ...TEAM_TAINT, operator: 'Equal', tolerationSeconds: null }] }
-            : {};
+  const alike: readonly Partial<PodSpec>[] = [
+    {},
+    {},
+    { nodeSelector: { [LABEL.zone]: random.pick(ZONES) } },
+    { nodeSelector: { [LABEL.instanceCategory]: random.pick(['c', 'm', 'r']) } },
+    { podAntiAffinity: [affinity(selector, LABEL.hostname)] },
+    { topologySpread: [spread(selector, random.pick([LABEL.zone, LABEL.hostname]))] },
+    { tolerations: [{ ...TEAM_TAINT, operator: 'Equal', tolerationSeconds: null }] },
+  ];
+  const rules = random.pick(alike);
   return aPodSpec({
     requests: { cpu, memory, pods: 1 },
     terminationGraceSeconds: random.integer(0, 30),

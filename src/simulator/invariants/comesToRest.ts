@@ -79,9 +79,9 @@ function leftNodes({ cloud, store, ledger }: Simulation, isLong: IsLong): readon
   const goingNodes = new Set(going.map(({ status }) => status.nodeName));
   for (const node of store.values('node')) {
     if (!isOwned(node) || !isLong(node.createdAtMs) || node.deletionRequestedAtMs !== null) continue;
+    if (goingNodes.has(node.name)) continue;
     if (cloud.find(node.providerId) === undefined) found.push(`Node ${node.name} has no instance`);
     const provisioner = store.get('provisioner', node.labels[LABEL.provisioner] ?? '');
-    if (goingNodes.has(node.name)) continue;
     const isEmpty = (ledger.get(node.name)?.workloadPods ?? 0) === 0;
     if (isEmpty && typeof provisioner?.ttlAfterEmptyMs === 'number') {
       found.push(`Node ${node.name} is empty, and Provisioner ${provisioner.name} has ttlSecondsAfterEmpty`);
