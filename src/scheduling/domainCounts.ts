@@ -40,14 +40,6 @@ export class DomainCounts {
     for (const count of this.#all.get(selector)?.values() ?? []) if (count > 0) return false;
     return true;
   }
-
-  /** The least count over the domains; 0 when there are fewer than `minDomains`. */
-  least(selector: number, domains: readonly string[], minDomains: number): number {
-    if (domains.length < minDomains || domains.length === 0) return 0;
-    let least = Number.POSITIVE_INFINITY;
-    for (const domain of domains) least = Math.min(least, this.spread(selector, domain));
-    return least;
-  }
 }
 
 function add(

@@ -1,12 +1,13 @@
 // Topology keys in play, their domains, and the pods that count in them before anything is placed.
 import { LABEL } from '../model/labels.ts';
+import { untoleratedTaint } from '../model/taint.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { compareText } from './compiledProvisioner.ts';
 import { DomainCounts } from './domainCounts.ts';
 import type { Placement } from './placements.ts';
 import type { SelectorTable } from './selectors.ts';
 import { surely, type Target } from './targets.ts';
-import { type ClassRules, isHostname, podTerms } from './topology.ts';
+import { type ClassRules, isHostname, podTerms, type SpreadTerm } from './topology.ts';
 
 /** What topology rules look at: read-only, one for each planning pass. */
 export class DomainWorld {
@@ -16,6 +17,7 @@ export class DomainWorld {
   readonly #keysOfSelector = new Map<number, Set<string>>();
   readonly #spreadSelectors = new Map<string, Set<number>>();
   readonly #reachable = new Map<string, boolean>();
+  readonly #unseen = new Map<string, DomainCounts>();
 
   constructor(
     rules: readonly ClassRules[],
@@ -68,25 +70,42 @@ export class DomainWorld {
     return this.#spreadSelectors.get(key) ?? new Set();
   }
 
-  /** True when a node of that domain exists that the pod's own conditions allow; its taints do not matter. */
-  hasNode(key: string, domain: string, placement: Placement): boolean {
-    const name = `${key}|${domain}|${placement.id}`;
+  /** True when a node of that domain exists that the term lets the pod look at. */
+  hasNode(domain: string, term: SpreadTerm, placement: Placement): boolean {
+    const name = `${term.key}|${domain}|${lookName(term, placement)}`;
     const held = this.#reachable.get(name);
     if (held !== undefined) return held;
     const found = this.#targets.some(
-      ({ kind, labels }) =>
-        kind === 'node' &&
-        labels.get(key)?.has(domain) === true &&
-        placement.alternatives.some((conditions) => surely(labels, conditions)),
+      (target) =>
+        target.kind === 'node' &&
+        target.labels.get(term.key)?.has(domain) === true &&
+        isSeen(target, term, placement),
     );
     this.#reachable.set(name, found);
     return found;
   }
 
+  /** Running pods on nodes that the term does not let the pod look at: they are not counted for it. */
+  unseen(term: SpreadTerm, placement: Placement): DomainCounts {
+    const name = `${term.key}|${lookName(term, placement)}`;
+    const held = this.#unseen.get(name);
+    if (held !== undefined) return held;
+    const hidden = this.#targets.filter(
+      (target) => target.pods.length > 0 && !isSeen(target, term, placement),
+    );
+    const counts = this.#counted(term.key, hidden);
+    this.#unseen.set(name, counts);
+    return counts;
+  }
+
   /** Running pods counted by domain, afresh for each assignment. */
   countsOf(key: string): DomainCounts {
+    return this.#counted(key, this.#targets);
+  }
+
+  #counted(key: string, targets: readonly Target[]): DomainCounts {
     const counts = new DomainCounts();
-    for (const { labels, pods } of this.#targets) {
+    for (const { labels, pods } of targets) {
       const values = labels.get(key);
       if (values === undefined || values.size !== 1) continue;
       const [domain = ''] = values;
@@ -101,6 +120,20 @@ export class DomainWorld {
     }
     return counts;
   }
+}
+
+/** By its policies a spread looks only at nodes that the pod's affinity, and perhaps its tolerations, let it on. */
+function isSeen({ labels, taints }: Target, term: SpreadTerm, placement: Placement): boolean {
+  if (term.nodeTaintsPolicy === 'Honor' && untoleratedTaint(taints, placement.tolerations) !== null)
+    return false;
+  return (
+    term.nodeAffinityPolicy === 'Ignore' ||
+    placement.alternatives.some((conditions) => surely(labels, conditions))
+  );
+}
+
+function lookName({ nodeAffinityPolicy, nodeTaintsPolicy }: SpreadTerm, placement: Placement): string {
+  return `${nodeAffinityPolicy}|${nodeTaintsPolicy}|${placement.id}`;
 }
 
 /** Values that nodes have, and that nodes to come may have. */

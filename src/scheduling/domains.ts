@@ -47,8 +47,8 @@ interface Tables {
   readonly placements: PlacementTable;
   readonly targets: readonly Target[];
   readonly world: DomainWorld;
-  /** Domains that turned out to have no room for a class: `class|key|domain`. */
-  readonly closed: ReadonlySet<string>;
+  /** How many pods of a class turned out to have room in its domains, by `class|key|domain&key|domain`. */
+  readonly closed: ReadonlyMap<string, number>;
 }
 
 /** A domain that a class may go to, with the placement narrowed to it. */
@@ -159,7 +159,7 @@ export class DomainAssigner {
       this.#note(entry, { placement: one.placement, domains: [] }, left);
       return true;
     }
-    const chosen = this.#choose(entry, 0, one.placement);
+    const chosen = this.#choose(entry, [], one.placement);
     if (chosen === null) return false;
     const matches = one.rules.matches;
     for (const [at, domain] of chosen.domains.entries()) {
@@ -181,25 +181,37 @@ export class DomainAssigner {
       held.count += count;
       return;
     }
-    const domains = where.domains.map((domain, at) => `${entry.keys[at] ?? ''}|${domain}`);
+    const domains = domainNames(entry.keys, where.domains);
     const noted = { one: entry.one, placement: where.placement, domains, count };
     entry.noted.set(where.placement.id, noted);
     this.#assigned.push(noted);
   }
 
   /** The best permitted domain for one key, then for the others within it; '' where the label is not needed. */
-  #choose(entry: Waiting, at: number, placement: Placement): Pick<Noted, 'placement' | 'domains'> | null {
-    const key = entry.keys[at];
-    if (key === undefined) return { domains: [], placement };
+  #choose(
+    entry: Waiting,
+    path: readonly string[],
+    placement: Placement,
+  ): Pick<Noted, 'placement' | 'domains'> | null {
+    const key = entry.keys[path.length];
+    if (key === undefined) return this.#hasRoom(entry, placement, path) ? { domains: [], placement } : null;
     const options = this.#optionsOf(entry, key, placement);
     const permitted = options.filter(({ domain }) => this.#permits(entry, key, domain));
     for (const option of this.#ranked(entry.one, key, permitted)) {
-      const rest = this.#choose(entry, at + 1, option.placement);
+      const rest = this.#choose(entry, [...path, option.domain], option.placement);
       if (rest !== null) return { domains: [option.domain, ...rest.domains], placement: rest.placement };
     }
     if (options.length > 0 || !this.#mayLack(entry.one, key)) return null;
-    const rest = this.#choose(entry, at + 1, placement);
+    const rest = this.#choose(entry, [...path, ''], placement);
     return rest === null ? null : { domains: ['', ...rest.domains], placement: rest.placement };
+  }
+
+  /** False when as many pods as found room in these domains before are there already. */
+  #hasRoom(entry: Waiting, placement: Placement, path: readonly string[]): boolean {
+    const { closed } = this.#tables;
+    if (closed.size === 0) return true;
+    const room = closed.get(pinOf(entry.one.index, domainNames(entry.keys, path)));
+    return room === undefined || (entry.noted.get(placement.id)?.count ?? 0) < room;
   }
 
   /** A node without the label satisfies anti-affinity, and is not counted; spread and affinity need the label. */
@@ -207,14 +219,14 @@ export class DomainAssigner {
     return ![...rules.spread, ...rules.affinity].some((term) => term.key === key);
   }
 
-  #optionsOf({ one, options: known }: Waiting, key: string, placement: Placement): readonly Option[] {
+  #optionsOf(entry: Waiting, key: string, placement: Placement): readonly Option[] {
+    const { one, options: known } = entry;
     const name = `${key}|${placement.id}`;
     const held = known.get(name);
     if (held !== undefined) return held;
-    const { placements, capacity, targets, world, closed } = this.#tables;
+    const { placements, capacity, targets, world } = this.#tables;
     const options: Option[] = [];
     for (const domain of world.domainsOf(key)) {
-      if (closed.has(`${one.index}|${key}|${domain}`)) continue;
       const pinned = placements.narrow(placement, pin(key, domain));
       const usdPerHour = cheapestPrice(pinned, one.requests, capacity);
       const hasTarget = targets.some((target) => target.open && placements.allows(pinned, target));
@@ -246,8 +258,14 @@ export class DomainAssigner {
     const counts = this.#counts.get(term.key);
     if (counts === undefined) return true;
     const own = entry.one.rules.matches.has(term.selector) ? 1 : 0;
-    const least = counts.least(term.selector, this.#eligible(entry, term), term.minDomains);
-    return counts.spread(term.selector, domain) + own - least <= term.maxSkew;
+    const unseen = this.#tables.world.unseen(term, entry.one.placement);
+    const count = (where: string): number =>
+      counts.spread(term.selector, where) - unseen.spread(term.selector, where);
+    const eligible = this.#eligible(entry, term);
+    let least = Number.POSITIVE_INFINITY;
+    if (eligible.length < term.minDomains || eligible.length === 0) least = 0;
+    for (const one of eligible) least = Math.min(least, count(one));
+    return count(domain) + own - least <= term.maxSkew;
   }
 
   /** Domains that the spread is judged over. Those that only new nodes would make count as well: as zero. */
@@ -257,11 +275,15 @@ export class DomainAssigner {
     const { world } = this.#tables;
     const all = world.domainsOf(term.key);
     const { placement } = entry.one;
-    const reachable = new Set(this.#optionsOf(entry, term.key, placement).map(({ domain }) => domain));
+    const reachable = new Set(
+      this.#optionsOf(entry, term.key, placement)
+        .map(({ domain }) => domain)
+        .filter((domain) => this.#tables.closed.get(pinOf(entry.one.index, [`${term.key}|${domain}`])) !== 0),
+    );
     const eligible =
-      term.nodeAffinityPolicy === 'Ignore'
+      term.nodeAffinityPolicy === 'Ignore' && term.nodeTaintsPolicy === 'Ignore'
         ? all
-        : all.filter((domain) => reachable.has(domain) || world.hasNode(term.key, domain, placement));
+        : all.filter((domain) => reachable.has(domain) || world.hasNode(domain, term, placement));
     entry.eligible.set(term, eligible);
     return eligible;
   }
@@ -335,6 +357,15 @@ export class DomainAssigner {
     const reason = `anti-affinity of other pods over ${key} keeps it off every domain`;
     return { code: 'PodAntiAffinity', reason };
   }
+}
+
+function domainNames(keys: readonly string[], domains: readonly string[]): string[] {
+  return domains.map((domain, at) => `${keys[at] ?? ''}|${domain}`);
+}
+
+/** Names the domains that a pod of the class is assigned to. */
+export function pinOf(index: number, domains: readonly string[]): string {
+  return `${index}|${domains.join('&')}`;
 }
 
 /** The condition that a label has this one value. */

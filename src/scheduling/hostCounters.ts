@@ -92,7 +92,10 @@ export class HostCounters {
     }
     const own = this.#portRules(ports);
     const adds = [...matched.map((counter) => ({ counter, count: 1 })), ...own.adds];
-    return { adds: adds.sort((left, right) => left.counter - right.counter), caps: [...caps, ...own.caps] };
+    return {
+      adds: adds.sort((left, right) => left.counter - right.counter),
+      caps: tightest([...caps, ...own.caps]),
+    };
   }
 
   /** A port on all addresses excludes the same port on each, and the other way round. */
@@ -148,4 +151,13 @@ export class HostCounters {
   #ownCap(pod: Pod, selector: number): number {
     return this.#selectors.matchesOf(pod.namespace, pod.labels).includes(selector) ? 1 : 0;
   }
+}
+
+/** One cap for each counter. */
+function tightest(caps: readonly CounterCap[]): CounterCap[] {
+  const least = new Map<number, number>();
+  for (const { counter, cap } of caps) least.set(counter, Math.min(least.get(counter) ?? cap, cap));
+  return [...least]
+    .map(([counter, cap]) => ({ counter, cap }))
+    .sort((left, right) => left.counter - right.counter);
 }

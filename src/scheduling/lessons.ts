@@ -1,5 +1,6 @@
 // What an attempt at a plan teaches the next: domains without room, and pods that must not count for others.
 import type { Refusal } from '../model/plan.ts';
+import type { Lot } from './lots.ts';
 import type { Lessons, Packing } from './packing.ts';
 import type { Preparation } from './prepare.ts';
 import { refusalOf } from './refusals.ts';
@@ -9,15 +10,20 @@ const PATIENCE = 4;
 
 /** Lessons from all attempts so far, with the reason why pods of a class were given up. */
 export class LessonBook implements Lessons {
-  readonly closed = new Set<string>();
+  readonly closed = new Map<string, number>();
   readonly withheld = new Map<number, number>();
   readonly reasons = new Map<number, Omit<Refusal, 'pod'>>();
   readonly #classOf = new Map<string, number>();
+  /** Classes that look for others: of a bundle without room they are given up, not those that they look for. */
+  readonly #guests = new Set<number>();
 
   constructor({ classes }: Preparation) {
     for (const { index, podClass } of classes) {
-      if (podClass.matches.length === 0 && podClass.spec.topologySpread.length === 0) continue;
+      const { topologySpread, podAffinity, podAntiAffinity } = podClass.spec;
+      if (podClass.matches.length + topologySpread.length + podAffinity.length + podAntiAffinity.length === 0)
+        continue;
       for (const pod of podClass.pods) this.#classOf.set(pod, index);
+      if (podAffinity.length > 0) this.#guests.add(index);
     }
   }
 
@@ -32,20 +38,31 @@ export class LessonBook implements Lessons {
     const { store } = shop;
     for (const [id, lot] of store.lots.entries()) {
       const left = store.left[id] as number;
-      if (left === 0 || lot.pins.length === 0) continue;
+      if (left === 0 || (lot.pins.length === 0 && lot.bundle === 1)) continue;
       const refusal = refusalOf(lot, shop.capacity, shop.ledger);
       const unplaced = lot.pods.slice(lot.pods.length - left * lot.bundle);
-      const giveUp = refusal.code === 'LimitExceeded' || attempt >= PATIENCE || lot.bundle > 1;
-      if (!giveUp) for (const pin of lot.pins) this.closed.add(pin);
+      const giveUp = attempt >= PATIENCE || lot.bundle > 1;
+      if (!giveUp) this.#close(lot, unplaced);
       for (const pod of unplaced) {
         const index = this.#classOf.get(pod);
-        if (index === undefined) continue;
+        if (index === undefined || (lot.bundle > 1 && !this.#guests.has(index))) continue;
         if (giveUp) this.#withhold(index, 1);
         this.reasons.set(index, refusal);
       }
       learned = true;
     }
     return learned;
+  }
+
+  /** Pods beyond those that found room are to go to other domains. */
+  #close({ pods, pins }: Lot, unplaced: readonly string[]): void {
+    const missing = new Set(unplaced);
+    const placed = new Map<number, number>();
+    for (const pod of pods) {
+      const index = this.#classOf.get(pod);
+      if (index !== undefined) placed.set(index, (placed.get(index) ?? 0) + (missing.has(pod) ? 0 : 1));
+    }
+    for (const pin of pins) this.closed.set(pin, placed.get(Number(pin.slice(0, pin.indexOf('|')))) ?? 0);
   }
 
   #withhold(index: number, count: number): void {

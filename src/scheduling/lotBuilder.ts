@@ -1,6 +1,6 @@
 // Lots from classes: pods that have been assigned the same place and look alike become one lot.
 import type { CapacityTable } from './capacityTable.ts';
-import type { Assignment, ClassInPlay } from './domains.ts';
+import { type Assignment, type ClassInPlay, pinOf } from './domains.ts';
 import type { HostCounters, HostRules } from './hostCounters.ts';
 import type { Lot } from './lots.ts';
 import type { Placement } from './placements.ts';
@@ -19,7 +19,7 @@ export interface Batch {
   readonly bundle: number;
   /** Classes of the pods of one bundle, in order. */
   readonly classes: readonly number[];
-  /** `class|key|domain`: what to rule out when no room is found there. */
+  /** Which domains its classes are assigned to (`pinOf`), to send pods elsewhere when there is no room. */
   readonly pins: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function batchesOf(
       pods: one.podClass.pods.slice(from, from + count),
       bundle: 1,
       classes: [index],
-      pins: domains.map((domain) => `${index}|${domain}`),
+      pins: domains.length === 0 ? [] : [pinOf(index, domains)],
     };
   });
 }

@@ -28,7 +28,7 @@ export interface Lot {
   readonly adds: readonly CounterCount[];
   readonly caps: readonly CounterCap[];
   readonly priority: number;
-  /** `class|key|domain` of its pods: what to rule out when they find no room. */
+  /** Domains of its classes (`pinOf`): what to send pods away from when they find no room. */
   readonly pins: readonly string[];
 }
 

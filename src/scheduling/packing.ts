@@ -30,8 +30,8 @@ export interface Packing {
 
 /** What earlier attempts have shown. */
 export interface Lessons {
-  /** Domains that turned out to have no room: `class|key|domain`. */
-  readonly closed: ReadonlySet<string>;
+  /** How many pods of a class have room in its domains, by `pinOf`. */
+  readonly closed: ReadonlyMap<string, number>;
   /** By class: how many of its pods found no place anywhere, so that they must not count for others. */
   readonly withheld: ReadonlyMap<number, number>;
 }

@@ -20,7 +20,7 @@ export interface SchedulingOptions {
 export const FIRST_PLAN_ONLY: SchedulingOptions = { budgetMs: 0, elapsedMs: () => 0 };
 
 /** How often pods are sent to other domains when the first ones turn out to have no room. */
-const MOST_ATTEMPTS = 8;
+const MOST_ATTEMPTS = 12;
 
 /**
  * Places the pods on existing nodes, claims in flight and new nodes, as cheaply as it can.

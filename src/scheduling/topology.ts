@@ -14,6 +14,7 @@ export interface SpreadTerm extends PodTerm {
   readonly maxSkew: number;
   readonly minDomains: number;
   readonly nodeAffinityPolicy: TopologySpreadConstraint['nodeAffinityPolicy'];
+  readonly nodeTaintsPolicy: TopologySpreadConstraint['nodeTaintsPolicy'];
 }
 
 /** What one class demands of where other pods are; only rules that must hold. */
@@ -35,6 +36,7 @@ export function classRules(podClass: PodClass, selectors: SelectorTable): ClassR
       maxSkew: one.maxSkew,
       minDomains: one.minDomains,
       nodeAffinityPolicy: one.nodeAffinityPolicy,
+      nodeTaintsPolicy: one.nodeTaintsPolicy,
     }));
   return {
     spread,
