@@ -1,5 +1,5 @@
 // The commands of `cooper`, their flags and help. Each command's work is loaded only when it is called.
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from './settingsTable.ts';
 import { STANDARD_IO } from './standardIo.ts';
 import { VERSION } from './version.ts';
@@ -25,6 +25,8 @@ export async function callCooper(args: readonly string[]): Promise<number> {
   };
   addRun(program, finish);
   addDemo(program, finish);
+  addSimulate(program, finish);
+  addReplay(program, finish);
   addValidate(program, finish);
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -68,6 +70,76 @@ function addDemo(program: Command, finish: Finish): void {
       finish(await demoCommand({ fast: options.fast === true }, STANDARD_IO));
     });
 }
+
+function addSimulate(program: Command, finish: Finish): void {
+  program
+    .command('simulate')
+    .description('say what would be launched for these manifests, and what it would cost')
+    .requiredOption('-f, --filename <path...>', 'manifests: files, folders, or - for standard input')
+    .option('--catalogue <file>', 'JSON array of instance types; default: the shipped ones of us-east-1')
+    .option('--region <region>', 'region that zones are named after', 'us-east-1')
+    .option('--budget-ms <ms>', 'time for improving the plan; 0: the first complete one', wholeNumber, 200)
+    .addOption(
+      new Option('-o, --output <format>', 'table, json or yaml')
+        .choices(['table', 'json', 'yaml'])
+        .default('table'),
+    )
+    .action(async (options: SimulateFlags) => {
+      const { simulateCommand } = await import('./simulate.ts');
+      const { filename: files, catalogue = null, region, budgetMs, output } = options;
+      finish(await simulateCommand({ files, catalogue, region, budgetMs, output }, SIMULATE_IO));
+    });
+}
+
+interface SimulateFlags {
+  readonly filename: readonly string[];
+  readonly catalogue?: string;
+  readonly region: string;
+  readonly budgetMs: number;
+  readonly output: 'table' | 'json' | 'yaml';
+}
+
+const SIMULATE_IO = {
+  ...STANDARD_IO,
+  writeError: (line: string): void => {
+    process.stderr.write(`${line}\n`);
+  },
+  elapsedMs: (): number => performance.now(),
+};
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('write a whole number from 0 up');
+  return Number(text);
+}
+
+function addReplay(program: Command, finish: Finish): void {
+  program
+    .command('replay')
+    .description('run a scenario over its simulated time: cost, waits, evictions, nodes')
+    .argument('<scenario>', 'name of a shipped scenario, or a file')
+    .option('--seed <text>', 'seed of all chance', '1')
+    .option('--chart <file>', 'write the chart of nodes over time to an SVG file')
+    .option('--compare <file...>', 'run once with the Provisioners of each file')
+    .option('--json', 'print the figures as JSON')
+    .action(async (scenario: string, options: ReplayFlags) => {
+      const { replayCommand } = await import('./replay.ts');
+      finish(await replayCommand(scenario, options, REPLAY_IO));
+    });
+}
+
+interface ReplayFlags {
+  readonly seed: string;
+  readonly chart?: string;
+  readonly compare?: readonly string[];
+  readonly json?: boolean;
+}
+
+const REPLAY_IO = {
+  writeLine: STANDARD_IO.writeLine,
+  ...(process.stderr.isTTY === true
+    ? { showProgress: (text: string) => void process.stderr.write(`\r${text}`) }
+    : {}),
+};
 
 function addValidate(program: Command, finish: Finish): void {
   program

@@ -12,6 +12,7 @@ import { KubeTransport } from '../kube/transport.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Log, Telemetry } from '../ports/telemetry.ts';
 import { ClusterState } from '../state/clusterState.ts';
+import { dumpsInto } from '../telemetry/dumps.ts';
 import { MemoryJournal } from '../telemetry/journal.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -62,7 +63,7 @@ async function sourcesOf({ config, ...flags }: Readonly<Record<string, unknown>>
 
 async function runUntilStopped(settings: RunSettings, log: Log): Promise<void> {
   const { metrics, registry } = createMetrics();
-  const telemetry: Telemetry = { log, metrics };
+  const telemetry: Telemetry = { log, metrics, dump: dumpsInto(settings.dumpFolder, REAL_CLOCK.nowMs) };
   const health: Health = { unreadyBecause: () => 'connecting to the API server' };
   const endpoints = await serveEndpoints(settings, registry, health);
   log.info(

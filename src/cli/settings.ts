@@ -23,6 +23,7 @@ export interface RunSettings {
   readonly reservedEnis: number;
   readonly tags: Readonly<Record<string, string>>;
   readonly pricesFile: string | null;
+  readonly dumpFolder: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly metricsPort: number;
   readonly healthProbePort: number;

@@ -116,6 +116,12 @@ export const SETTINGS = {
     type: 'string',
     help: 'JSON file {"onDemand": {"m5.large": 0.096}} that overrides shipped prices',
   },
+  dumpFolder: {
+    env: 'DUMP_FOLDER',
+    type: 'string',
+    default: '/tmp/cooper-dumps',
+    help: 'folder for snapshots of plans that failed their check',
+  },
   logLevel: { env: 'LOG_LEVEL', type: 'logLevel', default: 'info', help: 'debug, info, warn or error' },
   metricsPort: { env: 'METRICS_PORT', type: 'port', default: '8080', help: 'port of /metrics' },
   healthProbePort: {

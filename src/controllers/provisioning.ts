@@ -2,9 +2,10 @@
 import { displacedPods } from '../disruption/displaced.ts';
 import type { PlannedNodeClaim, Refusal, SchedulingPlan } from '../model/plan.ts';
 import type { Pod } from '../model/pod.ts';
-import type { ClusterSnapshot } from '../model/snapshot.ts';
+import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { NodeClaimDraft } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
+import { checkPlan } from '../scheduling/checker/checkPlan.ts';
 import { schedule } from '../scheduling/scheduler.ts';
 import { type CatalogueReading, readCatalogue } from './catalogue.ts';
 import { concurrently } from './concurrently.ts';
@@ -36,10 +37,8 @@ export async function provision(ports: Ports, { live, memory, settings }: Provis
   const pods = [...waitingPods(live, memory), ...displaced];
   if (pods.length === 0) return WHEN_CHANGED;
   const reading = withoutRejected(await readCatalogue(ports.cloud, snapshot), memory, startedAtMs);
-  const plan = schedule(snapshot, reading.catalogue, pods, {
-    budgetMs: settings.planBudgetMs,
-    elapsedMs: () => ports.clock.nowMs() - startedAtMs,
-  });
+  const plan = plannedAndChecked(ports, settings, { snapshot, catalogue: reading.catalogue, pods });
+  if (plan === null) return untilDue(memory, ports.clock.nowMs());
   const { metrics, log } = ports.telemetry;
   const seconds = (ports.clock.nowMs() - startedAtMs) / 1000;
   metrics.observe('karpenter_allocation_controller_scheduling_duration_seconds', {}, seconds);
@@ -61,6 +60,41 @@ export async function provision(ports: Ports, { live, memory, settings }: Provis
     plan.refusals.map((refusal) => explained(refusal, reading)),
   );
   return untilDue(memory, ports.clock.nowMs());
+}
+
+interface Problem {
+  readonly snapshot: ClusterSnapshot;
+  readonly catalogue: Catalogue;
+  readonly pods: readonly Pod[];
+}
+
+/**
+ * A plan that has passed the independent check. One that fails it is never carried out: it is counted and dumped, and
+ * the first plan without improvement is tried in its place. Null when that fails too; the pods are planned again later.
+ */
+function plannedAndChecked(
+  { clock, telemetry }: Ports,
+  { planBudgetMs }: ControllerSettings,
+  problem: Problem,
+): SchedulingPlan | null {
+  const { snapshot, catalogue, pods } = problem;
+  const startedAtMs = clock.nowMs();
+  const elapsedMs = (): number => clock.nowMs() - startedAtMs;
+  for (const budgetMs of planBudgetMs > 0 ? [planBudgetMs, 0] : [0]) {
+    const plan = schedule(snapshot, catalogue, pods, { budgetMs, elapsedMs });
+    const violations = checkPlan(snapshot, catalogue, pods, plan);
+    if (violations.length === 0) return plan;
+    telemetry.metrics.count('cooper_plan_violations_total', {});
+    const dump = telemetry.dump('rejected-plan', {
+      violations,
+      plan,
+      pods,
+      snapshot,
+      catalogue: [...catalogue],
+    });
+    telemetry.log.error({ violations: violations.slice(0, 5), budgetMs, dump }, 'plan failed its check');
+  }
+  return null;
 }
 
 /** Stores the plan's claims and notes where each pod is going. */

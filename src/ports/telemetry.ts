@@ -23,4 +23,6 @@ export interface Metrics {
 export interface Telemetry {
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Keeps something large for people to look at later; returns where it is. Best effort: never throws. */
+  dump(name: string, content: unknown): string;
 }
