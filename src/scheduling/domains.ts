@@ -275,11 +275,7 @@ export class DomainAssigner {
     const { world } = this.#tables;
     const all = world.domainsOf(term.key);
     const { placement } = entry.one;
-    const reachable = new Set(
-      this.#optionsOf(entry, term.key, placement)
-        .map(({ domain }) => domain)
-        .filter((domain) => this.#tables.closed.get(pinOf(entry.one.index, [`${term.key}|${domain}`])) !== 0),
-    );
+    const reachable = new Set(this.#optionsOf(entry, term.key, placement).map(({ domain }) => domain));
     const eligible =
       term.nodeAffinityPolicy === 'Ignore' && term.nodeTaintsPolicy === 'Ignore'
         ? all
