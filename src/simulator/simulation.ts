@@ -133,7 +133,7 @@ export class Simulation {
     for (;;) {
       const pollAtMs = await this.#settle();
       for (const listener of this.#stepListeners) listener();
-      const nextMs = Math.min(this.clock.nextAtMs(), Math.max(pollAtMs, this.clock.nowMs() + 1));
+      const nextMs = Math.min(this.clock.nextAtMs(), Math.max(Math.ceil(pollAtMs), this.clock.nowMs() + 1));
       if (pace !== undefined) await pace(Math.min(nextMs, untilMs));
       if (nextMs > untilMs) break;
       this.clock.advanceTo(nextMs);

@@ -50,12 +50,13 @@ function leftInstances({ cloud, store, kubelets }: Simulation, isLong: IsLong): 
   return found;
 }
 
-function leftClaims({ cloud, store, ledger }: Simulation, isLong: IsLong): readonly string[] {
+function leftClaims(simulation: Simulation, isLong: IsLong): readonly string[] {
+  const { cloud, store, ledger } = simulation;
   const found: string[] = [];
   for (const claim of store.values('nodeClaim')) {
     const { name, status, createdAtMs, deletionRequestedAtMs } = claim;
     if (deletionRequestedAtMs !== null) {
-      const isHeld = isHeldByPods(ledger.get(status.nodeName));
+      const isHeld = isHeldByPods(ledger.get(status.nodeName), simulation);
       if (isLong(deletionRequestedAtMs) && !isHeld) found.push(`NodeClaim ${name} is still going`);
     } else if (isLong(createdAtMs)) {
       if (!hasCondition(claim, 'Initialized')) {
@@ -67,10 +68,19 @@ function leftClaims({ cloud, store, ledger }: Simulation, isLong: IsLong): reado
   return found;
 }
 
-/** A drain waits for as long as a pod forbids it. */
-function isHeldByPods(entry: LedgerEntry | undefined): boolean {
+/** A drain waits for as long as a pod, or a budget over it, forbids it. */
+function isHeldByPods(entry: LedgerEntry | undefined, { budgets, store }: Simulation): boolean {
   const pods = [...(entry?.pods.values() ?? [])];
-  return pods.some(({ annotations }) => annotations[ANNOTATION.doNotEvict] === 'true');
+  return pods.some(
+    (pod) =>
+      pod.annotations[ANNOTATION.doNotEvict] === 'true' ||
+      budgets
+        .covering(pod)
+        .some(
+          ({ namespace, name }) =>
+            store.get('disruptionBudget', `${namespace}/${name}`)?.disruptionsAllowed === 0,
+        ),
+  );
 }
 
 function leftNodes({ cloud, store, ledger }: Simulation, isLong: IsLong): readonly string[] {
