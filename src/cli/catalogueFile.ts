@@ -55,6 +55,12 @@ export function catalogueEntry(type: InstanceType): CatalogueEntry {
   };
 }
 
+/** What a node of a type is that does not say; Karpenter lets such a type pass any condition on these. */
+const ASSUMED: readonly Requirement[] = [
+  { key: LABEL.arch, operator: 'In', values: ['amd64'] },
+  { key: LABEL.os, operator: 'In', values: ['linux'] },
+];
+
 export interface ReadCatalogue {
   readonly instanceTypes: readonly InstanceType[];
   /** What is wrong; faulty types are left out of the list. */
@@ -91,9 +97,10 @@ function readType(raw: Raw, path: string, problems: Problem[]): InstanceType {
     readTypeRequirement(one, `${path}.requirements[${index}]`, problems),
   );
   const named: Requirement = { key: LABEL.instanceType, operator: 'In', values: [name] };
+  const assumed = ASSUMED.filter((one) => !told.some(({ key }) => key === one.key));
   return {
     name,
-    requirements: [named, ...told.filter(({ key }) => key !== LABEL.instanceType)],
+    requirements: [named, ...assumed, ...told.filter(({ key }) => key !== LABEL.instanceType)],
     capacity,
     allocatable: subtractResources(capacity, overhead),
     offerings: objectsIn(raw, 'offerings').map((one, index) =>

@@ -49,11 +49,15 @@ const MADE_UP_SPOT_FRACTION = 0.4;
 export async function simulateCommand(options: SimulateOptions, io: SimulateIo): Promise<ExitCode> {
   const read = await readFiles(options, io);
   if (read === null) return 2;
-  const { snapshot, pods, invalid, provisionerMissing } = readSimulateInput(read.manifests);
+  const source = read.types === null ? 'shippedTypes' : 'typesFile';
+  const input = readSimulateInput(read.manifests, source);
+  const { pods, invalid, provisionerMissing } = input;
+  const snapshot = withUsableDefaults(input.snapshot, read.types);
   const allInvalid = [...read.faults, ...invalid];
   for (const { object, field, problem } of allInvalid) io.writeError(`${object}: ${field} ${problem}`);
   if (provisionerMissing) {
-    const what = 'on-demand, linux, amd64, families c, m and r';
+    const what =
+      read.types === null ? 'on-demand, linux, amd64, families c, m and r' : 'all that the catalogue sells';
     io.writeError(`no Provisioner is given, so a default one stands in: ${what}`);
   }
   const catalogue = catalogueOf(snapshot, options, { types: read.types, io });
@@ -126,6 +130,23 @@ async function readTypes(path: string, io: SimulateIo): Promise<readonly Instanc
     io.writeError(`${path}: is no catalogue (${messageOf(error)}); name a JSON file of instance types`);
     return null;
   }
+}
+
+/** Labels that the defaults of a Provisioner ask of every type. */
+const FAMILY_LABELS: readonly string[] = [LABEL.instanceCategory, LABEL.instanceGeneration];
+
+/** Types of a file may know nothing of families: then the families that a Provisioner gets by default say nothing. */
+function withUsableDefaults(
+  snapshot: ClusterSnapshot,
+  types: readonly InstanceType[] | null,
+): ClusterSnapshot {
+  const told = new Set((types ?? []).flatMap(({ requirements }) => requirements.map(({ key }) => key)));
+  if (types === null || FAMILY_LABELS.some((label) => told.has(label))) return snapshot;
+  const provisioners = snapshot.provisioners.map((provisioner) => ({
+    ...provisioner,
+    requirements: provisioner.requirements.filter(({ key }) => !FAMILY_LABELS.includes(key)),
+  }));
+  return { ...snapshot, provisioners };
 }
 
 function messageOf(error: unknown): string {

@@ -15,6 +15,7 @@ import {
 import { parseDisruptionBudget, parseNamespace } from '../api/objects/workloads.ts';
 import type { Parsed, Problem } from '../api/parsed.ts';
 import { type ParsedProvisioner, parseProvisioner } from '../api/provisioners.ts';
+import { LABEL } from '../model/labels.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import type { Pod } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
@@ -40,11 +41,24 @@ export interface SimulateInput {
 }
 
 /** Used when no manifest is a Provisioner: everything at its default. */
-export const STAND_IN_PROVISIONER = {
+const STAND_IN_PROVISIONER = {
   apiVersion: 'karpenter.sh/v1alpha5',
   kind: 'Provisioner',
   metadata: { name: 'default' },
   spec: { providerRef: { name: 'default' } },
+} as const;
+
+/** The same beside a catalogue file: whoever gives the types means all of them to be used. */
+const UNRESTRICTED_STAND_IN = {
+  ...STAND_IN_PROVISIONER,
+  spec: {
+    ...STAND_IN_PROVISIONER.spec,
+    requirements: [
+      { key: LABEL.capacityType, operator: 'In', values: ['spot', 'on-demand'] },
+      { key: LABEL.arch, operator: 'In', values: ['amd64', 'arm64'] },
+      { key: LABEL.instanceType, operator: 'Exists' },
+    ],
+  },
 } as const;
 
 const SCHEDULER = 'default-scheduler';
@@ -52,8 +66,12 @@ const SCHEDULER = 'default-scheduler';
 /**
  * Reads all manifests, applies what admission would, and expands workloads.
  * @param manifests parsed YAML or JSON, trusted in nothing; kinds without a meaning here are passed over
+ * @param source where instance types come from, which decides what a missing Provisioner would allow
  */
-export function readSimulateInput(manifests: readonly unknown[]): SimulateInput {
+export function readSimulateInput(
+  manifests: readonly unknown[],
+  source: 'shippedTypes' | 'typesFile',
+): SimulateInput {
   const reader = new Reader(manifests);
   const rules: AdmissionRules = {
     priorityClasses: reader.raw('PriorityClass'),
@@ -68,7 +86,8 @@ export function readSimulateInput(manifests: readonly unknown[]): SimulateInput 
   const daemonSets = reader.parse(rawDaemons, (daemon) => parseDaemonSet(daemon, interner));
   const given = reader.parse(reader.raw('Provisioner'), parseProvisioner);
   const provisionerMissing = reader.raw('Provisioner').length === 0;
-  const provisioners = provisionerMissing ? reader.parse([STAND_IN_PROVISIONER], parseProvisioner) : given;
+  const standIn = source === 'typesFile' ? UNRESTRICTED_STAND_IN : STAND_IN_PROVISIONER;
+  const provisioners = provisionerMissing ? reader.parse([standIn], parseProvisioner) : given;
   const claims = [...reader.raw('PersistentVolumeClaim'), ...missingClaims(reader, expansions)];
   const snapshot: ClusterSnapshot = {
     takenAtMs: 0,

@@ -326,6 +326,38 @@ describe('cooper simulate', () => {
     assert.match(refused.errors.join('\n'), /types.json: \[0\].capacity\['cpu'\] is no quantity/);
   });
 
+  it('buys anything that a catalogue file sells when no Provisioner is given', async () => {
+    const type = { name: 'fake-1', capacity: { cpu: '4', memory: '8Gi', pods: '40' } };
+    const spot = { zone: 'z1', capacityType: 'spot', price: 0.1 };
+    const files = {
+      'pods.yaml': manifests(pod('p')),
+      'types.json': JSON.stringify([{ ...type, offerings: [spot] }]),
+    };
+    const answer = await run(files, { files: ['pods.yaml'], catalogue: 'types.json' });
+    assert.deepEqual(
+      reportOf(answer).nodes.map(({ instanceType, capacityType }) => [instanceType, capacityType]),
+      [['fake-1', 'spot']],
+    );
+    assert.match(answer.errors.join(), /all that the catalogue sells/);
+  });
+
+  it('takes no family for granted of types in a file that have none', async () => {
+    const provisioner = {
+      apiVersion: 'karpenter.sh/v1alpha5',
+      kind: 'Provisioner',
+      metadata: { name: 'plain' },
+      spec: { providerRef: { name: 'x' } },
+    };
+    const type = { name: 'fake-1', capacity: { cpu: '4', memory: '8Gi', pods: '40' } };
+    const offerings = [{ zone: 'z1', capacityType: 'on-demand', price: 0.1 }];
+    const files = {
+      'in.yaml': manifests(provisioner, pod('p')),
+      'types.json': JSON.stringify({ instanceTypes: [{ ...type, offerings }] }),
+    };
+    const answer = await run(files, { files: ['in.yaml'], catalogue: 'types.json' });
+    assert.deepEqual(reportOf(answer).refused, []);
+  });
+
   it('reads folders, lists, JSON and standard input', async () => {
     const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [pod('a'), pod('b')] });
     const files = { 'dir/one.json': list, 'dir/two.yaml': manifests(pod('c')), '-': manifests(pod('d')) };
