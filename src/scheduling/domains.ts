@@ -60,7 +60,11 @@ interface Option {
   readonly hasTarget: boolean;
 }
 
+/** Rounds of moving pods until all spreads hold; what does not hold then is given up. */
+const MOST_ROUNDS = 4;
+
 interface Noted {
+  readonly entry: Waiting;
   readonly one: ClassInPlay;
   readonly placement: Placement;
   readonly domains: readonly string[];
@@ -106,7 +110,9 @@ export class DomainAssigner {
       if (after === 0 || after === before) break;
     }
     for (const entry of waiting) this.#refuse(entry);
-    const assignments = this.#assigned.map(({ one, placement, count, domains }) => ({
+    this.#settle();
+    const assigned = this.#assigned.filter(({ count }) => count > 0);
+    const assignments = assigned.map(({ one, placement, count, domains }) => ({
       index: one.index,
       placement,
       count,
@@ -161,18 +167,53 @@ export class DomainAssigner {
     }
     const chosen = this.#choose(entry, [], one.placement);
     if (chosen === null) return false;
-    const matches = one.rules.matches;
-    for (const [at, domain] of chosen.domains.entries()) {
-      const key = keys[at] ?? '';
-      if (domain === '') continue;
-      const counts = this.#counts.get(key);
-      counts?.addPods(matches, domain, { count: 1, leaving: false });
-      for (const term of one.rules.antiAffinity) {
-        if (term.key === key) counts?.addAntiAffinity(term.selector, domain, 1);
-      }
-    }
+    this.#count(entry, domainNames(keys, chosen.domains), 1);
     this.#note(entry, chosen, 1);
     return true;
+  }
+
+  /** Counts a pod in its domains, or takes it out again. */
+  #count({ one }: Waiting, domains: readonly string[], count: 1 | -1): void {
+    for (const name of domains) {
+      const cut = name.indexOf('|');
+      const key = name.slice(0, cut);
+      const domain = name.slice(cut + 1);
+      if (domain === '') continue;
+      const counts = this.#counts.get(key);
+      counts?.addPods(one.rules.matches, domain, { count, leaving: false });
+      for (const term of one.rules.antiAffinity) {
+        if (term.key === key) counts?.addAntiAffinity(term.selector, domain, count);
+      }
+    }
+  }
+
+  /** Pods counted later may have unbalanced a spread that held before: moves its pods, or gives them up. */
+  #settle(): void {
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      let settled = true;
+      for (const noted of [...this.#assigned]) {
+        while (noted.count > 0 && !this.#holds(noted)) {
+          settled = false;
+          noted.count -= 1;
+          this.#count(noted.entry, noted.domains, -1);
+          if (round === MOST_ROUNDS - 1 || !this.#assignOne(noted.entry))
+            this.#refuse({ ...noted.entry, left: 1 });
+        }
+      }
+      if (settled) return;
+    }
+  }
+
+  /** True when the spreads of pods in these domains hold as things stand. */
+  #holds({ entry, domains }: Noted): boolean {
+    return domains.every((name) => {
+      const cut = name.indexOf('|');
+      const key = name.slice(0, cut);
+      const domain = name.slice(cut + 1);
+      return entry.one.rules.spread.every(
+        (term) => term.key !== key || this.#withinSkew(entry, term, { domain, added: 0 }),
+      );
+    });
   }
 
   #note(entry: Waiting, where: Pick<Noted, 'placement' | 'domains'>, count: number): void {
@@ -182,7 +223,7 @@ export class DomainAssigner {
       return;
     }
     const domains = domainNames(entry.keys, where.domains);
-    const noted = { one: entry.one, placement: where.placement, domains, count };
+    const noted = { entry, one: entry.one, placement: where.placement, domains, count };
     entry.noted.set(where.placement.id, noted);
     this.#assigned.push(noted);
   }
@@ -251,13 +292,19 @@ export class DomainAssigner {
       // The first pod of a group that looks for itself may start anywhere. Source: Kubernetes, inter-pod affinity.
       if (!(rules.matches.has(term.selector) && counts.isNowhere(term.selector))) return false;
     }
-    return rules.spread.every((term) => term.key !== key || this.#withinSkew(entry, term, domain));
+    return rules.spread.every(
+      (term) => term.key !== key || this.#withinSkew(entry, term, { domain, added: 1 }),
+    );
   }
 
-  #withinSkew(entry: Waiting, term: SpreadTerm, domain: string): boolean {
+  #withinSkew(
+    entry: Waiting,
+    term: SpreadTerm,
+    { domain, added }: { readonly domain: string; readonly added: number },
+  ): boolean {
     const counts = this.#counts.get(term.key);
     if (counts === undefined) return true;
-    const own = entry.one.rules.matches.has(term.selector) ? 1 : 0;
+    const own = entry.one.rules.matches.has(term.selector) ? added : 0;
     const unseen = this.#tables.world.unseen(term, entry.one.placement);
     const count = (where: string): number =>
       counts.spread(term.selector, where) - unseen.spread(term.selector, where);
@@ -268,7 +315,7 @@ export class DomainAssigner {
     return count(domain) + own - least <= term.maxSkew;
   }
 
-  /** Domains that the spread is judged over. Those that only new nodes would make count as well: as zero. */
+  /** Domains that the spread is judged over: those that nodes of other pods would make as well, as zero. */
   #eligible(entry: Waiting, term: SpreadTerm): readonly string[] {
     const held = entry.eligible.get(term);
     if (held !== undefined) return held;
@@ -279,7 +326,14 @@ export class DomainAssigner {
     const eligible =
       term.nodeAffinityPolicy === 'Ignore' && term.nodeTaintsPolicy === 'Ignore'
         ? all
-        : all.filter((domain) => reachable.has(domain) || world.hasNode(domain, term, placement));
+        : all.filter(
+            (domain) =>
+              reachable.has(domain) ||
+              world.hasNode(domain, term, placement) ||
+              this.#tables.placements
+                .narrow(placement, pin(term.key, domain))
+                .scopes.some((all) => all.length > 0),
+          );
     entry.eligible.set(term, eligible);
     return eligible;
   }
