@@ -1,8 +1,8 @@
 // Pods that must share a node: affinity over host names ties them into bundles before packing.
 import { LABEL } from '../model/labels.ts';
 import { valueSet } from '../model/requirementSet.ts';
+import type { ClassInPlay, DomainRefusal } from './assignment.ts';
 import type { CapacityTable } from './capacityTable.ts';
-import type { ClassInPlay, DomainRefusal } from './domains.ts';
 import type { HostRules } from './hostCounters.ts';
 import type { Batch } from './lotBuilder.ts';
 import type { CounterCount } from './lots.ts';

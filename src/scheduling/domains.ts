@@ -1,46 +1,24 @@
 // Which domain of each topology key every pod goes to: spread, affinity and anti-affinity settled before packing.
 import type { RefusalCode } from '../model/plan.ts';
-import { type RequirementSet, valueSet } from '../model/requirementSet.ts';
+import {
+  type Assigned,
+  type ClassInPlay,
+  cheapestPrice,
+  type DomainRefusal,
+  domainNames,
+  type Noted,
+  type Option,
+  pin,
+  pinOf,
+  type Waiting,
+} from './assignment.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { compareText } from './compiledProvisioner.ts';
 import type { DomainCounts } from './domainCounts.ts';
 import type { DomainWorld } from './domainWorld.ts';
 import type { Placement, PlacementTable } from './placements.ts';
-import type { PodClass } from './podClasses.ts';
-import type { Vector } from './resourceAxis.ts';
 import type { Target } from './targets.ts';
-import { type ClassRules, isHostname, type SpreadTerm } from './topology.ts';
-
-/** One class as the assignment sees it. */
-export interface ClassInPlay {
-  readonly index: number;
-  readonly podClass: PodClass;
-  readonly rules: ClassRules;
-  readonly placement: Placement;
-  readonly requests: Vector;
-}
-
-/** So many pods of a class, in these domains. */
-export interface Assignment {
-  readonly index: number;
-  readonly placement: Placement;
-  readonly count: number;
-  /** The domains, as `key|domain`; [] for pods that are free. */
-  readonly domains: readonly string[];
-}
-
-export interface DomainRefusal {
-  readonly index: number;
-  readonly count: number;
-  /** null where the pod could not be placed by itself either: the packer says why. */
-  readonly code: RefusalCode | null;
-  readonly reason: string;
-}
-
-export interface Assigned {
-  readonly assignments: readonly Assignment[];
-  readonly refusals: readonly DomainRefusal[];
-}
+import { isHostname, type SpreadTerm } from './topology.ts';
 
 interface Tables {
   readonly capacity: CapacityTable;
@@ -51,37 +29,8 @@ interface Tables {
   readonly closed: ReadonlyMap<string, number>;
 }
 
-/** A domain that a class may go to, with the placement narrowed to it. */
-interface Option {
-  readonly domain: string;
-  readonly placement: Placement;
-  readonly usdPerHour: number;
-  /** True when a node that is there already may take the pod. */
-  readonly hasTarget: boolean;
-}
-
 /** Rounds of moving pods until all spreads hold; what does not hold then is given up. */
 const MOST_ROUNDS = 4;
-
-interface Noted {
-  readonly entry: Waiting;
-  readonly one: ClassInPlay;
-  readonly placement: Placement;
-  readonly domains: readonly string[];
-  count: number;
-}
-
-/** A class while its pods are being assigned, with what does not change meanwhile. */
-interface Waiting {
-  readonly one: ClassInPlay;
-  readonly keys: readonly string[];
-  left: number;
-  /** By `key|placement`. */
-  readonly options: Map<string, readonly Option[]>;
-  readonly eligible: Map<SpreadTerm, readonly string[]>;
-  /** By placement. */
-  readonly noted: Map<number, Noted>;
-}
 
 /** Assigns all classes. Classes that no topology rule concerns stay free to go anywhere. */
 export class DomainAssigner {
@@ -324,7 +273,7 @@ export class DomainAssigner {
     const { placement } = entry.one;
     const reachable = new Set(this.#optionsOf(entry, term.key, placement).map(({ domain }) => domain));
     const eligible =
-      term.nodeAffinityPolicy === 'Ignore' && term.nodeTaintsPolicy === 'Ignore'
+      term.nodeAffinityPolicy === 'Ignore'
         ? all
         : all.filter(
             (domain) =>
@@ -397,7 +346,8 @@ export class DomainAssigner {
     }
     const spread = rules.spread.find((term) => term.key === key);
     if (spread !== undefined) {
-      const reason = `topology spread over ${key} with maxSkew ${spread.maxSkew}: no domain that it may use is low enough`;
+      const { maxSkew } = spread;
+      const reason = `topology spread over ${key} with maxSkew ${maxSkew}: no domain that it may use is low enough`;
       return { code: 'TopologySpread', reason };
     }
     if (rules.affinity.some((term) => term.key === key)) {
@@ -407,27 +357,4 @@ export class DomainAssigner {
     const reason = `anti-affinity of other pods over ${key} keeps it off every domain`;
     return { code: 'PodAntiAffinity', reason };
   }
-}
-
-function domainNames(keys: readonly string[], domains: readonly string[]): string[] {
-  return domains.map((domain, at) => `${keys[at] ?? ''}|${domain}`);
-}
-
-/** Names the domains that a pod of the class is assigned to. */
-export function pinOf(index: number, domains: readonly string[]): string {
-  return `${index}|${domains.join('&')}`;
-}
-
-/** The condition that a label has this one value. */
-export function pin(key: string, domain: string): RequirementSet {
-  return new Map([[key, valueSet('In', [domain])]]);
-}
-
-function cheapestPrice(placement: Placement, requests: Vector, capacity: CapacityTable): number | null {
-  let least: number | null = null;
-  for (const scope of placement.scopes.flat()) {
-    const price = capacity.cheapest(scope, requests)?.usdPerHour;
-    if (price !== undefined) least = Math.min(least ?? price, price);
-  }
-  return least;
 }

@@ -79,7 +79,10 @@ function attempt(shop: Workshop, current: Bin[], tools: Tools): number {
   const kept = current.filter((_, at) => !ruined.has(at));
   const removed = [...ruined].sort((left, right) => left - right).map((at) => current[at] as Bin);
   for (const bin of removed) release(shop, bin);
-  const changed = draws.next() < 0.7 ? pourIntoSlack(shop, kept, draws) : new Map<number, Bin>();
+  const changed =
+    draws.next() < 0.7
+      ? pourIntoSlack(shop, { kept, weight: weightOf(shop, removed[0] as Bin) }, draws)
+      : new Map<number, Bin>();
   const tweak = tweakOf(shop, draws);
   const tier = tierOf(shop, removed);
   const fresh = construct(shop, tier, { market, table, tweak });
@@ -178,7 +181,11 @@ function undo(shop: Workshop, { removed, fresh, changed, kept }: Attempted): voi
 }
 
 /** Lets some of the kept nodes take what fits beside their own pods; answers with those that did. */
-function pourIntoSlack(shop: Workshop, kept: readonly Bin[], draws: RandomDraws): Map<number, Bin> {
+function pourIntoSlack(
+  shop: Workshop,
+  { kept, weight }: { readonly kept: readonly Bin[]; readonly weight: number },
+  draws: RandomDraws,
+): Map<number, Bin> {
   const changed = new Map<number, Bin>();
   if (kept.length === 0) return changed;
   const { store } = shop;
@@ -196,6 +203,7 @@ function pourIntoSlack(shop: Workshop, kept: readonly Bin[], draws: RandomDraws)
   for (let offset = 0; offset < kept.length && tried < SLACK_TRIED; offset++) {
     const at = (start + offset) % kept.length;
     const bin = kept[at] as Bin;
+    if (weightOf(shop, bin) !== weight) continue;
     const room = slackOf(shop, bin);
     if (timesFitting(least, room) < 1) continue;
     tried++;

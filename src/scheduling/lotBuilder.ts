@@ -1,6 +1,7 @@
 // Lots from classes: pods that have been assigned the same place and look alike become one lot.
+
+import { type Assignment, type ClassInPlay, pinOf } from './assignment.ts';
 import type { CapacityTable } from './capacityTable.ts';
-import { type Assignment, type ClassInPlay, pinOf } from './domains.ts';
 import type { HostCounters, HostRules } from './hostCounters.ts';
 import type { Lot } from './lots.ts';
 import type { Placement } from './placements.ts';

@@ -1,10 +1,12 @@
 // One attempt at a whole plan: domains assigned, targets filled, nodes bought.
+
+import type { DomainRefusal } from './assignment.ts';
 import type { Bin, Workshop } from './bins.ts';
 import { bundled } from './bundles.ts';
 import { CandidateTable } from './candidates.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { construct } from './construct.ts';
-import { DomainAssigner, type DomainRefusal } from './domains.ts';
+import { DomainAssigner } from './domains.ts';
 import { fillTargets, type TargetFilling } from './existing.ts';
 import { Filler } from './fill.ts';
 import { type ImprovementBudget, improve } from './improve.ts';

@@ -1,9 +1,9 @@
 // Everything a planning pass works with, read once from the snapshot: classes, rules, capacity, targets, limits.
 import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import type { ClassInPlay } from './assignment.ts';
 import { CapacityTable } from './capacityTable.ts';
 import { compareText, compileProvisioner } from './compiledProvisioner.ts';
-import type { ClassInPlay } from './domains.ts';
 import { DomainWorld } from './domainWorld.ts';
 import { HostCounters } from './hostCounters.ts';
 import { PlacementTable } from './placements.ts';

@@ -141,7 +141,9 @@ function resourceVerdict(lot: Misfit, index: number, context: Context): Verdict 
     const { resource, limit, used, needed } = excess;
     const say = (amount: number): string => formatAmount(resource, amount);
     return verdict('LimitExceeded', name, {
-      reason: `Provisioner "${name}" may have ${say(limit)} of ${resource} and has ${say(used)}; a node needs ${say(needed)}`,
+      reason:
+        `Provisioner "${name}" may have ${say(limit)} of ${resource} and has ${say(used)}; ` +
+        `a node needs ${say(needed)}`,
       nearest: `raise limits.resources.${resource} to ${say(used + needed)}`,
     });
   }

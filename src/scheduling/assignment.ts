@@ -1,0 +1,95 @@
+// What goes in and out when pods are assigned to domains, and how domains are named.
+import type { RefusalCode } from '../model/plan.ts';
+import { type RequirementSet, valueSet } from '../model/requirementSet.ts';
+import type { CapacityTable } from './capacityTable.ts';
+import type { Placement } from './placements.ts';
+import type { PodClass } from './podClasses.ts';
+import type { Vector } from './resourceAxis.ts';
+import type { ClassRules, SpreadTerm } from './topology.ts';
+
+/** One class as the assignment sees it. */
+export interface ClassInPlay {
+  readonly index: number;
+  readonly podClass: PodClass;
+  readonly rules: ClassRules;
+  readonly placement: Placement;
+  readonly requests: Vector;
+}
+
+/** So many pods of a class, in these domains. */
+export interface Assignment {
+  readonly index: number;
+  readonly placement: Placement;
+  readonly count: number;
+  /** The domains, as `key|domain`; [] for pods that are free. */
+  readonly domains: readonly string[];
+}
+
+export interface DomainRefusal {
+  readonly index: number;
+  readonly count: number;
+  /** null where the pod could not be placed by itself either: the packer says why. */
+  readonly code: RefusalCode | null;
+  readonly reason: string;
+}
+
+export interface Assigned {
+  readonly assignments: readonly Assignment[];
+  readonly refusals: readonly DomainRefusal[];
+}
+
+/** A domain that a class may go to, with the placement narrowed to it. */
+export interface Option {
+  readonly domain: string;
+  readonly placement: Placement;
+  readonly usdPerHour: number;
+  /** True when a node that is there already may take the pod. */
+  readonly hasTarget: boolean;
+}
+
+export interface Noted {
+  readonly entry: Waiting;
+  readonly one: ClassInPlay;
+  readonly placement: Placement;
+  readonly domains: readonly string[];
+  count: number;
+}
+
+/** A class while its pods are being assigned, with what does not change meanwhile. */
+export interface Waiting {
+  readonly one: ClassInPlay;
+  readonly keys: readonly string[];
+  left: number;
+  /** By `key|placement`. */
+  readonly options: Map<string, readonly Option[]>;
+  readonly eligible: Map<SpreadTerm, readonly string[]>;
+  /** By placement. */
+  readonly noted: Map<number, Noted>;
+}
+
+export function domainNames(keys: readonly string[], domains: readonly string[]): string[] {
+  return domains.map((domain, at) => `${keys[at] ?? ''}|${domain}`);
+}
+
+/** Names the domains that a pod of the class is assigned to. */
+export function pinOf(index: number, domains: readonly string[]): string {
+  return `${index}|${domains.join('&')}`;
+}
+
+/** The condition that a label has this one value. */
+export function pin(key: string, domain: string): RequirementSet {
+  return new Map([[key, valueSet('In', [domain])]]);
+}
+
+export function cheapestPrice(
+  placement: Placement,
+  requests: Vector,
+  capacity: CapacityTable,
+): number | null {
+  let least: number | null = null;
+  for (const scope of placement.scopes.flat()) {
+    const price = capacity.cheapest(scope, requests)?.usdPerHour;
+    if (price !== undefined) least = Math.min(least ?? price, price);
+  }
+  return least;
+}
