@@ -13,6 +13,8 @@ export interface ClassInPlay {
   readonly podClass: PodClass;
   readonly rules: ClassRules;
   readonly placement: Placement;
+  /** The same but for its volumes, which a spread does not look at. */
+  readonly bySelector: Placement;
   readonly requests: Vector;
 }
 

@@ -254,7 +254,7 @@ export class DomainAssigner {
     const counts = this.#counts.get(term.key);
     if (counts === undefined) return true;
     const own = entry.one.rules.matches.has(term.selector) ? added : 0;
-    const unseen = this.#tables.world.unseen(term, entry.one.placement);
+    const unseen = this.#tables.world.unseen(term, entry.one.bySelector);
     const count = (where: string): number =>
       counts.spread(term.selector, where) - unseen.spread(term.selector, where);
     const eligible = this.#eligible(entry, term);
@@ -268,21 +268,13 @@ export class DomainAssigner {
   #eligible(entry: Waiting, term: SpreadTerm): readonly string[] {
     const held = entry.eligible.get(term);
     if (held !== undefined) return held;
-    const { world } = this.#tables;
+    const { world, placements } = this.#tables;
     const all = world.domainsOf(term.key);
-    const { placement } = entry.one;
-    const reachable = new Set(this.#optionsOf(entry, term.key, placement).map(({ domain }) => domain));
-    const eligible =
-      term.nodeAffinityPolicy === 'Ignore'
-        ? all
-        : all.filter(
-            (domain) =>
-              reachable.has(domain) ||
-              world.hasNode(domain, term, placement) ||
-              this.#tables.placements
-                .narrow(placement, pin(term.key, domain))
-                .scopes.some((all) => all.length > 0),
-          );
+    const { bySelector } = entry.one;
+    const mayExist = (domain: string): boolean =>
+      world.hasNode(domain, term, bySelector) ||
+      placements.narrow(bySelector, pin(term.key, domain)).scopes.some((scopes) => scopes.length > 0);
+    const eligible = term.nodeAffinityPolicy === 'Ignore' ? all : all.filter(mayExist);
     entry.eligible.set(term, eligible);
     return eligible;
   }

@@ -49,6 +49,7 @@ export function prepare(snapshot: ClusterSnapshot, catalogue: Catalogue, pods: r
     podClass,
     rules: classRules(podClass, selectors),
     placement: placements.of(podClass.spec, podClass.volumeTerms),
+    bySelector: placements.of(podClass.spec, []),
     requests: toVector(axis, podClass.requests),
   }));
   const rules = classes.map((one) => one.rules);
