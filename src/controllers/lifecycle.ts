@@ -47,7 +47,7 @@ async function advance(
   return initialize(ports, launching, registered, fresh);
 }
 
-/** A launch that has not gone through in time is given up: its pods are planned again, with today's stock and prices. */
+/** A launch that has not gone through in time is given up: its pods are planned again, with fresh stock and prices. */
 async function launchInTime(ports: Ports, launching: Launching, claim: NodeClaim): Promise<NextRun> {
   const leftMs = claim.createdAtMs + launching.settings.launchTtlMs - ports.clock.nowMs();
   if (leftMs > 0 || launching.underWay.has(claim.uid)) {

@@ -35,7 +35,8 @@ const cases: readonly { what: string; pod: PodFields; occupies: boolean; leaves:
 ];
 
 for (const { what, pod, occupies, leaves } of cases) {
-  test(`${what} ${occupies ? 'occupies' : 'does not occupy'} its node and ${leaves ? 'must leave' : 'may stay'}`, () => {
+  const place = occupies ? 'occupies' : 'does not occupy';
+  test(`${what} ${place} its node and ${leaves ? 'must leave' : 'may stay'}`, () => {
     assert.equal(occupiesNode(aBoundPod('node', pod)), occupies);
     assert.equal(mustLeave(aBoundPod('node', pod)), leaves);
   });
