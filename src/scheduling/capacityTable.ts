@@ -4,6 +4,7 @@ import type { DaemonSet } from '../model/workloads.ts';
 import { bitIds } from './bits.ts';
 import type { CompiledProvisioner, Offer } from './compiledProvisioner.ts';
 import { type DaemonOverhead, daemonOverhead } from './daemons.ts';
+import { missedFloor, type ValueFloor, valueFloors } from './minValues.ts';
 import { CPU, type ResourceAxis, toVector, type Vector } from './resourceAxis.ts';
 import type { Scope, ScopeTable } from './scopes.ts';
 import { isAttachment } from './volumes.ts';
@@ -19,6 +20,7 @@ export interface ProvisionerCapacity {
   /** By type: CPU that pods may use before unlimited mode costs more, Infinity for most types. */
   readonly freeMillis: Float64Array;
   readonly usdPerMilli: Float64Array;
+  readonly floors: readonly ValueFloor[];
 }
 
 export interface CheapestOffer {
@@ -108,6 +110,20 @@ export class CapacityTable {
     return best < 0 ? null : { offer: best, usdPerHour: bestPrice };
   }
 
+  /** True when enough types of the scope hold pods of this size, in the zone and capacity type of the offer. */
+  isFlexible(scope: number, used: Vector, offer: number): boolean {
+    const { provisioner, offers } = this.#scopes.at(scope);
+    const { compiled, floors, room } = this.provisioner(provisioner);
+    if (floors.length === 0) return true;
+    const { zone, capacityType } = compiled.offers[offer] as Offer;
+    const types = bitIds(offers).flatMap((id) => {
+      const other = compiled.offers[id] as Offer;
+      const same = other.zone === zone && other.capacityType === capacityType;
+      return same && holds(room[other.type] as Vector, used) ? [other.type] : [];
+    });
+    return missedFloor(compiled, floors, types) === null;
+  }
+
   scope(id: number): Scope {
     return this.#scopes.at(id);
   }
@@ -136,7 +152,7 @@ function withRoom(
     }
     return roomOf(axis, type.allocatable, taken);
   });
-  return { compiled, daemons, room, freeMillis, usdPerMilli };
+  return { compiled, daemons, room, freeMillis, usdPerMilli, floors: valueFloors(compiled) };
 }
 
 function roomOf(axis: ResourceAxis, allocatable: Resources, taken: Vector | undefined): Vector {

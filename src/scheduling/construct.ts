@@ -218,7 +218,7 @@ function patternOf(shop: Workshop, candidate: Candidate, { market, forced, tweak
     filling.used,
     ledger.isLimited(name) ? allowed : undefined,
   );
-  if (cheapest === null) return null;
+  if (cheapest === null || !capacity.isFlexible(filling.scope, filling.used, cheapest.offer)) return null;
   let worth = LEAST_WORTH;
   for (const [at, lot] of filling.lots.entries())
     worth += (market.worth[lot] as number) * (filling.counts[at] as number);

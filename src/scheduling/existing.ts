@@ -1,9 +1,10 @@
 // Pods onto capacity that is there or bought already, before anything new is looked at.
 import type { Workshop } from './bins.ts';
-import { ANY_SCOPE, type Filling, menuOf } from './fill.ts';
+import { ANY_SCOPE, type Filling, menuOf, presetsOf } from './fill.ts';
 import type { HostCounters } from './hostCounters.ts';
+import type { LotStore } from './lots.ts';
 import type { PlacementTable } from './placements.ts';
-import { fitsWithin, type ResourceAxis, toVector, type Vector } from './resourceAxis.ts';
+import { addScaled, fitsWithin, type ResourceAxis, toVector, type Vector } from './resourceAxis.ts';
 import type { Target } from './targets.ts';
 import { isAttachment } from './volumes.ts';
 
@@ -15,33 +16,52 @@ export interface TargetFilling {
   readonly filling: Filling;
 }
 
+export interface FillingTables {
+  readonly placements: PlacementTable;
+  readonly counters: HostCounters;
+  /** What more urgent pods have taken already. */
+  readonly earlier: readonly TargetFilling[];
+}
+
 /** Fills the targets in their order; takes the pods out of the store. */
 export function fillTargets(
   shop: Workshop,
   targets: readonly Target[],
-  { placements, counters }: { readonly placements: PlacementTable; readonly counters: HostCounters },
+  { placements, counters, earlier }: FillingTables,
 ): TargetFilling[] {
   const { store, filler } = shop;
   const fillings: TargetFilling[] = [];
   const least = leastRequests(store.shapes, store.axis);
   for (const target of targets) {
     if (!target.open) continue;
+    const taken = earlier.filter((one) => one.target === target).map((one) => one.filling);
     const room = targetRoom(target, store.axis);
+    for (const { used } of taken) addScaled(room, used, -1);
     if (!fitsWithin(least, room)) continue;
-    const lots: number[] = [];
-    for (let lot = 0; lot < store.lots.length; lot++) {
-      if ((store.left[lot] as number) === 0) continue;
-      const { requests, placement } = store.lot(lot);
-      if (fitsWithin(requests, room) && placements.allows(placement, target)) lots.push(lot);
-    }
+    const lots = fittingLots(store, { target, room }, placements);
     if (lots.length === 0) continue;
     for (const preset of counters.presets(target)) filler.preset(preset);
+    for (const filling of taken) for (const preset of presetsOf(store, filling)) filler.preset(preset);
     const weights = new Float64Array(room.length).fill(1);
     const menu = menuOf(store, lots);
     const filling = filler.fill({ menu, room, weights, scope: ANY_SCOPE, provisioner: -1 });
     if (filling.lots.length > 0) fillings.push({ target, filling });
   }
   return fillings;
+}
+
+function fittingLots(
+  store: LotStore,
+  { target, room }: { readonly target: Target; readonly room: Vector },
+  placements: PlacementTable,
+): number[] {
+  const lots: number[] = [];
+  for (let lot = 0; lot < store.lots.length; lot++) {
+    if ((store.left[lot] as number) === 0) continue;
+    const { requests, placement } = store.lot(lot);
+    if (fitsWithin(requests, room) && placements.allows(placement, target)) lots.push(lot);
+  }
+  return lots;
 }
 
 function leastRequests(shapes: readonly Vector[], axis: ResourceAxis): Vector {

@@ -233,3 +233,17 @@ export function putBack(store: LotStore, { lots, counts }: Pick<Filling, 'lots' 
     store.left[lot] = (store.left[lot] as number) + (counts[at] as number);
   }
 }
+
+/** What the pods of a filling count on their node, to be set before it is filled further. */
+export function presetsOf(
+  store: LotStore,
+  { lots, counts }: { readonly lots: readonly number[]; readonly counts: readonly number[] },
+): { readonly counter: number; readonly count: number; readonly cap: number }[] {
+  return lots.flatMap((lot, at) => {
+    const { adds, caps } = store.lot(lot);
+    return [
+      ...adds.map(({ counter, count }) => ({ counter, count: count * (counts[at] as number), cap: NO_CAP })),
+      ...caps.map(({ counter, cap }) => ({ counter, count: 0, cap })),
+    ];
+  });
+}

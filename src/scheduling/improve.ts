@@ -3,7 +3,7 @@ import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts
 import { hasBit } from './bits.ts';
 import type { CandidateTable } from './candidates.ts';
 import { construct } from './construct.ts';
-import { ANY_SCOPE, menuOf } from './fill.ts';
+import { ANY_SCOPE, menuOf, presetsOf } from './fill.ts';
 import type { Market } from './market.ts';
 import { RandomDraws } from './randomDraws.ts';
 import { addScaled, timesFitting, type Vector } from './resourceAxis.ts';
@@ -232,13 +232,7 @@ function filledUp(
     return scope !== NO_SCOPE && hasBit(scopes.at(scope).offers, bin.offer);
   });
   if (lots.length === 0 || bin.scope === ANY_SCOPE) return null;
-  for (const [at, lot] of bin.lots.entries()) {
-    const { adds, caps } = store.lot(lot);
-    for (const { counter, count } of adds) {
-      filler.preset({ counter, count: count * (bin.counts[at] as number), cap: 0x7fffffff });
-    }
-    for (const { counter, cap } of caps) filler.preset({ counter, count: 0, cap });
-  }
+  for (const preset of presetsOf(store, bin)) filler.preset(preset);
   const weights = new Float64Array(room.length).fill(1);
   const added = filler.fill({ menu: menuOf(store, lots), room, weights, scope: bin.scope, provisioner });
   if (added.lots.length === 0) return null;

@@ -1,5 +1,6 @@
 // What an attempt at a plan teaches the next: domains without room, and pods that must not count for others.
 import type { Refusal } from '../model/plan.ts';
+import type { Workshop } from './bins.ts';
 import type { Lot } from './lots.ts';
 import type { Lessons, Packing } from './packing.ts';
 import type { Preparation } from './prepare.ts';
@@ -13,6 +14,7 @@ export class LessonBook implements Lessons {
   readonly closed = new Map<string, number>();
   readonly withheld = new Map<number, number>();
   readonly reasons = new Map<number, Omit<Refusal, 'pod'>>();
+  byPriority = false;
   readonly #classOf = new Map<string, number>();
   /** Classes that look for others: of a bundle without room they are given up, not those that they look for. */
   readonly #guests = new Set<number>();
@@ -29,6 +31,7 @@ export class LessonBook implements Lessons {
 
   /** Learns from pods of topology rules that found no place; false when there is nothing new to learn. */
   learn({ shop, counted }: Packing, attempt: number): boolean {
+    if (this.#learnPriority(shop)) return true;
     let learned = false;
     for (const { index, count, code, reason } of counted) {
       this.#withhold(index, count);
@@ -52,6 +55,17 @@ export class LessonBook implements Lessons {
       learned = true;
     }
     return learned;
+  }
+
+  /** Where limits have bound and pods differ in urgency, the most urgent are to choose first. */
+  #learnPriority({ store, capacity, ledger }: Workshop): boolean {
+    if (this.byPriority || new Set(store.lots.map((lot) => lot.priority)).size < 2) return false;
+    const bound = store.lots.some(
+      (lot, id) =>
+        (store.left[id] as number) > 0 && refusalOf(lot, capacity, ledger).code === 'LimitExceeded',
+    );
+    this.byPriority = bound;
+    return bound;
   }
 
   /** Pods beyond those that found room are to go to other domains. */

@@ -36,10 +36,12 @@ export interface Lessons {
   readonly closed: ReadonlyMap<string, number>;
   /** By class: how many of its pods found no place anywhere, so that they must not count for others. */
   readonly withheld: ReadonlyMap<number, number>;
+  /** True once limits have bound: then the most urgent pods choose first. */
+  readonly byPriority: boolean;
 }
 
 /** Packs everything once. */
-export function pack(prepared: Preparation, { closed, withheld }: Lessons): Packing {
+export function pack(prepared: Preparation, { closed, withheld, byPriority }: Lessons): Packing {
   const { axis, scopes, capacity, placements, targets, classes, counters, world, selectors } = prepared;
   const assigner = new DomainAssigner({ capacity, placements, targets, world, closed });
   const assigned = assigner.assign(classes, withheld);
@@ -48,21 +50,49 @@ export function pack(prepared: Preparation, { closed, withheld }: Lessons): Pack
   const store = new LotStore(lotsOf(tied.batches, capacity), axis, counters.size);
   const ledger = new LimitLedger(prepared.snapshot, prepared.catalogue);
   const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
-  const fillings = fillTargets(shop, targets, { placements, counters });
+  const fillings: TargetFilling[] = [];
+  const bins: Bin[] = [];
+  const fill = (): void => {
+    fillings.push(...fillTargets(shop, targets, { placements, counters, earlier: fillings }));
+  };
+  if (!byPriority) fill();
   const market = new Market({ store, capacity }, (lot) => tierOf(lot, prepared));
   const table = new CandidateTable(market);
-  const before = Int32Array.from(store.left);
   const whole = market.usdPerHour;
-  const bins = weightTiers(capacity).flatMap((tier) => construct(shop, tier, { market, table }));
-  const lowerBoundUsdPerHour = store.anyLeft ? boundWithoutLeft(shop, market, before) : whole;
+  const tiers = weightTiers(capacity);
+  const buy = (): void => {
+    for (const tier of tiers) bins.push(...construct(shop, tier, { market, table }));
+  };
+  if (byPriority) eachLevel(store, () => [fill(), market.refresh(), buy()]);
+  else buy();
+  const exact = !byPriority && !store.anyLeft;
+  const lowerBoundUsdPerHour = exact ? whole : pricesFor(shop, market, bins);
   const refusals = [...assigned.refusals, ...tied.refusals];
   return { shop, market, table, fillings, bins, refusals, counted: tied.refusals, lowerBoundUsdPerHour };
 }
 
-/** Pods that were refused cost nothing: the bound is for those that were not. */
-function boundWithoutLeft({ store }: Workshop, market: Market, before: Int32Array): number {
+/** Runs once for each priority, highest first, with only the pods of that priority left to place. */
+function eachLevel(store: LotStore, run: () => void): void {
+  const all = Int32Array.from(store.left);
+  const levels = [...new Set(store.lots.map((lot) => lot.priority))].sort((left, right) => right - left);
+  for (const level of levels) {
+    for (const [id, { priority }] of store.lots.entries())
+      store.left[id] = priority === level ? (all[id] as number) : 0;
+    run();
+    for (const [id, { priority }] of store.lots.entries())
+      if (priority === level) all[id] = store.left[id] as number;
+  }
+  store.left.set(all);
+}
+
+/** Sets prices to the problem of just the pods in the bins, and answers with its bound: refused pods cost nothing. */
+function pricesFor({ store }: Workshop, market: Market, bins: readonly Bin[]): number {
   const left = Int32Array.from(store.left);
-  for (const [id, count] of before.entries()) store.left[id] = count - (left[id] as number);
+  store.left.fill(0);
+  for (const { lots, counts } of bins) {
+    for (const [at, id] of lots.entries())
+      store.left[id] = (store.left[id] as number) + (counts[at] as number);
+  }
   market.refresh();
   store.left.set(left);
   return market.usdPerHour;
@@ -71,15 +101,13 @@ function boundWithoutLeft({ store }: Workshop, market: Market, before: Int32Arra
 /** Makes a complete packing cheaper within the budget. Works with the prices of the whole problem. */
 export function polished(packing: Packing, budget: ImprovementBudget): Packing {
   const { shop, market, table, bins, lowerBoundUsdPerHour } = packing;
-  const { store } = shop;
-  if (budget.work <= 0 || store.anyLeft) return packing;
-  for (const { lots, counts } of bins) {
-    for (const [at, lot] of lots.entries())
-      store.left[lot] = (store.left[lot] as number) + (counts[at] as number);
-  }
-  market.refresh();
-  store.left.fill(0);
-  return { ...packing, bins: improve(shop, bins, { market, table, bound: lowerBoundUsdPerHour, budget }) };
+  if (budget.work <= 0) return packing;
+  pricesFor(shop, market, bins);
+  const refused = Int32Array.from(shop.store.left);
+  shop.store.left.fill(0);
+  const better = improve(shop, bins, { market, table, bound: lowerBoundUsdPerHour, budget });
+  shop.store.left.set(refused);
+  return { ...packing, bins: better };
 }
 
 /** Provisioners that a plan may use for the lot: its heaviest, or all where limits may push pods to lighter ones. */
@@ -91,9 +119,17 @@ function tierOf(lot: Lot, { capacity, snapshot }: Preparation): readonly number[
   );
 }
 
-/** Provisioners of equal weight compete by price; heavier ones come first. */
+/**
+ * Provisioners of equal weight compete by price; heavier ones come first. Those with a PreferNoSchedule taint come
+ * after all others: it is a preference, and other nodes can be bought.
+ */
 function weightTiers(capacity: CapacityTable): number[][] {
-  const indexes = capacity.provisioners.map((_, index) => index);
-  const byWeight = Map.groupBy(indexes, (index) => capacity.provisioner(index).compiled.provisioner.weight);
-  return [...byWeight.values()];
+  const indexes = [...capacity.provisioners.keys()];
+  const byRank = Map.groupBy(indexes, (index) => {
+    const { taints, weight } = capacity.provisioner(index).compiled.provisioner;
+    return `${taints.some((taint) => taint.effect === 'PreferNoSchedule')}|${weight}`;
+  });
+  const tiers = [...byRank];
+  const isLast = ([rank]: [string, number[]]): number => Number(rank.startsWith('true'));
+  return tiers.sort((left, right) => isLast(left) - isLast(right)).map(([, tier]) => tier);
 }

@@ -17,6 +17,7 @@ import { hasBit } from './bits.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { type CompiledProvisioner, compareText, type Offer } from './compiledProvisioner.ts';
 import { chargeOf, type LimitCharge, largerCharge } from './limits.ts';
+import { missedFloor } from './minValues.ts';
 import { fitsWithin, fromVector } from './resourceAxis.ts';
 import { isAttachment } from './volumes.ts';
 
@@ -50,7 +51,7 @@ export function plannedNodeClaim(bin: Bin, pods: readonly string[], shop: Worksh
 /** Types that hold the pods in the zone and capacity type chosen, at an acceptable price, cheapest first. */
 function listedTypes(bin: Bin, chosen: Offer, { capacity, scopes, ledger }: Workshop): readonly number[] {
   const { provisioner } = bin;
-  const { compiled, room } = capacity.provisioner(provisioner);
+  const { compiled, room, floors } = capacity.provisioner(provisioner);
   const { offers } = scopes.at(bin.scope);
   const name = compiled.provisioner.name;
   const slack = chosen.capacityType === 'spot' ? SPOT_PRICE_SLACK : ON_DEMAND_PRICE_SLACK;
@@ -58,11 +59,20 @@ function listedTypes(bin: Bin, chosen: Offer, { capacity, scopes, ledger }: Work
   let charge = chargeOf(compiled.types[chosen.type]?.capacity ?? {}, bin.usdPerHour);
   const listed: { readonly type: number; readonly usdPerHour: number }[] = [];
   for (const [id, offer] of compiled.offers.entries()) {
-    if (offer.usdPerHour > most || listed.length >= MOST_TYPES) break;
+    if (listed.length >= MOST_TYPES) break;
+    const short =
+      floors.length > 0 &&
+      missedFloor(
+        compiled,
+        floors,
+        listed.map((one) => one.type),
+      ) !== null;
+    if (offer.usdPerHour > most && !short) break;
     if (offer.zone !== chosen.zone || offer.capacityType !== chosen.capacityType || !hasBit(offers, id))
       continue;
     const usdPerHour = capacity.price(provisioner, id, bin.used);
-    if (usdPerHour > most || !fitsWithin(bin.used, room[offer.type] ?? new Float64Array())) continue;
+    if ((usdPerHour > most && !short) || !fitsWithin(bin.used, room[offer.type] ?? new Float64Array()))
+      continue;
     const larger = largerCharge(charge, chargeOf(compiled.types[offer.type]?.capacity ?? {}, usdPerHour));
     const extra = difference(larger, charge);
     if (ledger.times(name, extra) < 1) continue;

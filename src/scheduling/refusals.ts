@@ -137,7 +137,14 @@ function resourceVerdict(lot: Misfit, index: number, context: Context): Verdict 
     if (cheapest === null) continue;
     const type = compiled.types[compiled.offers[cheapest.offer]?.type ?? -1];
     const excess = limits.excess(name, chargeOf(type?.capacity ?? {}, cheapest.usdPerHour));
-    if (excess === null) continue;
+    if (excess === null) {
+      const floor = capacity.provisioner(index).floors[0];
+      if (floor === undefined || capacity.isFlexible(scope, lot.requests, cheapest.offer)) continue;
+      return verdict('MinValues', name, {
+        reason: `too few types of Provisioner "${name}" hold it: minValues asks for ${floor.least} of ${floor.key}`,
+        nearest: `lower minValues of ${floor.key}`,
+      });
+    }
     const { resource, limit, used, needed } = excess;
     const say = (amount: number): string => formatAmount(resource, amount);
     return verdict('LimitExceeded', name, {
