@@ -66,7 +66,8 @@ function matchesAll(group: readonly Batch[], selector: number, { classes }: Bund
 
 function onNodes(batch: Batch, nodes: readonly string[], { placements }: Bundling): Batch {
   const where = new Map([[LABEL.hostname, valueSet('In', nodes)]]);
-  return { ...batch, placement: placements.narrow(batch.placement, where) };
+  const placement = placements.narrow(batch.placement, where);
+  return { ...batch, placement, preferred: placement };
 }
 
 interface Outcome {
@@ -130,6 +131,7 @@ function joined(left: Batch, right: Batch, { placements }: Bundling): Batch {
   addScaled(requests, right.requests, 1);
   return {
     placement: placements.both(left.placement, right.placement),
+    preferred: placements.both(left.preferred, right.preferred),
     free: placements.both(left.free, right.free),
     requests,
     rules: joinedRules(left.rules, right.rules),

@@ -3,7 +3,7 @@ import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts
 import { hasBit } from './bits.ts';
 import type { CandidateTable } from './candidates.ts';
 import { construct } from './construct.ts';
-import { ANY_SCOPE, menuOf, presetsOf } from './fill.ts';
+import { ANY_SCOPE, menuOf, presetsOf, putBack } from './fill.ts';
 import type { Market } from './market.ts';
 import { RandomDraws } from './randomDraws.ts';
 import { addScaled, timesFitting, type Vector } from './resourceAxis.ts';
@@ -238,6 +238,10 @@ function filledUp(
   if (added.lots.length === 0) return null;
   const used = Float64Array.from(bin.used);
   addScaled(used, added.used, 1);
+  if (!capacity.isFlexible(added.scope, used, bin.offer)) {
+    putBack(store, added);
+    return null;
+  }
   const allLots = [...bin.lots];
   const counts = [...bin.counts];
   for (const [at, lot] of added.lots.entries()) {

@@ -4,13 +4,16 @@ import { type Assignment, type ClassInPlay, pinOf } from './assignment.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import type { HostCounters, HostRules } from './hostCounters.ts';
 import type { Lot } from './lots.ts';
-import type { Placement } from './placements.ts';
+import type { Placement, PlacementTable } from './placements.ts';
+import { preferredPlacement } from './preferences.ts';
 import type { Vector } from './resourceAxis.ts';
 import { NO_SCOPE } from './scopes.ts';
 
 /** Pods of one class with one placement, ready to become a lot. */
 export interface Batch {
   readonly placement: Placement;
+  /** The same narrowed by preferences that are worth following. */
+  readonly preferred: Placement;
   /** Where the pods could go before domains were chosen for them. */
   readonly free: Placement;
   readonly requests: Vector;
@@ -24,11 +27,17 @@ export interface Batch {
   readonly pins: readonly string[];
 }
 
+export interface BatchTables {
+  readonly counters: HostCounters;
+  readonly placements: PlacementTable;
+  readonly capacity: CapacityTable;
+}
+
 /** One batch for each assignment; pods of a class are handed out in order of their keys. */
 export function batchesOf(
   assignments: readonly Assignment[],
   classes: readonly ClassInPlay[],
-  counters: HostCounters,
+  { counters, placements, capacity }: BatchTables,
 ): Batch[] {
   const next = new Map<number, number>();
   return assignments.flatMap(({ index, placement, count, domains }) => {
@@ -38,6 +47,11 @@ export function batchesOf(
     next.set(index, from + count);
     return {
       placement,
+      preferred: preferredPlacement(
+        placement,
+        { spec: one.podClass.spec, requests: one.requests },
+        { placements, capacity },
+      ),
       free: one.placement,
       requests: one.requests,
       rules: counters.rulesOf(one.rules, one.podClass.spec.hostPorts),
@@ -54,10 +68,10 @@ export function batchesOf(
 export function lotsOf(batches: readonly Batch[], capacity: CapacityTable): Lot[] {
   const merged = new Map<string, Batch & { readonly pins: string[] }>();
   for (const batch of batches) {
-    const { placement, free, requests, rules, priority, bundle } = batch;
+    const { placement, preferred, free, requests, rules, priority, bundle } = batch;
     const adds = rules.adds.map(({ counter, count }) => `${counter}+${count}`).join(',');
     const caps = rules.caps.map(({ counter, cap }) => `${counter}<${cap}`).join(',');
-    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${placement.id}|${free.id}`;
+    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${placement.id}|${preferred.id}|${free.id}`;
     const held = merged.get(key);
     if (held === undefined) {
       merged.set(key, { ...batch, pods: [...batch.pods], pins: [...batch.pins] });
@@ -67,25 +81,22 @@ export function lotsOf(batches: readonly Batch[], capacity: CapacityTable): Lot[
     }
   }
   const chosen = new Map<Placement, Map<string, readonly number[]>>();
-  return [...merged.values()].map(({ placement, free, requests, rules, priority, pods, bundle, pins }) => {
+  const scopesFor = (placement: Placement, requests: Vector): readonly number[] => {
     const byRequests = chosen.get(placement) ?? new Map<string, readonly number[]>();
     chosen.set(placement, byRequests);
     const key = requests.join(',');
     const scopes = byRequests.get(key) ?? chosenScopes(placement, requests, capacity);
     byRequests.set(key, scopes);
-    return {
-      pods,
-      bundle,
-      requests,
-      placement,
-      free,
-      scopes,
-      adds: rules.adds,
-      caps: rules.caps,
-      priority,
-      pins,
-    };
-  });
+    return scopes;
+  };
+  return [...merged.values()].map(
+    ({ placement, preferred, free, requests, rules, priority, pods, bundle, pins }) => {
+      const wideScopes = scopesFor(placement, requests);
+      const scopes = preferred === placement ? wideScopes : scopesFor(preferred, requests);
+      const { adds, caps } = rules;
+      return { pods, bundle, requests, placement, free, scopes, wideScopes, adds, caps, priority, pins };
+    },
+  );
 }
 
 /** Of several alternatives on one Provisioner the one with the cheapest offer that holds a pod. */

@@ -25,6 +25,8 @@ export interface Lot {
   readonly free: Placement;
   /** By Provisioner: the scope chosen, NO_SCOPE where the pods cannot go. */
   readonly scopes: readonly number[];
+  /** The scopes without preferences, for when those find no room. */
+  readonly wideScopes: readonly number[];
   readonly adds: readonly CounterCount[];
   readonly caps: readonly CounterCap[];
   readonly priority: number;
@@ -35,14 +37,14 @@ export interface Lot {
 /** Lots with equal requests are one shape: the fill looks at shapes first, of which there are few. */
 export class LotStore {
   readonly axis: ResourceAxis;
-  readonly lots: readonly Lot[];
+  readonly lots: Lot[];
   /** Pods (bundles) of the lot that have no place yet. */
   readonly left: Int32Array;
   readonly shapeOf: Int32Array;
   readonly shapes: readonly Vector[];
   readonly counters: number;
 
-  constructor(lots: readonly Lot[], axis: ResourceAxis, counters: number) {
+  constructor(lots: Lot[], axis: ResourceAxis, counters: number) {
     this.axis = axis;
     this.lots = lots;
     this.counters = counters;
@@ -67,6 +69,17 @@ export class LotStore {
     const lot = this.lots[id];
     if (lot === undefined) throw new Error(`no lot ${id}`);
     return lot;
+  }
+
+  /** Gives up preferences of lots that have pods left; false when there are none to give up. */
+  relax(): boolean {
+    let relaxed = false;
+    for (const [id, lot] of this.lots.entries()) {
+      if ((this.left[id] as number) === 0 || lot.scopes === lot.wideScopes) continue;
+      this.lots[id] = { ...lot, scopes: lot.wideScopes };
+      relaxed = true;
+    }
+    return relaxed;
   }
 
   get anyLeft(): boolean {

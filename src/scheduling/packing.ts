@@ -45,7 +45,7 @@ export function pack(prepared: Preparation, { closed, withheld, byPriority }: Le
   const { axis, scopes, capacity, placements, targets, classes, counters, world, selectors } = prepared;
   const assigner = new DomainAssigner({ capacity, placements, targets, world, closed });
   const assigned = assigner.assign(classes, withheld);
-  const batches = batchesOf(assigned.assignments, classes, counters);
+  const batches = batchesOf(assigned.assignments, classes, { counters, placements, capacity });
   const tied = bundled(batches, { classes, targets, selectors, placements, capacity });
   const store = new LotStore(lotsOf(tied.batches, capacity), axis, counters.size);
   const ledger = new LimitLedger(prepared.snapshot, prepared.catalogue);
@@ -61,6 +61,8 @@ export function pack(prepared: Preparation, { closed, withheld, byPriority }: Le
   const whole = market.usdPerHour;
   const tiers = weightTiers(capacity);
   const buy = (): void => {
+    for (const tier of tiers) bins.push(...construct(shop, tier, { market, table }));
+    if (!store.anyLeft || !store.relax()) return;
     for (const tier of tiers) bins.push(...construct(shop, tier, { market, table }));
   };
   if (byPriority) eachLevel(store, () => [fill(), market.refresh(), buy()]);
