@@ -31,6 +31,9 @@ export interface FillRequest {
 
 export const ANY_SCOPE = -2;
 const NO_CAP = 0x7fffffff;
+const END = -1;
+/** So many shapes are compared at a time, so that a thousand different pods cost no thousand looks for each. */
+const WINDOW = 48;
 
 /** Puts lots into a menu; `order` says which lots of one shape go first. */
 export function menuOf(store: LotStore, lots: readonly number[]): Menu {
@@ -41,7 +44,8 @@ export function menuOf(store: LotStore, lots: readonly number[]): Menu {
     if (held === undefined) byShape.set(shape, [lot]);
     else held.push(lot);
   }
-  return { shapes: [...byShape.keys()], lotsOfShape: [...byShape.values()] };
+  const shapes = [...byShape.keys()].sort((left, right) => store.bySize(left) - store.bySize(right));
+  return { shapes, lotsOfShape: shapes.map((shape) => byShape.get(shape) ?? []) };
 }
 
 /** One filler for a pass: its scratch memory is reused from node to node. */
@@ -51,7 +55,10 @@ export class Filler {
   readonly #counts: Int32Array;
   readonly #caps: Int32Array;
   readonly #touched: number[] = [];
-  readonly #alive: Int32Array;
+  /** Shapes of the menu that are still looked at: a list linked in order of size. */
+  readonly #next: Int32Array;
+  #head = END;
+  #bestBefore = END;
   readonly #room: Float64Array;
   readonly #factors: Float64Array;
   /** Shapes looked at so far: how much work was done, the same on every machine. */
@@ -62,7 +69,7 @@ export class Filler {
     this.#scopes = scopes;
     this.#counts = new Int32Array(store.counters);
     this.#caps = new Int32Array(store.counters).fill(NO_CAP);
-    this.#alive = new Int32Array(store.shapes.length);
+    this.#next = new Int32Array(store.shapes.length);
     this.#room = new Float64Array(store.axis.size);
     this.#factors = new Float64Array(store.axis.size);
   }
@@ -88,8 +95,10 @@ export class Filler {
     this.#room.set(room);
     this.#setFactors(weights, room);
     this.work += menu.shapes.length + 20;
-    let alive = menu.shapes.length;
-    for (let slot = 0; slot < alive; slot++) this.#alive[slot] = slot;
+    const slots = menu.shapes.length;
+    for (let slot = 0; slot < slots; slot++) this.#next[slot] = slot + 1;
+    this.#next[slots - 1] = END;
+    this.#head = slots === 0 ? END : 0;
     const filling = { lots: [] as number[], counts: [] as number[], used: new Float64Array(room.length) };
     let scope = startScope;
     for (const seed of seeds) {
@@ -98,15 +107,12 @@ export class Filler {
       this.#take(seed, filling);
       left[seed] = (left[seed] as number) - 1;
     }
-    while (alive > 0) {
-      const { best, stillAlive } = this.#bestShape(menu, alive);
-      alive = stillAlive;
-      if (best < 0) break;
-      const slot = this.#alive[best] as number;
-      const lot = this.#firstLot(menu.lotsOfShape[slot] as number[], scope, provisioner);
+    for (;;) {
+      const best = this.#bestShape(menu);
+      if (best === END) break;
+      const lot = this.#firstLot(menu.lotsOfShape[best] as number[], scope, provisioner);
       if (lot < 0) {
-        alive--;
-        this.#alive[best] = this.#alive[alive] as number;
+        this.#unlink(best, this.#bestBefore);
         continue;
       }
       if (startScope !== ANY_SCOPE) {
@@ -126,36 +132,42 @@ export class Filler {
     }
   }
 
-  /** The shape that fits and scores best; shapes that no longer fit are dropped from the alive ones. */
-  #bestShape(menu: Menu, alive: number): { readonly best: number; readonly stillAlive: number } {
+  /** The best of the first shapes that still fit, largest first; those that do not are dropped as they are met. */
+  #bestShape(menu: Menu): number {
     const size = this.#room.length;
-    this.work += alive;
-    let best = -1;
+    let best = END;
     let bestScore = -1;
-    let stillAlive = alive;
-    for (let index = 0; index < stillAlive; index++) {
-      const shape = this.#store.shapes[menu.shapes[this.#alive[index] as number] as number] as Vector;
+    let before = END;
+    let seen = 0;
+    for (let slot = this.#head; slot !== END && seen < WINDOW; slot = this.#next[slot] as number) {
+      const shape = this.#store.shapes[menu.shapes[slot] as number] as Vector;
       let score = 0;
-      let fits = true;
-      for (let place = 0; place < size; place++) {
+      let place = 0;
+      for (; place < size; place++) {
         const asked = shape[place] as number;
         const there = this.#room[place] as number;
-        if (asked > there) {
-          fits = false;
-          break;
-        }
+        if (asked > there) break;
         score += asked * there * (this.#factors[place] as number);
       }
-      if (!fits) {
-        stillAlive--;
-        this.#alive[index] = this.#alive[stillAlive] as number;
-        index--;
-      } else if (score > bestScore) {
-        bestScore = score;
-        best = index;
+      this.work++;
+      if (place < size) {
+        this.#unlink(slot, before);
+        continue;
       }
+      seen++;
+      if (score > bestScore) {
+        bestScore = score;
+        best = slot;
+        this.#bestBefore = before;
+      }
+      before = slot;
     }
-    return { best, stillAlive };
+    return best;
+  }
+
+  #unlink(slot: number, before: number): void {
+    if (before === END) this.#head = this.#next[slot] as number;
+    else this.#next[before] = this.#next[slot] as number;
   }
 
   #fits(lot: number): boolean {

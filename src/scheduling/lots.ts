@@ -43,6 +43,7 @@ export class LotStore {
   readonly shapeOf: Int32Array;
   readonly shapes: readonly Vector[];
   readonly counters: number;
+  readonly #rank: Int32Array;
 
   constructor(lots: Lot[], axis: ResourceAxis, counters: number) {
     this.axis = axis;
@@ -63,12 +64,18 @@ export class LotStore {
       this.shapeOf[id] = shape;
     }
     this.shapes = shapes;
+    this.#rank = ranksBySize(shapes);
   }
 
   lot(id: number): Lot {
     const lot = this.lots[id];
     if (lot === undefined) throw new Error(`no lot ${id}`);
     return lot;
+  }
+
+  /** The shape's rank by size, 0 for the largest. */
+  bySize(shape: number): number {
+    return this.#rank[shape] as number;
   }
 
   /** Gives up preferences of lots that have pods left; false when there are none to give up. */
@@ -85,4 +92,24 @@ export class LotStore {
   get anyLeft(): boolean {
     return this.left.some((count) => count > 0);
   }
+}
+
+/** Ranks by the share of the largest request that each resource takes, summed. */
+function ranksBySize(shapes: readonly Vector[]): Int32Array {
+  const [first] = shapes;
+  const largest = new Float64Array(first?.length ?? 0);
+  for (const shape of shapes) {
+    for (let place = 0; place < largest.length; place++) {
+      largest[place] = Math.max(largest[place] as number, shape[place] as number);
+    }
+  }
+  const sizes = shapes.map((shape) =>
+    shape.reduce((sum, amount, place) => sum + (amount > 0 ? amount / (largest[place] as number) : 0), 0),
+  );
+  const order = [...shapes.keys()].sort(
+    (left, right) => (sizes[right] as number) - (sizes[left] as number) || left - right,
+  );
+  const ranks = new Int32Array(shapes.length);
+  for (const [rank, shape] of order.entries()) ranks[shape] = rank;
+  return ranks;
 }
