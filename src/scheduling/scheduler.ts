@@ -86,6 +86,7 @@ function writtenPlan(prepared: Preparation, packing: Packing, lessons: LessonBoo
     dealer.deal(filling).map((pod) => ({ pod, target: { kind: target.kind, name: target.name } })),
   );
   const nodeClaims = packing.bins.map((bin) => plannedNodeClaim(bin, dealer.deal(bin), packing.shop));
+  const usdPerHour = packing.bins.reduce((sum, bin) => sum + bin.usdPerHour, 0);
   const placed = new Set<string>();
   for (const { pod } of nominations) placed.add(pod);
   for (const { pods } of nodeClaims) for (const pod of pods) placed.add(pod);
@@ -94,9 +95,14 @@ function writtenPlan(prepared: Preparation, packing: Packing, lessons: LessonBoo
     nodeClaims,
     nominations: nominations.sort((left, right) => compareText(left.pod, right.pod)),
     refusals: refusals.sort((left, right) => compareText(left.pod, right.pod)),
-    usdPerHour: packing.bins.reduce((sum, bin) => sum + bin.usdPerHour, 0),
-    lowerBoundUsdPerHour: packing.lowerBoundUsdPerHour,
+    usdPerHour,
+    lowerBoundUsdPerHour: withoutRounding(packing.lowerBoundUsdPerHour, usdPerHour),
   };
+}
+
+/** An optimal plan meets its bound: where sums differ in the last digits only, they are the same. */
+function withoutRounding(bound: number, price: number): number {
+  return bound > price && bound < price * (1 + 1e-9) ? price : bound;
 }
 
 interface Outcome {

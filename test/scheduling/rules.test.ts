@@ -1,0 +1,331 @@
+// One case for each scheduling rule, named after it: how many nodes, and which pods share one.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LabelSelector } from '../../src/model/labelSelector.ts';
+import { LABEL } from '../../src/model/labels.ts';
+import type { SchedulingPlan } from '../../src/model/plan.ts';
+import type { Pod, PodAffinityTerm, PodSpec, TopologySpreadConstraint } from '../../src/model/pod.ts';
+import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
+import { checkPlan } from '../../src/scheduling/checker/checkPlan.ts';
+import { schedule } from '../../src/scheduling/scheduler.ts';
+import {
+  aBoundPod,
+  aDaemonSet,
+  anInstanceType,
+  anOwnedNode,
+  aPod,
+  aProvisioner,
+  aSnapshot,
+  GIB,
+  somePods,
+} from '../builders.ts';
+
+const TYPES = [
+  anInstanceType({ name: 'm5.large', usdPerHour: 0.096 }),
+  anInstanceType({ name: 'm5.xlarge', cpuMillis: 4000, memoryBytes: 16 * GIB, pods: 58, usdPerHour: 0.192 }),
+  anInstanceType({
+    name: 'm5.4xlarge',
+    cpuMillis: 16_000,
+    memoryBytes: 64 * GIB,
+    pods: 234,
+    usdPerHour: 0.768,
+  }),
+];
+
+const selector = (app: string): LabelSelector => ({
+  expressions: [{ key: 'app', operator: 'In', values: [app] }],
+});
+const term = (app: string, topologyKey: string): PodAffinityTerm => ({
+  selector: selector(app),
+  topologyKey,
+  namespaces: [],
+  namespaceSelector: null,
+});
+const spread = (
+  topologyKey: string,
+  fields: Partial<TopologySpreadConstraint> = {},
+): TopologySpreadConstraint => ({
+  topologyKey,
+  maxSkew: 1,
+  minDomains: 1,
+  whenUnsatisfiable: 'DoNotSchedule',
+  selector: selector('web'),
+  nodeAffinityPolicy: 'Honor',
+  nodeTaintsPolicy: 'Ignore',
+  ...fields,
+});
+const web = (count: number, spec: Partial<PodSpec> = {}): Pod[] =>
+  somePods(count, { name: 'web', labels: { app: 'web' }, spec });
+const db = (count: number, spec: Partial<PodSpec> = {}): Pod[] =>
+  somePods(count, { name: 'db', labels: { app: 'db' }, spec });
+const port = (ip = '') => ({ ip, protocol: 'TCP', port: 80 });
+const claimed = { volumes: [{ kind: 'claim' as const, claimName: 'data' }] };
+const diskIn = (zone: string): Partial<ClusterSnapshot> => ({
+  persistentVolumeClaims: [
+    { namespace: 'default', name: 'data', volumeName: 'disk', storageClassName: 'gp3' },
+  ],
+  persistentVolumes: [
+    {
+      name: 'disk',
+      csiDriver: 'ebs.csi.aws.com',
+      nodeAffinity: [
+        { matchFields: false, requirements: [{ key: LABEL.zone, operator: 'In', values: [zone] }] },
+      ],
+    },
+  ],
+});
+
+function plan(pods: readonly Pod[], fields: Partial<ClusterSnapshot> = {}): SchedulingPlan {
+  const snapshot = aSnapshot(fields);
+  const catalogue = new Map(snapshot.provisioners.map((one) => [one.name, TYPES]));
+  const made = schedule(snapshot, catalogue, pods);
+  assert.deepEqual(checkPlan(snapshot, catalogue, pods, made), []);
+  return made;
+}
+
+const zonesOf = (made: SchedulingPlan): string[] =>
+  made.nodeClaims.flatMap((claim) => claim.pods.map(() => claim.zone)).sort();
+
+interface Case {
+  readonly rule: string;
+  readonly pods: readonly Pod[];
+  readonly cluster?: Partial<ClusterSnapshot>;
+  readonly nodes?: number;
+  readonly zones?: readonly string[];
+  readonly refused?: readonly string[];
+  readonly nominated?: number;
+}
+
+const A = 'us-east-1a';
+const B = 'us-east-1b';
+const C = 'us-east-1c';
+
+const cases: readonly Case[] = [
+  {
+    rule: 'anti-affinity over host names',
+    pods: web(3, { podAntiAffinity: [term('web', LABEL.hostname)] }),
+    nodes: 3,
+  },
+  {
+    rule: 'anti-affinity of running pods keeps others off',
+    pods: web(1),
+    cluster: {
+      nodes: [anOwnedNode()],
+      pods: [aBoundPod('node', { name: 'there', spec: { podAntiAffinity: [term('web', LABEL.hostname)] } })],
+    },
+    nodes: 1,
+    nominated: 0,
+  },
+  {
+    rule: 'anti-affinity over zones: one pod in each, the rest refused',
+    pods: web(4, { podAntiAffinity: [term('web', LABEL.zone)] }),
+    zones: [A, B, C],
+    refused: ['PodAntiAffinity'],
+  },
+  {
+    rule: 'spread over host names',
+    pods: web(4, { topologySpread: [spread(LABEL.hostname, { maxSkew: 2 })] }),
+    nodes: 2,
+  },
+  {
+    rule: 'spread over zones',
+    pods: web(6, { topologySpread: [spread(LABEL.zone)] }),
+    zones: [A, A, B, B, C, C],
+  },
+  {
+    rule: 'spread counts pods that run',
+    pods: web(2, { topologySpread: [spread(LABEL.zone)] }),
+    cluster: {
+      nodes: [anOwnedNode()],
+      pods: [aBoundPod('node', { name: 'there', labels: { app: 'web' }, cpuMillis: 2000 })],
+    },
+    zones: [B, C],
+  },
+  {
+    rule: 'spread does not count pods on nodes that its own selector excludes',
+    pods: web(1, {
+      nodeSelector: { [LABEL.capacityType]: 'on-demand' },
+      topologySpread: [spread(LABEL.zone)],
+    }),
+    cluster: {
+      nodes: [anOwnedNode({ labels: { [LABEL.capacityType]: 'spot' } })],
+      pods: [aBoundPod('node', { name: 'there', labels: { app: 'web' } })],
+    },
+    nodes: 1,
+  },
+  {
+    rule: 'ScheduleAnyway is no veto',
+    pods: web(4, { topologySpread: [spread(LABEL.hostname, { whenUnsatisfiable: 'ScheduleAnyway' })] }),
+    nodes: 1,
+  },
+  {
+    rule: 'affinity over zones to itself',
+    pods: web(3, { podAffinity: [term('web', LABEL.zone)] }),
+    zones: [A, A, A],
+  },
+  {
+    rule: 'affinity over zones to a running pod',
+    pods: web(1, { podAffinity: [term('db', LABEL.zone)] }),
+    cluster: {
+      nodes: [anOwnedNode({ labels: { [LABEL.zone]: C } })],
+      pods: [aBoundPod('node', { name: 'there', labels: { app: 'db' }, cpuMillis: 2000 })],
+    },
+    zones: [C],
+  },
+  {
+    rule: 'affinity to a pod that is nowhere',
+    pods: web(1, { podAffinity: [term('db', LABEL.zone)] }),
+    refused: ['PodAffinity'],
+  },
+  {
+    rule: 'affinity over host names to pods that wait',
+    pods: [...web(2, { podAffinity: [term('db', LABEL.hostname)] }), ...db(1)],
+    nodes: 1,
+  },
+  {
+    rule: 'all terms of an affinity look for one pod',
+    pods: [...web(1, { podAffinity: [term('db', LABEL.zone), term('cache', LABEL.zone)] }), ...db(1)],
+    refused: ['PodAffinity'],
+  },
+  {
+    rule: 'preferred anti-affinity is no veto',
+    pods: web(5, { preferredPodAntiAffinity: [{ weight: 100, term: term('web', LABEL.hostname) }] }),
+    nodes: 1,
+  },
+  { rule: 'host ports', pods: web(2, { hostPorts: [port()] }), nodes: 2 },
+  {
+    rule: 'a port on all addresses excludes it on each',
+    pods: [...web(1, { hostPorts: [port()] }), ...db(1, { hostPorts: [port('10.0.0.1')] })],
+    nodes: 2,
+  },
+  {
+    rule: 'a port on two addresses may be shared',
+    pods: [...web(1, { hostPorts: [port('10.0.0.2')] }), ...db(1, { hostPorts: [port('10.0.0.1')] })],
+    nodes: 1,
+  },
+  {
+    rule: 'a daemon holds the port',
+    pods: web(1, { hostPorts: [port()] }),
+    cluster: { daemonSets: [aDaemonSet({ spec: { hostPorts: [port()] } })] },
+    refused: ['HostPort'],
+  },
+  { rule: 'zone of a bound volume', pods: web(1, claimed), cluster: diskIn(B), zones: [B] },
+  { rule: 'a claim that does not exist', pods: web(1, claimed), refused: ['Volume'] },
+  {
+    rule: 'CSI attach limits of a node',
+    pods: web(1, claimed),
+    cluster: {
+      ...diskIn(A),
+      nodes: [anOwnedNode()],
+      csiNodes: [{ name: 'node', volumeLimits: { 'ebs.csi.aws.com': 0 } }],
+    },
+    nodes: 1,
+    nominated: 0,
+  },
+  {
+    rule: 'preferred node terms are followed where they cost nothing',
+    pods: web(1, {
+      preferredNodeAffinity: [
+        {
+          weight: 1,
+          term: { matchFields: false, requirements: [{ key: LABEL.zone, operator: 'In', values: [C] }] },
+        },
+      ],
+    }),
+    zones: [C],
+  },
+  {
+    rule: 'node affinity terms are ORed',
+    pods: web(1, {
+      nodeAffinity: [
+        { matchFields: false, requirements: [{ key: LABEL.zone, operator: 'In', values: ['nowhere'] }] },
+        { matchFields: false, requirements: [{ key: LABEL.zone, operator: 'In', values: [B] }] },
+      ],
+    }),
+    zones: [B],
+  },
+  {
+    rule: 'Gt on an instance property',
+    pods: web(1, {
+      nodeAffinity: [
+        { matchFields: false, requirements: [{ key: LABEL.instanceCpu, operator: 'Gt', values: ['3'] }] },
+      ],
+    }),
+    nodes: 1,
+  },
+  {
+    rule: 'pods choose the value of a label that the Provisioner leaves open, each value on its own node',
+    pods: [...web(1, { nodeSelector: { team: 'a' } }), ...db(1, { nodeSelector: { team: 'b' } })],
+    cluster: {
+      provisioners: [aProvisioner({ requirements: [{ key: 'team', operator: 'Exists', values: [] }] })],
+    },
+    nodes: 2,
+  },
+  {
+    rule: 'PreferNoSchedule is avoided while another Provisioner can',
+    pods: web(1),
+    cluster: {
+      provisioners: [
+        aProvisioner({
+          name: 'a',
+          weight: 10,
+          taints: [{ key: 'x', value: '', effect: 'PreferNoSchedule' }],
+        }),
+        aProvisioner({ name: 'b', requirements: [{ key: LABEL.zone, operator: 'In', values: [C] }] }),
+      ],
+    },
+    zones: [C],
+  },
+];
+
+for (const { rule, pods, cluster, nodes, zones, refused = [], nominated } of cases) {
+  test(`rule: ${rule}`, () => {
+    const made = plan(pods, cluster);
+    assert.deepEqual(
+      made.refusals.map((one) => one.code),
+      refused,
+    );
+    if (nodes !== undefined) assert.equal(made.nodeClaims.length, nodes);
+    if (zones !== undefined) assert.deepEqual(zonesOf(made), zones);
+    if (nominated !== undefined) assert.equal(made.nominations.length, nominated);
+  });
+}
+
+test('rule: the most urgent pods go first when limits bind', () => {
+  const urgent = aPod({ name: 'z-urgent', cpuMillis: 1500, spec: { priority: 1000 } });
+  const idle = aPod({ name: 'a-idle', cpuMillis: 2000 });
+  const made = plan([idle, urgent], { provisioners: [aProvisioner({ limits: { cpu: 2000 } })] });
+  assert.deepEqual(
+    made.nodeClaims.flatMap((one) => one.pods),
+    ['default/z-urgent'],
+  );
+  assert.deepEqual(
+    made.refusals.map((one) => one.code),
+    ['LimitExceeded'],
+  );
+});
+
+test('rule: minValues keeps types open, and refuses where too few are left', () => {
+  const floor = (minValues: number) => [
+    aProvisioner({ requirements: [{ key: LABEL.instanceType, operator: 'Exists', values: [], minValues }] }),
+  ];
+  assert.equal(plan(web(1), { provisioners: floor(3) }).nodeClaims[0]?.spec.instanceTypes.length, 3);
+  assert.deepEqual(
+    plan(web(1), { provisioners: floor(4) }).refusals.map((one) => one.code),
+    ['MinValues'],
+  );
+});
+
+test('rule: improvement never costs more, and stays valid', () => {
+  const pods = [
+    ...somePods(40, { name: 'cpu', cpuMillis: 900 }),
+    ...somePods(40, { name: 'mem', memoryBytes: 3 * GIB }),
+  ];
+  const snapshot = aSnapshot();
+  const catalogue = new Map([['default', TYPES]]);
+  const first = schedule(snapshot, catalogue, pods);
+  const better = schedule(snapshot, catalogue, pods, { budgetMs: 50, elapsedMs: () => 0 });
+  assert.deepEqual(checkPlan(snapshot, catalogue, pods, better), []);
+  assert.ok(better.usdPerHour <= first.usdPerHour + 1e-9);
+  assert.ok(better.lowerBoundUsdPerHour <= better.usdPerHour);
+});
