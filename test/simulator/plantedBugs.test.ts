@@ -1,6 +1,7 @@
 // The invariants can fail: each planted bug is found by the one that is there for it, within 200 seeds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LABEL } from '../../src/model/labels.ts';
 import { podKey } from '../../src/model/pod.ts';
 import type { KubeApi } from '../../src/ports/kubeApi.ts';
 import type { Simulation } from '../../src/simulator/simulation.ts';
@@ -37,8 +38,12 @@ const PLANTED: readonly Planted[] = [
     plant: ({ cloud }) => {
       const launch = cloud.launch.bind(cloud);
       cloud.launch = (claim, nodeClass) => {
-        const spec = { ...claim.spec, instanceTypes: ['m5.4xlarge'], requirements: [] };
-        return launch({ ...claim, spec }, nodeClass);
+        if (claim.spec.provisioner !== 'second') return launch(claim, nodeClass);
+        const requirements = claim.spec.requirements.filter(({ key }) => key !== LABEL.instanceType);
+        return launch(
+          { ...claim, spec: { ...claim.spec, instanceTypes: ['m5.4xlarge'], requirements } },
+          nodeClass,
+        );
       };
     },
   },
@@ -86,7 +91,14 @@ const PLANTED: readonly Planted[] = [
     bug: 'a write throws what nobody expects',
     found: 'controllersDoNotFail',
     plant: ({ kube }) => {
-      kube.patchNode = () => Promise.reject(new TypeError('undefined is not a node'));
+      const patch = kube.patchNode.bind(kube);
+      let calls = 0;
+      kube.patchNode = (node, change) => {
+        calls += 1;
+        return calls % 10 === 0
+          ? Promise.reject(new TypeError('undefined is not a node'))
+          : patch(node, change);
+      };
     },
   },
   {
