@@ -6,6 +6,9 @@ import type { Market } from './market.ts';
 import type { Vector } from './resourceAxis.ts';
 import { NO_SCOPE } from './scopes.ts';
 
+/** How many cheaper offers an offer is compared with. */
+const COMPARED = 48;
+
 /** Lots that may share a node of some offers, by what they allow. */
 export interface LotGroup {
   readonly provisioner: number;
@@ -105,7 +108,7 @@ export class CandidateTable {
       rooms.set(key, better);
       const room = capacity.room(provisioner, offer);
       // Offers come cheapest first: one that has no more room than a cheaper one is of no use, limits aside.
-      if (!limited && better.some((other) => isWithin(room, other))) continue;
+      if (!limited && isOutdone(room, better)) continue;
       group.offers.push({ offer, usdPerHour, column });
       if ((usdPerMilli[type] ?? 0) === 0) better.push(room);
     }
@@ -134,6 +137,14 @@ export class CandidateTable {
     );
     return keyed.map(({ lot }) => lot);
   }
+}
+
+/** Compares with the nearest cheaper offers only: one much cheaper hardly has as much room. */
+function isOutdone(room: Vector, better: readonly Vector[]): boolean {
+  for (let at = better.length - 1; at >= 0 && at >= better.length - COMPARED; at--) {
+    if (isWithin(room, better[at] as Vector)) return true;
+  }
+  return false;
 }
 
 function isWithin(room: Vector, other: Vector): boolean {

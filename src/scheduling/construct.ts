@@ -14,7 +14,7 @@ const TRIED = 6;
 /** Prices of resources are worked out anew when this share of the demand they were made for is left. */
 const STALE_SHARE = 0.7;
 /** Candidates are compared anew when this share of what was left then is left. */
-const LISTED_SHARE = 0.99;
+const LISTED_SHARE = 0.97;
 /** So that pods whose resources are worth nothing now still count for something. */
 const LEAST_WORTH = 1e-12;
 /** Near-ties go to the pattern that holds more: fewer nodes. */

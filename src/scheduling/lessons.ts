@@ -19,7 +19,15 @@ export class LessonBook implements Lessons {
   /** Classes that look for others: of a bundle without room they are given up, not those that they look for. */
   readonly #guests = new Set<number>();
 
-  constructor({ classes }: Preparation) {
+  readonly #prepared: Preparation;
+
+  constructor(prepared: Preparation) {
+    this.#prepared = prepared;
+  }
+
+  /** Looks up classes by pod; most passes leave nothing over and never come here. */
+  #indexPods({ classes }: Preparation): void {
+    if (this.#classOf.size > 0) return;
     for (const { index, podClass } of classes) {
       const { topologySpread, podAffinity, podAntiAffinity } = podClass.spec;
       if (podClass.matches.length + topologySpread.length + podAffinity.length + podAntiAffinity.length === 0)
@@ -31,6 +39,8 @@ export class LessonBook implements Lessons {
 
   /** Learns from pods of topology rules that found no place; false when there is nothing new to learn. */
   learn({ shop, counted }: Packing, attempt: number): boolean {
+    if (counted.length === 0 && !shop.store.anyLeft) return false;
+    this.#indexPods(this.#prepared);
     if (this.#learnPriority(shop)) return true;
     let learned = false;
     for (const { index, count, code, reason } of counted) {

@@ -54,6 +54,7 @@ function listedTypes(bin: Bin, chosen: Offer, { capacity, scopes, ledger }: Work
   const { compiled, room, floors } = capacity.provisioner(provisioner);
   const { offers } = scopes.at(bin.scope);
   const name = compiled.provisioner.name;
+  const limited = ledger.isLimited(name);
   const slack = chosen.capacityType === 'spot' ? SPOT_PRICE_SLACK : ON_DEMAND_PRICE_SLACK;
   const most = bin.usdPerHour * slack + 1e-12;
   let charge = chargeOf(compiled.types[chosen.type]?.capacity ?? {}, bin.usdPerHour);
@@ -73,11 +74,13 @@ function listedTypes(bin: Bin, chosen: Offer, { capacity, scopes, ledger }: Work
     const usdPerHour = capacity.price(provisioner, id, bin.used);
     if ((usdPerHour > most && !short) || !fitsWithin(bin.used, room[offer.type] ?? new Float64Array()))
       continue;
-    const larger = largerCharge(charge, chargeOf(compiled.types[offer.type]?.capacity ?? {}, usdPerHour));
-    const extra = difference(larger, charge);
-    if (ledger.times(name, extra) < 1) continue;
-    ledger.add(name, extra, 1);
-    charge = larger;
+    if (limited) {
+      const larger = largerCharge(charge, chargeOf(compiled.types[offer.type]?.capacity ?? {}, usdPerHour));
+      const extra = difference(larger, charge);
+      if (ledger.times(name, extra) < 1) continue;
+      ledger.add(name, extra, 1);
+      charge = larger;
+    }
     listed.push({ type: offer.type, usdPerHour });
   }
   listed.sort((left, right) => left.usdPerHour - right.usdPerHour);
