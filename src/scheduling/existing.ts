@@ -23,6 +23,40 @@ export interface FillingTables {
   readonly earlier: readonly TargetFilling[];
 }
 
+/**
+ * Sends pods where an earlier plan has sent them already, while they still fit: a claim in flight was bought for them.
+ * @param nominated target names by pod key
+ */
+export function fillNominated(
+  { store, filler }: Workshop,
+  targets: readonly Target[],
+  {
+    placements,
+    counters,
+    nominated,
+  }: Omit<FillingTables, 'earlier'> & { nominated: ReadonlyMap<string, string> },
+): TargetFilling[] {
+  const seedsOf = new Map<string, number[]>();
+  for (const [id, { pods }] of store.lots.entries()) {
+    for (const pod of pods) {
+      const name = nominated.get(pod);
+      if (name !== undefined) seedsOf.set(name, [...(seedsOf.get(name) ?? []), id]);
+    }
+  }
+  return targets.flatMap((target) => {
+    const room = targetRoom(target, store.axis);
+    const seeds = (seedsOf.get(target.name) ?? []).filter(
+      (lot) => store.lot(lot).bundle === 1 && placements.allows(store.lot(lot).placement, target),
+    );
+    if (!target.open || seeds.length === 0) return [];
+    for (const preset of counters.presets(target)) filler.preset(preset);
+    const menu = { shapes: [], lotsOfShape: [] };
+    const weights = new Float64Array(room.length);
+    const filling = filler.fill({ menu, room, weights, scope: ANY_SCOPE, provisioner: -1, seeds });
+    return filling.lots.length > 0 ? [{ target, filling }] : [];
+  });
+}
+
 /** Fills the targets in their order; takes the pods out of the store. */
 export function fillTargets(
   shop: Workshop,

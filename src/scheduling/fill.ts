@@ -103,7 +103,9 @@ export class Filler {
     let scope = startScope;
     for (const seed of seeds) {
       if (!this.#fits(seed) || this.#firstLot([seed], scope, provisioner) < 0) continue;
-      scope = this.#scopes.intersect(scope, this.#store.lot(seed).scopes[provisioner] as number);
+      if (startScope !== ANY_SCOPE) {
+        scope = this.#scopes.intersect(scope, this.#store.lot(seed).scopes[provisioner] as number);
+      }
       this.#take(seed, filling);
       left[seed] = (left[seed] as number) - 1;
     }

@@ -71,7 +71,8 @@ export function lotsOf(batches: readonly Batch[], capacity: CapacityTable): Lot[
     const { placement, preferred, free, requests, rules, priority, bundle } = batch;
     const adds = rules.adds.map(({ counter, count }) => `${counter}+${count}`).join(',');
     const caps = rules.caps.map(({ counter, cap }) => `${counter}<${cap}`).join(',');
-    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${placement.id}|${preferred.id}|${free.id}`;
+    const where = `${placement.id}|${preferred.id}|${free.id}`;
+    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${where}`;
     const held = merged.get(key);
     if (held === undefined) {
       merged.set(key, { ...batch, pods: [...batch.pods], pins: [...batch.pins] });

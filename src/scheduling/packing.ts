@@ -7,7 +7,7 @@ import { CandidateTable } from './candidates.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { construct } from './construct.ts';
 import { DomainAssigner } from './domains.ts';
-import { fillTargets, type TargetFilling } from './existing.ts';
+import { fillNominated, fillTargets, type TargetFilling } from './existing.ts';
 import { Filler } from './fill.ts';
 import { type ImprovementBudget, improve } from './improve.ts';
 import { anyLimits, LimitLedger } from './limits.ts';
@@ -55,6 +55,10 @@ export function pack(prepared: Preparation, { closed, withheld, byPriority }: Le
   const fill = (): void => {
     fillings.push(...fillTargets(shop, targets, { placements, counters, earlier: fillings }));
   };
+  if (prepared.nominated.size > 0) {
+    const { nominated } = prepared;
+    fillings.push(...fillNominated(shop, targets, { placements, counters, nominated }));
+  }
   if (!byPriority) fill();
   const market = new Market({ store, capacity }, (lot) => tierOf(lot, prepared));
   const table = new CandidateTable(market);

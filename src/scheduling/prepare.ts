@@ -27,6 +27,8 @@ export interface Preparation {
   readonly classes: readonly ClassInPlay[];
   readonly counters: HostCounters;
   readonly world: DomainWorld;
+  /** Where earlier plans have sent pods, by pod key. */
+  readonly nominated: ReadonlyMap<string, string>;
   /** Pods whose volumes keep them off every node. */
   readonly blocked: readonly BlockedPod[];
 }
@@ -73,6 +75,7 @@ export function prepare(snapshot: ClusterSnapshot, catalogue: Catalogue, pods: r
     counters,
     world,
     blocked,
+    nominated: new Map(),
   };
 }
 

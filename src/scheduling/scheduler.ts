@@ -15,9 +15,13 @@ export interface SchedulingOptions {
   readonly budgetMs: number;
   /** Milliseconds since the call began, given from outside so that the core reads no clock. */
   readonly elapsedMs: () => number;
+  /** Where earlier plans have sent pods, target names by pod key: they go there again while they fit. */
+  readonly nominated?: ReadonlyMap<string, string>;
 }
 
 export const FIRST_PLAN_ONLY: SchedulingOptions = { budgetMs: 0, elapsedMs: () => 0 };
+
+const NOBODY: ReadonlyMap<string, string> = new Map();
 
 /** How often pods are sent to other domains when the first ones turn out to have no room. */
 const MOST_ATTEMPTS = 12;
@@ -35,7 +39,7 @@ export function schedule(
   pods: readonly Pod[],
   options: SchedulingOptions = FIRST_PLAN_ONLY,
 ): SchedulingPlan {
-  const prepared = prepare(snapshot, catalogue, pods);
+  const prepared = { ...prepare(snapshot, catalogue, pods), nominated: options.nominated ?? NOBODY };
   const lessons = new LessonBook(prepared);
   let packing = pack(prepared, lessons);
   for (let attempt = 1; attempt < MOST_ATTEMPTS && lessons.learn(packing, attempt); attempt++) {

@@ -305,6 +305,25 @@ test('rule: the most urgent pods go first when limits bind', () => {
   );
 });
 
+test('rule: pods go again where an earlier plan has sent them', () => {
+  const pods = [aPod({ name: 'big', cpuMillis: 1500 }), aPod({ name: 'small', cpuMillis: 600 })];
+  const snapshot = aSnapshot({ nodes: [anOwnedNode({ name: 'one' })] });
+  const catalogue = new Map([['default', TYPES]]);
+  const sent = (pod: string): ReadonlyMap<string, string> => new Map([[pod, 'one']]);
+  for (const pod of ['default/small', 'default/big']) {
+    const made = schedule(snapshot, catalogue, pods, {
+      budgetMs: 0,
+      elapsedMs: () => 0,
+      nominated: sent(pod),
+    });
+    assert.deepEqual(
+      made.nominations.map((one) => one.pod),
+      [pod],
+    );
+    assert.deepEqual(checkPlan(snapshot, catalogue, pods, made), []);
+  }
+});
+
 test('rule: minValues keeps types open, and refuses where too few are left', () => {
   const floor = (minValues: number) => [
     aProvisioner({ requirements: [{ key: LABEL.instanceType, operator: 'Exists', values: [], minValues }] }),
