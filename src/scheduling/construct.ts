@@ -92,6 +92,7 @@ export function construct(
       if (tweak === null) market.countDemands();
       else market.countDemandsOf(waiting);
       shortlist = promising(candidates, stand);
+      shop.filler.work += 4 * candidates.length;
       if (shortlist.length === 0) shortlist = promising(candidates, { ...stand, tweak: null });
       listedFor = stand.left;
     }

@@ -26,8 +26,8 @@ const SLACK_TRIED = 6;
 /** Attempts in a row without gain, for each node of the plan, after which improvement gives up. */
 const FRUITLESS_PER_BIN = 30;
 const LEAST_FRUITLESS = 120;
-/** What an attempt costs beside its fills. */
-const ATTEMPT_WORK = 2000;
+/** What an attempt costs beside its fills, and beside two units for each node and lot. */
+const ATTEMPT_WORK = 3000;
 /** Gains below this are rounding. */
 const LEAST_GAIN = 1e-7;
 
@@ -55,7 +55,7 @@ export function improve(
   while (spent < budget.work && price > bound * NEAR_BOUND && fruitless < mostFruitless && !budget.isOver()) {
     const before = shop.filler.work;
     const gain = attempt(shop, current, { market, table, draws });
-    spent += shop.filler.work - before + ATTEMPT_WORK;
+    spent += shop.filler.work - before + ATTEMPT_WORK + 2 * (current.length + shop.store.lots.length);
     price -= gain;
     fruitless = gain > LEAST_GAIN ? 0 : fruitless + 1;
   }
