@@ -15,6 +15,8 @@ export interface ClassInPlay {
   readonly placement: Placement;
   /** The same but for its volumes, which a spread does not look at. */
   readonly bySelector: Placement;
+  /** The same whatever the taints, which a spread may ignore. */
+  readonly anyTaint: Placement;
   readonly requests: Vector;
 }
 

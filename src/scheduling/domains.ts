@@ -153,14 +153,20 @@ export class DomainAssigner {
     }
   }
 
-  /** True when the spreads of pods in these domains hold as things stand. */
+  /** True when the spreads and affinities of pods in these domains hold as things stand. */
   #holds({ entry, domains }: Noted): boolean {
     return domains.every((name) => {
       const cut = name.indexOf('|');
       const key = name.slice(0, cut);
       const domain = name.slice(cut + 1);
-      return entry.one.rules.spread.every(
-        (term) => term.key !== key || this.#withinSkew(entry, term, { domain, added: 0 }),
+      const near = entry.one.rules.affinity.every(
+        (term) => term.key !== key || (this.#counts.get(key)?.all(term.selector, domain) ?? 0) > 0,
+      );
+      return (
+        near &&
+        entry.one.rules.spread.every(
+          (term) => term.key !== key || this.#withinSkew(entry, term, { domain, added: 0 }),
+        )
       );
     });
   }
@@ -270,10 +276,11 @@ export class DomainAssigner {
     if (held !== undefined) return held;
     const { world, placements } = this.#tables;
     const all = world.domainsOf(term.key);
-    const { bySelector } = entry.one;
+    const { bySelector, anyTaint } = entry.one;
+    const looking = term.nodeTaintsPolicy === 'Ignore' ? anyTaint : bySelector;
     const mayExist = (domain: string): boolean =>
       world.hasNode(domain, term, bySelector) ||
-      placements.narrow(bySelector, pin(term.key, domain)).scopes.some((scopes) => scopes.length > 0);
+      placements.narrow(looking, pin(term.key, domain)).scopes.some((scopes) => scopes.length > 0);
     const eligible = term.nodeAffinityPolicy === 'Ignore' ? all : all.filter(mayExist);
     entry.eligible.set(term, eligible);
     return eligible;

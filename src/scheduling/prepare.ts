@@ -1,5 +1,5 @@
 // Everything a planning pass works with, read once from the snapshot: classes, rules, capacity, targets, limits.
-import type { Pod } from '../model/pod.ts';
+import type { Pod, PodSpec } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { ClassInPlay } from './assignment.ts';
 import { CapacityTable } from './capacityTable.ts';
@@ -52,6 +52,7 @@ export function prepare(snapshot: ClusterSnapshot, catalogue: Catalogue, pods: r
     rules: classRules(podClass, selectors),
     placement: placements.of(podClass.spec, podClass.volumeTerms),
     bySelector: placements.of(podClass.spec, []),
+    anyTaint: placements.of(withAllTolerated(podClass.spec), []),
     requests: toVector(axis, podClass.requests),
   }));
   const rules = classes.map((one) => one.rules);
@@ -77,6 +78,15 @@ export function prepare(snapshot: ClusterSnapshot, catalogue: Catalogue, pods: r
     blocked,
     nominated: new Map(),
   };
+}
+
+/** Only specs with a spread are asked where they could go whatever the taints. */
+function withAllTolerated(spec: PodSpec): PodSpec {
+  if (spec.topologySpread.length === 0) return spec;
+  const tolerations = [
+    { key: '', operator: 'Exists' as const, value: '', effect: null, tolerationSeconds: null },
+  ];
+  return { ...spec, tolerations };
 }
 
 /** Heaviest first, then by name; a Provisioner that is being deleted buys nothing. */
