@@ -5,6 +5,8 @@ interface Tries {
   readonly notBeforeMs: number;
 }
 
+const FORGOTTEN_AFTER_PAUSES = 3;
+
 /** Doubles the pause with each failure, from `firstMs` up to `mostMs`. */
 export class Backoff {
   readonly #tries = new Map<string, Tries>();
@@ -22,6 +24,18 @@ export class Backoff {
     const pauseMs = Math.min(this.#mostMs, this.#firstMs * 2 ** (count - 1));
     this.#tries.set(key, { count, notBeforeMs: nowMs + pauseMs });
     return nowMs + pauseMs;
+  }
+
+  /** Leaves the key alone for a while without counting a failure. */
+  hold(key: string, untilMs: number): void {
+    this.#tries.set(key, { count: this.#tries.get(key)?.count ?? 0, notBeforeMs: untilMs });
+  }
+
+  /** Forgets keys that nobody has waited on for a long time, so that memory stays flat. */
+  prune(nowMs: number): void {
+    for (const [key, { notBeforeMs }] of this.#tries) {
+      if (notBeforeMs + FORGOTTEN_AFTER_PAUSES * this.#mostMs < nowMs) this.#tries.delete(key);
+    }
   }
 
   succeeded(key: string): void {

@@ -48,6 +48,8 @@ async function carryOut(ports: Ports, { live }: Disrupting, plan: DisruptionPlan
       message: plan.message,
     });
     await ports.kube.deleteNodeClaim(name, claim.uid);
+    const labels = { provisioner: claim.spec.provisioner, reason: plan.reason };
+    ports.telemetry.metrics.count('cooper_nodeclaims_disrupted_total', labels);
     const facts = { node: claim.status.nodeName, disruption: plan.reason };
     ports.telemetry.log.info({ nodeClaim: name, ...facts }, 'node claim deleted');
     const atMs = ports.clock.nowMs();

@@ -132,6 +132,8 @@ async function storeInstance(
 /** The claim goes, and its pods are planned for again: elsewhere, or later. */
 async function giveUp(ports: Ports, launching: Launching, claim: NodeClaim): Promise<void> {
   launching.retries.succeeded(claim.name);
+  // Nothing was bought for them: their next plan may be carried out at once.
+  for (const pod of launching.memory.nominations.podsOf(claim.name)) launching.memory.brakes.succeeded(pod);
   const outcome = await ports.kube.deleteNodeClaim(claim.name, claim.uid);
   if (outcome === 'gone') launching.live.record({ type: 'delete', kind: 'nodeClaim', key: claim.name });
 }

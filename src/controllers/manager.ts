@@ -44,9 +44,9 @@ const WAKES: Readonly<Record<ControllerName, ReadonlySet<ObjectKind>>> = {
 /** Runs that follow from changes are at least this far apart, so that a storm of events costs one look. */
 const SPACING_MS: Readonly<Record<ControllerName, number>> = {
   provisioning: 0,
-  lifecycle: 0,
+  lifecycle: 20,
   termination: 50,
-  disruption: 250,
+  disruption: 500,
   garbage: 0,
   status: 1000,
 };

@@ -9,41 +9,53 @@ export function nominationMs(batchMaxMs: number): number {
   return Math.max(NOMINATION_LEAST_MS, 1.5 * batchMaxMs);
 }
 
+interface Target {
+  untilMs: number;
+  /** Pods still on their way to it. */
+  readonly pods: Set<string>;
+}
+
 /** Nominations in memory only: after a restart the next planning pass makes them again. */
 export class Nominations {
-  readonly #untilMs = new Map<string, number>();
+  readonly #targets = new Map<string, Target>();
   readonly #targetOfPod = new Map<string, string>();
 
-  /** Replaces what is known of these pods. `name` is a node's or a NodeClaim's. */
+  /** Replaces what is known of these pods. A target's `name` is a node's or a NodeClaim's. */
   nominate(nominations: readonly Nomination[], nowMs: number, holdMs: number): void {
     for (const { pod, target } of nominations) {
-      this.#untilMs.set(target.name, nowMs + holdMs);
+      this.forgetPod(pod);
+      const held = this.#targets.get(target.name) ?? { untilMs: 0, pods: new Set() };
+      held.untilMs = nowMs + holdMs;
+      held.pods.add(pod);
+      this.#targets.set(target.name, held);
       this.#targetOfPod.set(pod, target.name);
     }
   }
 
-  /** True while the node or claim of that name has pods on their way. */
-  isNominated(name: string, nowMs: number): boolean {
-    return (this.#untilMs.get(name) ?? 0) > nowMs;
-  }
-
-  /** When the nomination of that name ends, 0 when there is none. */
+  /** Until when pods are on their way to the node or claim of that name; 0 when none is. */
   endsAtMs(name: string): number {
-    return this.#untilMs.get(name) ?? 0;
+    return this.#targets.get(name)?.untilMs ?? 0;
   }
 
-  /** Where the pod was sent last, null when nowhere. */
-  targetOf(pod: string): string | null {
-    return this.#targetOfPod.get(pod) ?? null;
+  /** Pods on their way to the node or claim of that name. */
+  podsOf(name: string): readonly string[] {
+    return [...(this.#targets.get(name)?.pods ?? [])];
   }
 
-  /** Forgets a pod that was bound or deleted. */
+  /** Forgets a pod that was bound or deleted; a target that waits for no other is free again. */
   forgetPod(pod: string): void {
+    const name = this.#targetOfPod.get(pod);
+    if (name === undefined) return;
     this.#targetOfPod.delete(pod);
+    const target = this.#targets.get(name);
+    target?.pods.delete(pod);
+    if (target?.pods.size === 0) this.#targets.delete(name);
   }
 
   /** Drops what has run out, so that memory stays flat. */
   prune(nowMs: number): void {
-    for (const [name, untilMs] of this.#untilMs) if (untilMs <= nowMs) this.#untilMs.delete(name);
+    for (const { untilMs, pods } of [...this.#targets.values()]) {
+      if (untilMs <= nowMs) for (const pod of [...pods]) this.forgetPod(pod);
+    }
   }
 }

@@ -9,6 +9,7 @@ import { checkPlan } from '../scheduling/checker/checkPlan.ts';
 import { schedule } from '../scheduling/scheduler.ts';
 import { type CatalogueReading, readCatalogue } from './catalogue.ts';
 import { concurrently } from './concurrently.ts';
+import { brake } from './launchBrake.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
 import { claimName } from './nodeClaimNames.ts';
@@ -41,6 +42,8 @@ export async function provision(ports: Ports, { live, memory, settings }: Provis
   if (plan === null) return untilDue(memory, ports.clock.nowMs());
   const { metrics, log } = ports.telemetry;
   const seconds = (ports.clock.nowMs() - startedAtMs) / 1000;
+  metrics.gauge('cooper_pods_waiting', {}, pods.length);
+  metrics.gauge('cooper_pods_refused', {}, plan.refusals.length);
   metrics.observe('karpenter_allocation_controller_scheduling_duration_seconds', {}, seconds);
   const facts = {
     pods: pods.length,
@@ -105,15 +108,20 @@ export async function carryOut(
 ): Promise<void> {
   const holdMs = nominationMs(settings.batchMaxMs);
   memory.nominations.nominate(plan.nominations, ports.clock.nowMs(), holdMs);
-  await concurrently(plan.nodeClaims, settings.writesAtOnce, async (planned, index) => {
+  const launched = withinBrake(ports, memory, plan);
+  await concurrently(launched, settings.writesAtOnce, async (planned, index) => {
     const draft = draftOf(planned, snapshot, index);
     const { object } = await ports.kube.createNodeClaim(draft);
+    ports.telemetry.metrics.count('cooper_nodeclaims_created_total', {
+      provisioner: planned.spec.provisioner,
+    });
     const nominations = planned.pods.map((pod) => ({
       pod,
       target: { kind: 'nodeClaim' as const, name: draft.name },
     }));
     const nowMs = ports.clock.nowMs();
     memory.nominations.nominate(nominations, nowMs, holdMs);
+    for (const pod of planned.pods) memory.brakes.failed(pod, nowMs);
     live.record({ type: 'upsert', kind: 'nodeClaim', key: object.name, object });
     const { instanceType, zone, capacityType, usdPerHour, pods } = planned;
     const facts = { instanceType, zone, capacityType, usdPerHour, pods: pods.length };
@@ -128,6 +136,24 @@ export async function carryOut(
     });
     tellNominated(ports, live, memory, { planned, name: draft.name });
   });
+}
+
+/** The planned nodes that may be launched now; what is held back is said in the log. */
+function withinBrake(
+  { clock, telemetry }: Ports,
+  { brakes }: ProvisioningMemory,
+  plan: SchedulingPlan,
+): readonly PlannedNodeClaim[] {
+  const nowMs = clock.nowMs();
+  const isFresh = (pod: string): boolean => brakes.waitMs(pod, nowMs) === 0;
+  const placed = [...plan.nodeClaims.flatMap(({ pods }) => pods), ...plan.nominations.map(({ pod }) => pod)];
+  const { launched, held } = brake(plan.nodeClaims, placed.filter(isFresh).length, isFresh);
+  for (const { spec, pods } of held) {
+    const facts = { provisioner: spec.provisioner, pods: pods.slice(0, 5), podCount: pods.length };
+    telemetry.log.warn(facts, 'launch held back: the nodes launched for these pods have not taken them');
+    telemetry.metrics.count('cooper_launches_held_back_total', { provisioner: spec.provisioner });
+  }
+  return launched;
 }
 
 function draftOf(planned: PlannedNodeClaim, snapshot: ClusterSnapshot, index: number): NodeClaimDraft {

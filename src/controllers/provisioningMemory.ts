@@ -4,6 +4,7 @@ import { podKey } from '../model/pod.ts';
 import { isProvisionable } from '../scheduling/provisionable.ts';
 import { Backoff } from './backoff.ts';
 import { type BatchWindow, batchReadyAtMs, withArrival } from './batchWindow.ts';
+import { BRAKE_FIRST_MS, BRAKE_MOST_MS } from './launchBrake.ts';
 import { Nominations } from './nominations.ts';
 import type { ControllerSettings } from './settings.ts';
 
@@ -20,6 +21,8 @@ export class ProvisioningMemory {
   readonly nominations = new Nominations();
   /** By Provisioner name: its launches were refused for a reason that only a person can mend. */
   readonly rejections = new Backoff(REJECTED_FIRST_MS, REJECTED_MOST_MS);
+  /** By pod key: a node was launched for it a moment ago (see launchBrake). */
+  readonly brakes = new Backoff(BRAKE_FIRST_MS, BRAKE_MOST_MS);
   /** What each waiting pod was last told, so that an event says it once. */
   readonly told = new Map<string, string>();
   readonly #settings: ControllerSettings;
@@ -84,6 +87,7 @@ export class ProvisioningMemory {
       this.#window = withArrival(this.#window, nowMs);
       return true;
     }
+    if (pod === null || pod.nodeName !== '') this.brakes.succeeded(key);
     if (this.#waiting.delete(key)) {
       if (this.#waiting.size === 0 && this.#leaving.size === 0) this.#window = null;
       this.told.delete(key);

@@ -7,6 +7,7 @@ import type { NodePatch } from '../ports/kubeApi.ts';
 
 /**
  * What registering writes: the claim's labels, annotations and taints, our finalizer, and the boot taint off.
+ * Startup taints come with the node's user data: the daemon that they wait for may have taken them off already.
  * @param typeLabels labels of the instance type that was launched: user data is shared by many types and has none
  */
 export function registrationPatch(
@@ -15,7 +16,6 @@ export function registrationPatch(
   typeLabels: Readonly<Record<string, string>>,
 ): NodePatch {
   const { spec } = claim;
-  const wanted = [...spec.taints, ...(node.labels[LABEL.registered] === 'true' ? [] : spec.startupTaints)];
   return {
     labels: {
       ...typeLabels,
@@ -24,7 +24,7 @@ export function registrationPatch(
       [LABEL.registered]: 'true',
     },
     annotations: spec.annotations,
-    addTaints: wanted.filter((taint) => !hasTaint(node, taint)),
+    addTaints: spec.taints.filter((taint) => !hasTaint(node, taint)),
     removeTaints: [{ key: UNREGISTERED_TAINT_KEY, effect: 'NoExecute' }],
     addFinalizer: TERMINATION_FINALIZER,
   };

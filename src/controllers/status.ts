@@ -45,6 +45,13 @@ export async function reportStatus(ports: Ports, live: LiveState, memory: Status
     const changed = await writeProvisioner(ports, memory, provisioner.name, { resources, condition });
     if (changed && problem !== undefined) await tellProvisioner(ports, provisioner, problem);
     measure(ports, provisioner, resources);
+    const claims = snapshot.nodeClaims.filter(({ spec }) => spec.provisioner === provisioner.name);
+    const usdPerHour = claims.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
+    ports.telemetry.metrics.gauge(
+      'cooper_provisioner_usd_per_hour',
+      { provisioner: provisioner.name },
+      usdPerHour,
+    );
   }
   for (const { key } of snapshot.nodeClasses) {
     const name = templateName(key);

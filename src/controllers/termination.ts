@@ -14,6 +14,8 @@ import type { ControllerSettings } from './settings.ts';
 
 /** How often EC2 is asked again whether an instance has gone. */
 const ASK_AGAIN_MS = 2_000;
+/** A pod that was evicted is asked again after this long if nothing has come of it. */
+const EVICTED_HOLD_MS = 30_000;
 /** How often a drain that waits for pods looks again, beside the events it gets. */
 const DRAIN_AGAIN_MS = 5_000;
 
@@ -32,6 +34,7 @@ export interface Terminating {
 export async function terminateNodeClaims(ports: Ports, terminating: Terminating): Promise<NextRun> {
   const snapshot = terminating.live.snapshot();
   const leaving = snapshot.nodeClaims.filter((claim) => claim.deletionRequestedAtMs !== null);
+  terminating.evictions.prune(snapshot.takenAtMs);
   if (leaving.length === 0) return WHEN_CHANGED;
   const nodes = new Map(snapshot.nodes.map((node) => [node.providerId, node]));
   const podsByNode = Map.groupBy(snapshot.pods, (pod) => pod.nodeName);
@@ -105,6 +108,8 @@ async function evict(ports: Ports, { evictions }: Terminating, pod: Pod): Promis
   const outcome = await ports.kube.evictPod(pod);
   if (outcome === 'blocked') return { afterMs: evictions.failed(key, nowMs) - nowMs };
   evictions.succeeded(key);
+  // The event that it is terminating may be late: the pod is not asked again before it could have left.
+  evictions.hold(key, nowMs + EVICTED_HOLD_MS);
   if (outcome === 'gone') return WHEN_CHANGED;
   const facts = { node: pod.nodeName };
   ports.telemetry.log.info({ pod: key, ...facts }, 'pod evicted');
@@ -112,8 +117,6 @@ async function evict(ports: Ports, { evictions }: Terminating, pod: Pod): Promis
   const about = { kind: 'Pod' as const, namespace: pod.namespace, name: pod.name, uid: pod.uid };
   const message = `Evicted from ${pod.nodeName}: the node is being taken away`;
   await ports.kube.publishEvent({ about, type: 'Normal', reason: 'Evict', message });
-  // Evicted, but the event that it is terminating is still on its way: do not ask again at once.
-  evictions.failed(key, nowMs);
   return WHEN_CHANGED;
 }
 
@@ -145,6 +148,8 @@ async function release(ports: Ports, { live, goneInstances }: Terminating, claim
   live.record({ type: 'delete', kind: 'nodeClaim', key: claim.name });
   goneInstances.delete(claim.status.providerId);
   const { providerId } = claim.status;
+  const labels = { provisioner: claim.spec.provisioner };
+  ports.telemetry.metrics.count('cooper_nodeclaims_terminated_total', labels);
   const nowMs = ports.clock.nowMs();
   const facts = { providerId, node: claim.status.nodeName };
   ports.telemetry.log.info({ nodeClaim: claim.name, ...facts }, 'node claim terminated');

@@ -6,7 +6,6 @@ import { ANNOTATION, TERMINATION_FINALIZER } from '../model/labels.ts';
 import type { NodeClaim, NodeClaimStatus } from '../model/nodeClaim.ts';
 import type { NodeClaimDraft, WriteOutcome } from '../ports/kubeApi.ts';
 import { type ApiTarget, RESOURCE } from './apiTarget.ts';
-import { kubernetesTime } from './statuses.ts';
 import type { ApiAnswer, KubeTransport } from './transport.ts';
 
 /** Finalizers are replaced whole: others' changes in between make us read again. */
@@ -54,7 +53,8 @@ export async function writeEmptySince(
   { name, uid, resourceVersion }: NodeClaim,
   emptySinceMs: number | null,
 ): Promise<WriteOutcome<NodeClaim>> {
-  const stamp = emptySinceMs === null ? null : kubernetesTime(emptySinceMs);
+  // To the millisecond, which RFC 3339 allows: cut to seconds, a node would go up to a second before its time.
+  const stamp = emptySinceMs === null ? null : new Date(emptySinceMs).toISOString();
   const annotations = { [ANNOTATION.emptinessTimestamp]: stamp };
   const body = { metadata: { uid, resourceVersion, annotations } };
   return writeOutcome(

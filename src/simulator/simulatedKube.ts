@@ -85,9 +85,8 @@ export class SimulatedKube implements KubeApi {
   }
 
   writeEmptySince(claim: NodeClaim, emptySinceMs: number | null): Promise<WriteOutcome<NodeClaim>> {
-    const stored = emptySinceMs === null ? null : storedTimeMs(emptySinceMs);
     return this.#call(() =>
-      replaceNodeClaim(this.#parts.store, claim, (current) => ({ ...current, emptySinceMs: stored })),
+      replaceNodeClaim(this.#parts.store, claim, (current) => ({ ...current, emptySinceMs })),
     );
   }
 

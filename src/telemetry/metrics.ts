@@ -50,6 +50,41 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     help: 'Plans that the checker refused; must be 0.',
     labels: [],
   },
+  cooper_launches_held_back_total: {
+    type: 'counter',
+    help: 'Planned nodes not launched because earlier ones for the same pods did not take them.',
+    labels: ['provisioner'],
+  },
+  cooper_nodeclaims_created_total: {
+    type: 'counter',
+    help: 'NodeClaims stored.',
+    labels: ['provisioner'],
+  },
+  cooper_nodeclaims_terminated_total: {
+    type: 'counter',
+    help: 'NodeClaims whose instance is gone.',
+    labels: ['provisioner'],
+  },
+  cooper_nodeclaims_disrupted_total: {
+    type: 'counter',
+    help: 'NodeClaims deleted by Cooper, by reason.',
+    labels: ['provisioner', 'reason'],
+  },
+  cooper_provisioner_usd_per_hour: {
+    type: 'gauge',
+    help: 'Price of all NodeClaims of a Provisioner that have an instance.',
+    labels: ['provisioner'],
+  },
+  cooper_pods_waiting: {
+    type: 'gauge',
+    help: 'Pods that ask for capacity, as of the last planning pass.',
+    labels: [],
+  },
+  cooper_pods_refused: {
+    type: 'gauge',
+    help: 'Pods that the last planning pass found no node for.',
+    labels: [],
+  },
   cooper_watch_staleness_seconds: {
     type: 'gauge',
     help: 'Seconds since the API server was last heard on a watch.',

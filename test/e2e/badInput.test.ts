@@ -77,7 +77,7 @@ describe('bad input', { skip: await reasonToSkip() }, () => {
     assert.equal((await world.moto.instances()).length, 0);
   });
 
-  test('a missing permission is named with the action to allow, and the launch goes through once it is there', async () => {
+  test('a missing permission is named with the action to allow, and its end is noticed', async () => {
     const denied = {
       code: 'UnauthorizedOperation',
       message: 'You are not authorized to perform this operation.',
