@@ -29,16 +29,26 @@ const MOST_TYPES = 60;
  */
 const SPOT_PRICE_SLACK = 1.2;
 const ON_DEMAND_PRICE_SLACK = 2;
+const PRICE_ROUNDING = 1e-12;
 
-/** Writes one bin out. Charges the ledger the difference when the claim may become a larger type than planned. */
-export function plannedNodeClaim(bin: Bin, pods: readonly string[], shop: Workshop): PlannedNodeClaim {
+/**
+ * Writes one bin out. Charges the ledger the difference when the claim may become a larger type than planned.
+ * @param zonesMatter true when some rule counts by zone: then the node stays in the zone it was planned in
+ */
+export function plannedNodeClaim(
+  bin: Bin,
+  pods: readonly string[],
+  shop: Workshop,
+  zonesMatter: boolean,
+): PlannedNodeClaim {
   const { compiled } = shop.capacity.provisioner(bin.provisioner);
   const offer = shop.capacity.offer(bin.provisioner, bin.offer);
   const types = listedTypes(bin, offer, shop);
   const first = compiled.types[offer.type];
   if (first === undefined) throw new Error(`no type ${offer.type}`);
+  const zones = zonesMatter ? [offer.zone] : openZones(bin, { compiled, offer, types }, shop);
   return {
-    spec: claimSpec(bin, { compiled, offer, types }, shop.capacity),
+    spec: claimSpec(bin, { compiled, offer, types }, zones, shop.capacity),
     instanceType: first.name,
     zone: offer.zone,
     capacityType: offer.capacityType,
@@ -56,7 +66,7 @@ function listedTypes(bin: Bin, chosen: Offer, { capacity, scopes, ledger }: Work
   const name = compiled.provisioner.name;
   const limited = ledger.isLimited(name);
   const slack = chosen.capacityType === 'spot' ? SPOT_PRICE_SLACK : ON_DEMAND_PRICE_SLACK;
-  const most = bin.usdPerHour * slack + 1e-12;
+  const most = bin.usdPerHour * slack + PRICE_ROUNDING;
   let charge = chargeOf(compiled.types[chosen.type]?.capacity ?? {}, bin.usdPerHour);
   const listed: { readonly type: number; readonly usdPerHour: number }[] = [];
   for (const [id, offer] of compiled.offers.entries()) {
@@ -99,16 +109,43 @@ interface ChosenTypes {
   readonly types: readonly number[];
 }
 
+/**
+ * Zones in which every listed type that is sold there costs no less than was stated and no more than is acceptable:
+ * any of them will do, and EC2 has more room to choose.
+ */
+function openZones(
+  bin: Bin,
+  { compiled, offer: chosen, types }: ChosenTypes,
+  { capacity, scopes, ledger }: Workshop,
+): readonly string[] {
+  const { offers } = scopes.at(bin.scope);
+  const listed = new Set(types);
+  const limited = ledger.isLimited(compiled.provisioner.name);
+  const slack = chosen.capacityType === 'spot' ? SPOT_PRICE_SLACK : ON_DEMAND_PRICE_SLACK;
+  const most = limited ? bin.usdPerHour : bin.usdPerHour * slack;
+  const open = new Map<string, boolean>();
+  for (const [id, offer] of compiled.offers.entries()) {
+    if (offer.capacityType !== chosen.capacityType || !listed.has(offer.type) || !hasBit(offers, id))
+      continue;
+    const usdPerHour = capacity.price(bin.provisioner, id, bin.used);
+    const acceptable = usdPerHour >= bin.usdPerHour - PRICE_ROUNDING && usdPerHour <= most + PRICE_ROUNDING;
+    open.set(offer.zone, (open.get(offer.zone) ?? true) && acceptable);
+  }
+  open.set(chosen.zone, true);
+  return [...open].flatMap(([zone, isOpen]) => (isOpen ? [zone] : [])).sort();
+}
+
 function claimSpec(
   bin: Bin,
   { compiled, offer, types }: ChosenTypes,
+  zones: readonly string[],
   capacity: CapacityTable,
 ): NodeClaimSpec {
   const { provisioner } = compiled;
   const names = types.map((type) => compiled.types[type]?.name ?? '');
   const chosen = requirementSet([
     { key: LABEL.instanceType, operator: 'In', values: names },
-    { key: LABEL.zone, operator: 'In', values: [offer.zone] },
+    { key: LABEL.zone, operator: 'In', values: zones },
     { key: LABEL.capacityType, operator: 'In', values: [offer.capacityType] },
   ]);
   const scope = capacity.scope(bin.scope);
@@ -132,11 +169,14 @@ function claimSpec(
   };
 }
 
+/** Which of them a node gets is known once it is launched. */
+const DECIDED_BY_EC2: ReadonlySet<string> = new Set([LABEL.instanceType, LABEL.region, LABEL.zone]);
+
 /** Custom labels get one value, since the node is made with it; what the types decide stays open. */
 function settled(narrowed: RequirementSet, compiled: CompiledProvisioner): readonly Requirement[] {
   const settledSet = new Map<string, ValueSet>();
   for (const [key, set] of narrowed) {
-    const custom = !compiled.typeKeys.has(key) && key !== LABEL.instanceType && key !== LABEL.region;
+    const custom = !compiled.typeKeys.has(key) && !DECIDED_BY_EC2.has(key);
     const value = custom && set.values.size > 0 && !set.complement ? [...set.values].sort()[0] : undefined;
     settledSet.set(key, value === undefined ? set : { ...set, values: new Set([value]) });
   }

@@ -14,6 +14,7 @@ import { SelectorTable } from './selectors.ts';
 import { type Target, targetsOf } from './targets.ts';
 import { classRules, internRunningSelectors } from './topology.ts';
 import { volumeIndex } from './volumes.ts';
+import { zonesMatter } from './zoneRules.ts';
 
 export interface Preparation {
   readonly snapshot: ClusterSnapshot;
@@ -27,6 +28,8 @@ export interface Preparation {
   readonly classes: readonly ClassInPlay[];
   readonly counters: HostCounters;
   readonly world: DomainWorld;
+  /** Some rule counts by zone or the like. */
+  readonly zonesMatter: boolean;
   /** Where earlier plans have sent pods, by pod key. */
   readonly nominated: ReadonlyMap<string, string>;
   /** Pods whose volumes keep them off every node. */
@@ -75,6 +78,7 @@ export function prepare(snapshot: ClusterSnapshot, catalogue: Catalogue, pods: r
     classes,
     counters,
     world,
+    zonesMatter: zonesMatter(pods, snapshot.pods),
     blocked,
     nominated: new Map(),
   };

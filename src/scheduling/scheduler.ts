@@ -89,7 +89,9 @@ function writtenPlan(prepared: Preparation, packing: Packing, lessons: LessonBoo
   const nominations: Nomination[] = packing.fillings.flatMap(({ target, filling }) =>
     dealer.deal(filling).map((pod) => ({ pod, target: { kind: target.kind, name: target.name } })),
   );
-  const nodeClaims = packing.bins.map((bin) => plannedNodeClaim(bin, dealer.deal(bin), packing.shop));
+  const nodeClaims = packing.bins.map((bin) =>
+    plannedNodeClaim(bin, dealer.deal(bin), packing.shop, prepared.zonesMatter),
+  );
   const usdPerHour = packing.bins.reduce((sum, bin) => sum + bin.usdPerHour, 0);
   const placed = new Set<string>();
   for (const { pod } of nominations) placed.add(pod);
