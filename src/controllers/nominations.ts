@@ -37,6 +37,11 @@ export class Nominations {
     return this.#targets.get(name)?.untilMs ?? 0;
   }
 
+  /** Where each pod was sent last: target names by pod key. */
+  targets(): ReadonlyMap<string, string> {
+    return this.#targetOfPod;
+  }
+
   /** Pods on their way to the node or claim of that name. */
   podsOf(name: string): readonly string[] {
     return [...(this.#targets.get(name)?.pods ?? [])];

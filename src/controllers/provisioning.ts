@@ -1,7 +1,7 @@
 // From pods that wait to NodeClaims stored: one batch, one plan, carried out.
 import { displacedPods } from '../disruption/displaced.ts';
 import type { PlannedNodeClaim, Refusal, SchedulingPlan } from '../model/plan.ts';
-import type { Pod } from '../model/pod.ts';
+import { type Pod, podKey } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { NodeClaimDraft } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -30,39 +30,60 @@ export interface Provisioning {
  * a NodeClaim for each planned node.
  * Launching is not done here: a stored claim is launched by its lifecycle, after a crash too.
  */
-export async function provision(ports: Ports, { live, memory, settings }: Provisioning): Promise<NextRun> {
+export async function provision(ports: Ports, provisioning: Provisioning): Promise<NextRun> {
+  const { live, memory } = provisioning;
   const startedAtMs = ports.clock.nowMs();
   if (memory.dueAtMs() > startedAtMs) return untilDue(memory, startedAtMs);
   memory.beginPass(startedAtMs);
-  const { snapshot, pods: displaced } = displacedPods(live.snapshot());
-  const pods = [...waitingPods(live, memory), ...displaced];
-  if (pods.length === 0) return WHEN_CHANGED;
-  const reading = withoutRejected(await readCatalogue(ports.cloud, snapshot), memory, startedAtMs);
-  const plan = plannedAndChecked(ports, settings, { snapshot, catalogue: reading.catalogue, pods });
-  if (plan === null) return untilDue(memory, ports.clock.nowMs());
-  const { metrics, log } = ports.telemetry;
-  const seconds = (ports.clock.nowMs() - startedAtMs) / 1000;
-  metrics.gauge('cooper_pods_waiting', {}, pods.length);
-  metrics.gauge('cooper_pods_refused', {}, plan.refusals.length);
-  metrics.observe('karpenter_allocation_controller_scheduling_duration_seconds', {}, seconds);
-  const facts = {
-    pods: pods.length,
-    nodeClaims: plan.nodeClaims.length,
-    nominations: plan.nominations.length,
-    refusals: plan.refusals.length,
-    usdPerHour: plan.usdPerHour,
-    lowerBoundUsdPerHour: plan.lowerBoundUsdPerHour,
-    seconds,
-  };
-  log.info(facts, 'pods planned');
-  await carryOut(ports, { live, memory, settings }, { plan, snapshot });
-  tellRefused(
-    ports,
-    live,
-    memory,
-    plan.refusals.map((refusal) => explained(refusal, reading)),
-  );
+  const waiting = [...memory.waiting().keys()];
+  const displaced = displacedPods(live.snapshot()).pods.map(podKey);
+  const keys = [...waiting, ...displaced];
+  ports.telemetry.metrics.gauge('cooper_pods_waiting', {}, waiting.length);
+  if (keys.length === 0) return WHEN_CHANGED;
+  const reading = withoutRejected(await readCatalogue(ports.cloud, live.snapshot()), memory, startedAtMs);
+  const pass = { reading, refusals: [], plansLeft: PLANS_MOST };
+  await planAndCarryOut(ports, provisioning, keys, pass);
+  ports.telemetry.metrics.gauge('cooper_pods_refused', {}, pass.refusals.length);
+  tellRefused(ports, live, memory, pass.refusals);
   return untilDue(memory, ports.clock.nowMs());
+}
+
+/** One planning pass: what it may buy, what it has refused, and how many more plans it may make. */
+interface Pass {
+  readonly reading: CatalogueReading;
+  readonly refusals: Refusal[];
+  plansLeft: number;
+}
+
+/** A pass whose plans keep failing their check ends after so many; the rest is tried again in the next one. */
+const PLANS_MOST = 40;
+
+/**
+ * Plans for these pods against the cluster as it is now. When no plan passes its check, each half is planned by
+ * itself, so that one pod that cannot be planned does not keep all the others waiting.
+ */
+async function planAndCarryOut(
+  ports: Ports,
+  provisioning: Provisioning,
+  keys: readonly string[],
+  pass: Pass,
+): Promise<void> {
+  const { live } = provisioning;
+  const { snapshot, pods: displaced } = displacedPods(live.snapshot());
+  const wanted = new Set(keys);
+  const waiting = keys.flatMap((key) => live.get('pod', key) ?? []).filter((pod) => pod.nodeName === '');
+  const pods = [...waiting, ...displaced.filter((pod) => wanted.has(podKey(pod)))];
+  if (pods.length === 0 || pass.plansLeft <= 0) return;
+  const plan = checkedPlan(ports, provisioning, { snapshot, catalogue: pass.reading.catalogue, pods }, pass);
+  if (plan !== null) {
+    pass.refusals.push(...plan.refusals.map((refusal) => explained(refusal, pass.reading)));
+    await carryOut(ports, provisioning, { plan, snapshot });
+    return;
+  }
+  if (keys.length === 1) return;
+  const middle = Math.ceil(keys.length / 2);
+  await planAndCarryOut(ports, provisioning, keys.slice(0, middle), pass);
+  await planAndCarryOut(ports, provisioning, keys.slice(middle), pass);
 }
 
 interface Problem {
@@ -73,31 +94,49 @@ interface Problem {
 
 /**
  * A plan that has passed the independent check. One that fails it is never carried out: it is counted and dumped, and
- * the first plan without improvement is tried in its place. Null when that fails too; the pods are planned again later.
+ * the first plan without improvement is tried in its place. Null when that fails too.
  */
-function plannedAndChecked(
-  { clock, telemetry }: Ports,
-  { planBudgetMs }: ControllerSettings,
+function checkedPlan(
+  ports: Ports,
+  { memory, settings }: Provisioning,
   problem: Problem,
+  pass: Pass,
 ): SchedulingPlan | null {
   const { snapshot, catalogue, pods } = problem;
-  const startedAtMs = clock.nowMs();
-  const elapsedMs = (): number => clock.nowMs() - startedAtMs;
-  for (const budgetMs of planBudgetMs > 0 ? [planBudgetMs, 0] : [0]) {
-    const plan = schedule(snapshot, catalogue, pods, { budgetMs, elapsedMs });
+  const startedAtMs = ports.clock.nowMs();
+  const elapsedMs = (): number => ports.clock.nowMs() - startedAtMs;
+  const nominated = memory.nominations.targets();
+  for (const budgetMs of settings.planBudgetMs > 0 ? [settings.planBudgetMs, 0] : [0]) {
+    pass.plansLeft -= 1;
+    const plan = schedule(snapshot, catalogue, pods, { budgetMs, elapsedMs, nominated });
     const violations = checkPlan(snapshot, catalogue, pods, plan);
-    if (violations.length === 0) return plan;
-    telemetry.metrics.count('cooper_plan_violations_total', {});
-    const dump = telemetry.dump('rejected-plan', {
-      violations,
-      plan,
-      pods,
-      snapshot,
-      catalogue: [...catalogue],
-    });
-    telemetry.log.error({ violations: violations.slice(0, 5), budgetMs, dump }, 'plan failed its check');
+    if (violations.length === 0) {
+      tellPlanned(ports, pods.length, plan, elapsedMs() / 1000);
+      return plan;
+    }
+    ports.telemetry.metrics.count('cooper_plan_violations_total', {});
+    const found = { violations, plan, pods, snapshot, catalogue: [...catalogue] };
+    const dump = ports.telemetry.dump('rejected-plan', found);
+    ports.telemetry.log.error(
+      { violations: violations.slice(0, 5), budgetMs, dump },
+      'plan failed its check',
+    );
   }
   return null;
+}
+
+function tellPlanned({ telemetry }: Ports, pods: number, plan: SchedulingPlan, seconds: number): void {
+  telemetry.metrics.observe('karpenter_allocation_controller_scheduling_duration_seconds', {}, seconds);
+  const facts = {
+    pods,
+    nodeClaims: plan.nodeClaims.length,
+    nominations: plan.nominations.length,
+    refusals: plan.refusals.length,
+    usdPerHour: plan.usdPerHour,
+    lowerBoundUsdPerHour: plan.lowerBoundUsdPerHour,
+    seconds,
+  };
+  telemetry.log.info(facts, 'pods planned');
 }
 
 /** Stores the plan's claims and notes where each pod is going. */
@@ -160,10 +199,6 @@ function draftOf(planned: PlannedNodeClaim, snapshot: ClusterSnapshot, index: nu
   const owner = snapshot.provisioners.find((one) => one.name === planned.spec.provisioner);
   const seed = `${snapshot.takenAtMs}/${index}/${planned.pods.join(',')}`;
   return { name: claimName(planned.spec.provisioner, seed), spec: planned.spec, ownerUid: owner?.uid ?? '' };
-}
-
-function waitingPods(live: LiveState, memory: ProvisioningMemory): readonly Pod[] {
-  return [...memory.waiting().keys()].flatMap((key) => live.get('pod', key) ?? []);
 }
 
 /** Leaves out Provisioners whose launches were refused a moment ago, and says so in place of "no types". */

@@ -53,7 +53,7 @@ export interface SimulationSetup {
 /** Waits, on the wall clock, until the simulated time may be shown; absent when it need not be waited for. */
 export type Pace = (virtualMs: number) => Promise<void>;
 
-/** As users run it: improvement of plans is bounded by work as well as by time, so a clock that stands still will do. */
+/** As users run it: work bounds the improvement of plans, not time alone, so a clock that stands still will do. */
 const SIMULATED_SETTINGS: ControllerSettings = { ...DEFAULT_SETTINGS, clusterName: 'simulated' };
 /** Polls without progress at one instant, after which something runs in a circle. */
 const POLLS_MOST = 10_000;

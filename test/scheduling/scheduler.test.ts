@@ -210,15 +210,55 @@ test('a tolerated taint is no hindrance', () => {
   assert.deepEqual(made.nodeClaims[0]?.spec.taints, [teamTaint]);
 });
 
-test('the claim names types, zone and capacity type, and carries the labels', () => {
+/** Zones that the claim of the first planned node allows. */
+function zonesOf(made: ReturnType<typeof plan>): readonly string[] {
+  return made.nodeClaims[0]?.spec.requirements.find(({ key }) => key === LABEL.zone)?.values ?? [];
+}
+
+test('the claim names types and capacity type, and carries the labels', () => {
   const made = plan([aPod()], { provisioners: [aProvisioner({ labels: { team: 'a' } })] });
   const spec = made.nodeClaims[0]?.spec;
   assert.deepEqual(spec?.instanceTypes, ['m5.large', 'm5.xlarge']);
   assert.equal(spec?.labels['team'], 'a');
-  assert.equal(spec?.labels[LABEL.zone], 'us-east-1a');
   assert.equal(spec?.labels[LABEL.capacityType], 'on-demand');
   assert.equal(spec?.labels[LABEL.provisioner], 'default');
   assert.deepEqual(spec?.requests, { cpu: 100, memory: 128 * 1024 * 1024, pods: 1 });
+});
+
+test('a claim that no rule ties to a zone is open to every zone at the same price', () => {
+  const made = plan([aPod()]);
+  assert.deepEqual(zonesOf(made), ['us-east-1a', 'us-east-1b', 'us-east-1c']);
+  assert.equal(made.nodeClaims[0]?.spec.labels[LABEL.zone], undefined);
+});
+
+test('a pod that selects a zone, or is spread over zones, ties its claim to one', () => {
+  const inB = plan([aPod({ spec: { nodeSelector: { [LABEL.zone]: 'us-east-1b' } } })]);
+  assert.deepEqual(zonesOf(inB), ['us-east-1b']);
+  assert.equal(inB.nodeClaims[0]?.spec.labels[LABEL.zone], 'us-east-1b');
+  const spread = {
+    topologyKey: LABEL.zone,
+    maxSkew: 1,
+    minDomains: 1,
+    whenUnsatisfiable: 'DoNotSchedule',
+    selector: { expressions: [] },
+    nodeAffinityPolicy: 'Honor',
+    nodeTaintsPolicy: 'Ignore',
+  } as const;
+  assert.equal(zonesOf(plan([aPod({ spec: { topologySpread: [spread] } })])).length, 1);
+});
+
+test('a zone in which a listed type is dearer than is acceptable is left out', () => {
+  const dear = (zone: string, usdPerHour: number) => ({
+    zone,
+    capacityType: 'spot' as const,
+    usdPerHour,
+    available: true,
+  });
+  const offerings = [dear('us-east-1a', 0.03), dear('us-east-1b', 0.031), dear('us-east-1c', 0.09)];
+  const requirements = [{ key: LABEL.capacityType, operator: 'In', values: ['spot'] }] as const;
+  const snapshot = aSnapshot({ provisioners: [aProvisioner({ requirements })] });
+  const made = schedule(snapshot, new Map([['default', [anInstanceType({ offerings })]]]), [aPod()]);
+  assert.deepEqual(zonesOf(made), ['us-east-1a', 'us-east-1b']);
 });
 
 test('the order of input does not matter', () => {
