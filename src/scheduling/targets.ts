@@ -9,7 +9,7 @@ import { isOwnedByDaemonSet, isTerminal, type Pod, type PodSpec } from '../model
 import { allows, allowsAbsence, type RequirementSet, requirementSet } from '../model/requirementSet.ts';
 import { addResources, type Resources, subtractResources } from '../model/resources.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
-import { formatTaint, type Taint, untoleratedTaint } from '../model/taint.ts';
+import { type Taint, untoleratedTaint } from '../model/taint.ts';
 import { compareText } from './compiledProvisioner.ts';
 import { requirementAlternatives } from './terms.ts';
 import { attachmentName, type VolumeIndex, volumeNeeds } from './volumes.ts';
@@ -57,7 +57,8 @@ export function targetsOf(snapshot: ClusterSnapshot, catalogue: Catalogue, volum
     .map((claim) => claimTarget(claim, { snapshot, catalogue }));
   const nodes = snapshot.nodes.map((node) => {
     const pods = podsByNode.get(node.name) ?? [];
-    return nodeTarget({ node, claim: claimOfNode.get(node.name) ?? null, pods }, snapshot, volumes);
+    const claim = claimOfNode.get(node.name) ?? null;
+    return nodeTarget({ node, claim, pods }, { snapshot, catalogue, volumes });
   });
   const byName = (left: Target, right: Target): number => compareText(left.name, right.name);
   return [...claims.sort(byName), ...nodes.sort(byName)];
@@ -85,22 +86,27 @@ interface NodeWithPods {
   readonly pods: readonly Pod[];
 }
 
+interface NodeWorld {
+  readonly snapshot: ClusterSnapshot;
+  readonly catalogue: Catalogue;
+  readonly volumes: VolumeIndex;
+}
+
 function nodeTarget(
   { node, claim, pods }: NodeWithPods,
-  snapshot: ClusterSnapshot,
-  volumes: VolumeIndex,
+  { snapshot, catalogue, volumes }: NodeWorld,
 ): Target {
-  const owned = node.labels[LABEL.provisioner] !== undefined || claim !== null;
-  const comingUp = owned && node.labels[LABEL.initialized] !== 'true';
+  const comingUp = isComingUp(node, claim);
   const provisioner = snapshot.provisioners.find((one) => one.name === node.labels[LABEL.provisioner]);
   const startup = claim?.spec.startupTaints ?? provisioner?.startupTaints ?? [];
-  const taints = comingUp ? node.taints.filter((taint) => !isPassing(taint, startup)) : node.taints;
+  const taints = comingUp ? taintsToStay(node, claim, startup) : node.taints;
   const allocatable = comingUp
     ? { ...claim?.status.allocatable, ...nonZero(node.allocatable) }
     : node.allocatable;
-  const labels = comingUp ? { ...claim?.spec.labels, ...node.labels } : node.labels;
+  const own = single({ [LABEL.hostname]: node.name, ...node.labels });
+  const labels = comingUp && claim !== null ? new Map([...promisedLabels(claim, catalogue), ...own]) : own;
   const used = pods.map((pod) => pod.spec.requests).reduce(addResources, {});
-  const missing = comingUp ? missingDaemons(snapshot, { labels: single(labels), taints }, pods) : [];
+  const missing = comingUp ? missingDaemons(snapshot, { labels, taints }, pods) : [];
   const leaving =
     node.deletionRequestedAtMs !== null ||
     claim?.deletionRequestedAtMs != null ||
@@ -108,7 +114,7 @@ function nodeTarget(
   return {
     kind: 'node',
     name: node.name,
-    labels: single({ [LABEL.hostname]: node.name, ...labels }),
+    labels,
     taints,
     available: {
       ...subtractResources(subtractResources(allocatable, used), sumOf(missing)),
@@ -116,8 +122,36 @@ function nodeTarget(
     },
     pods,
     daemonsToCome: missing,
-    open: !leaving && !node.unschedulable,
+    open: !leaving && !node.unschedulable && !isUnclaimed(node, claim),
   };
+}
+
+/** What registering will have written on the node: labels of its type are not in the user data of its launch. */
+function promisedLabels(claim: NodeClaim, catalogue: Catalogue): PossibleLabels {
+  if (claim.status.instanceType === '') return single(claim.spec.labels);
+  return claimLabels(claim, typesOf(claim, catalogue));
+}
+
+/** The taints that pods will meet: those of booting gone, those of the claim written. */
+function taintsToStay(node: Node, claim: NodeClaim | null, startup: readonly Taint[]): readonly Taint[] {
+  const lasting = node.taints.filter((taint) => !isPassing(taint, startup));
+  const missing = (claim?.spec.taints ?? []).filter((one) => !lasting.some((taint) => sameTaint(one, taint)));
+  return [...lasting, ...missing];
+}
+
+function sameTaint(left: Taint, right: Taint): boolean {
+  return left.key === right.key && left.effect === right.effect;
+}
+
+function isComingUp(node: Node, claim: NodeClaim | null): boolean {
+  if (claim === null && node.labels[LABEL.provisioner] === undefined) return false;
+  const initialized = claim !== null && hasCondition(claim, 'Initialized');
+  return !initialized && node.labels[LABEL.initialized] !== 'true';
+}
+
+/** A node that joined before its launch was answered: its claim, still in flight, stands for it. */
+function isUnclaimed(node: Node, claim: NodeClaim | null): boolean {
+  return claim === null && node.taints.some((taint) => taint.key === UNREGISTERED_TAINT_KEY);
 }
 
 /** Daemons whose pod on the node is not there yet. */
@@ -142,7 +176,7 @@ function sumOf(specs: readonly PodSpec[]): Resources {
 
 function isPassing(taint: Taint, startupTaints: readonly Taint[]): boolean {
   if (EPHEMERAL_TAINTS.has(taint.key)) return true;
-  return startupTaints.some((one) => formatTaint(one) === formatTaint(taint));
+  return startupTaints.some((one) => sameTaint(one, taint));
 }
 
 /** A kubelet that has not registered a device plugin yet reports 0 of it. */
@@ -186,8 +220,7 @@ function claimTarget(
   { snapshot, catalogue }: { readonly snapshot: ClusterSnapshot; readonly catalogue: Catalogue },
 ): Target {
   const { spec, status } = claim;
-  const names = new Set(status.instanceType === '' ? spec.instanceTypes : [status.instanceType]);
-  const types = (catalogue.get(spec.provisioner) ?? []).filter((type) => names.has(type.name));
+  const types = typesOf(claim, catalogue);
   const launched = hasCondition(claim, 'Launched') || status.instanceType !== '';
   const known = launched && Object.keys(status.allocatable).length > 0;
   const allocatable = known ? status.allocatable : smallest(types.map((type) => type.allocatable));
@@ -203,6 +236,12 @@ function claimTarget(
     daemonsToCome: daemons,
     open: true,
   };
+}
+
+/** What the claim was launched as, or may be. */
+function typesOf({ spec, status }: NodeClaim, catalogue: Catalogue): readonly InstanceType[] {
+  const names = new Set(status.instanceType === '' ? spec.instanceTypes : [status.instanceType]);
+  return (catalogue.get(spec.provisioner) ?? []).filter((type) => names.has(type.name));
 }
 
 /** What every one of the amounts has at least. */

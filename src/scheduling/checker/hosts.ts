@@ -1,10 +1,11 @@
 // Builds the hosts of a plan: the cluster as it will be once the plan is carried out.
 import type { InstanceType } from '../../model/instanceType.ts';
-import { LABEL } from '../../model/labels.ts';
+import { LABEL, UNREGISTERED_TAINT_KEY } from '../../model/labels.ts';
 import type { Node } from '../../model/node.ts';
 import { hasCondition, type NodeClaim, type NodeClaimSpec } from '../../model/nodeClaim.ts';
 import type { SchedulingPlan } from '../../model/plan.ts';
 import { isTerminal, type Pod, podKey } from '../../model/pod.ts';
+import type { Resources } from '../../model/resources.ts';
 import type { ClusterSnapshot } from '../../model/snapshot.ts';
 import type { Taint } from '../../model/taint.ts';
 import { FaceTable } from './faces.ts';
@@ -17,7 +18,7 @@ const PASSING_TAINTS: ReadonlySet<string> = new Set([
   'node.kubernetes.io/unreachable',
   'node.kubernetes.io/network-unavailable',
   'node.cloudprovider.kubernetes.io/uninitialized',
-  'karpenter.sh/unregistered',
+  UNREGISTERED_TAINT_KEY,
 ]);
 
 const UNKNOWN_FACE: Face = { instanceType: '', zone: '', labels: {}, capacity: {}, allocatable: {} };
@@ -58,7 +59,10 @@ export function buildHosts(world: World): Hosts {
     const claim = claimByNode.get(node.name) ?? claimByNode.get(node.providerId) ?? null;
     if (claim !== null) joined.add(claim.name);
     const placed = [...placedOn(`node/${node.name}`), ...(claim ? placedOn(`nodeClaim/${claim.name}`) : [])];
-    nodes.set(node.name, { ...nodeHost(node, claim), bound: bound.get(node.name) ?? [], placed });
+    const startup = claim?.spec.startupTaints ?? provisionerStartupTaints(snapshot, node);
+    const promised = claim === null ? {} : promisedLabels(claim, world, table);
+    const host = nodeHost(node, claim, { startup, promised });
+    nodes.set(node.name, { ...host, bound: bound.get(node.name) ?? [], placed });
   }
   const claims = new Map<string, Host>();
   for (const claim of snapshot.nodeClaims) {
@@ -118,21 +122,39 @@ function decidingKeys({ snapshot, pods }: World): ReadonlySet<string> {
   return new Set([...specs].flatMap(keysOf));
 }
 
-function nodeHost(node: Node, claim: NodeClaim | null): Host {
+/** A node without a claim was made by an earlier version of us: its Provisioner says what it waits for. */
+function provisionerStartupTaints({ provisioners }: ClusterSnapshot, { labels }: Node): readonly Taint[] {
+  return provisioners.find(({ name }) => name === labels[LABEL.provisioner])?.startupTaints ?? [];
+}
+
+/** Labels that registering writes: those of the claim, and of its type once that is known. */
+function promisedLabels(claim: NodeClaim, world: World, table: FaceTable): Readonly<Record<string, string>> {
+  const [face] = claim.status.instanceType === '' ? [] : claimFaces(claim, world, table);
+  return face?.labels ?? claim.spec.labels;
+}
+
+interface Arrival {
+  readonly startup: readonly Taint[];
+  readonly promised: Readonly<Record<string, string>>;
+}
+
+function nodeHost(node: Node, claim: NodeClaim | null, { startup, promised }: Arrival): Host {
   const initialized =
     claim === null
       ? node.labels[LABEL.provisioner] === undefined || node.labels[LABEL.initialized] === 'true'
       : hasCondition(claim, 'Initialized') || node.labels[LABEL.initialized] === 'true';
-  const startup = claim?.spec.startupTaints ?? [];
   const lasting = (taint: Taint): boolean =>
-    initialized || !(PASSING_TAINTS.has(taint.key) || startup.some((one) => sameTaint(one, taint)));
+    !(PASSING_TAINTS.has(taint.key) || startup.some((one) => sameTaint(one, taint)));
   const face: Face = {
     instanceType: node.labels[LABEL.instanceType] ?? '',
     zone: node.labels[LABEL.zone] ?? '',
-    labels: { ...node.labels, [LABEL.hostname]: node.labels[LABEL.hostname] ?? node.name },
+    labels: {
+      ...(initialized ? {} : promised),
+      ...node.labels,
+      [LABEL.hostname]: node.labels[LABEL.hostname] ?? node.name,
+    },
     capacity: node.capacity,
-    // Until the kubelet has reported, the claim says what the node will have.
-    allocatable: Object.keys(node.allocatable).length > 0 ? node.allocatable : claimAllocatable(claim),
+    allocatable: initialized ? node.allocatable : expectedAllocatable(node, claim),
   };
   return {
     title: `node "${node.name}"`,
@@ -140,17 +162,27 @@ function nodeHost(node: Node, claim: NodeClaim | null): Host {
     provisioner: node.labels[LABEL.provisioner] ?? '',
     faces: [face],
     stated: face,
-    taints: node.taints.filter(lasting),
+    taints: initialized ? node.taints : [...node.taints.filter(lasting), ...taintsToCome(node, claim)],
     open:
-      !node.unschedulable && node.deletionRequestedAtMs === null && !(claim?.deletionRequestedAtMs ?? null),
+      !node.unschedulable &&
+      node.deletionRequestedAtMs === null &&
+      !(claim?.deletionRequestedAtMs ?? null) &&
+      !(claim === null && node.taints.some(({ key }) => key === UNREGISTERED_TAINT_KEY)),
     daemonsToCome: !initialized,
     bound: [],
     placed: [],
   };
 }
 
-function claimAllocatable(claim: NodeClaim | null): Readonly<Record<string, number>> {
-  return claim?.status.allocatable ?? {};
+/** Until the kubelet and its device plugins have reported, the claim says what the node will have. */
+function expectedAllocatable(node: Node, claim: NodeClaim | null): Resources {
+  const reported = Object.entries(node.allocatable).filter(([, amount]) => amount > 0);
+  return { ...claim?.status.allocatable, ...Object.fromEntries(reported) };
+}
+
+/** Taints of the claim that are not on the node yet: registering writes them. */
+function taintsToCome({ taints }: Node, claim: NodeClaim | null): readonly Taint[] {
+  return (claim?.spec.taints ?? []).filter((one) => !taints.some((taint) => sameTaint(one, taint)));
 }
 
 function sameTaint(left: Taint, right: Taint): boolean {
