@@ -120,19 +120,21 @@ function openZones(
 ): readonly string[] {
   const { offers } = scopes.at(bin.scope);
   const listed = new Set(types);
-  const limited = ledger.isLimited(compiled.provisioner.name);
+  const sold = [...compiled.offers.entries()]
+    .filter(
+      ([id, offer]) =>
+        offer.capacityType === chosen.capacityType && listed.has(offer.type) && hasBit(offers, id),
+    )
+    .map(([id, { zone }]) => ({ zone, usdPerHour: capacity.price(bin.provisioner, id, bin.used) }));
   const slack = chosen.capacityType === 'spot' ? SPOT_PRICE_SLACK : ON_DEMAND_PRICE_SLACK;
-  const most = limited ? bin.usdPerHour : bin.usdPerHour * slack;
-  const open = new Map<string, boolean>();
-  for (const [id, offer] of compiled.offers.entries()) {
-    if (offer.capacityType !== chosen.capacityType || !listed.has(offer.type) || !hasBit(offers, id))
-      continue;
-    const usdPerHour = capacity.price(bin.provisioner, id, bin.used);
-    const acceptable = usdPerHour >= bin.usdPerHour - PRICE_ROUNDING && usdPerHour <= most + PRICE_ROUNDING;
-    open.set(offer.zone, (open.get(offer.zone) ?? true) && acceptable);
-  }
-  open.set(chosen.zone, true);
-  return [...open].flatMap(([zone, isOpen]) => (isOpen ? [zone] : [])).sort();
+  // Limits were charged for the dearest type in the zone that was planned: no other zone may cost more.
+  const charged = sold.filter(({ zone }) => zone === chosen.zone).map(({ usdPerHour }) => usdPerHour);
+  const most = ledger.isLimited(compiled.provisioner.name) ? Math.max(...charged) : bin.usdPerHour * slack;
+  const isAcceptable = ({ usdPerHour }: { readonly usdPerHour: number }): boolean =>
+    usdPerHour >= bin.usdPerHour - PRICE_ROUNDING && usdPerHour <= most + PRICE_ROUNDING;
+  const byZone = Map.groupBy(sold, ({ zone }) => zone);
+  const open = [...byZone.keys()].filter((zone) => byZone.get(zone)?.every(isAcceptable));
+  return [...new Set([...open, chosen.zone])].sort();
 }
 
 function claimSpec(

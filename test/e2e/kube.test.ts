@@ -268,7 +268,12 @@ describe('the Kubernetes adapter', { skip: await reasonToSkip() }, () => {
   });
 
   it('told of nothing else that went wrong', () => {
-    assert.deepEqual(problems, []);
+    // The server says so for a moment after a CRD is established; the watch is tried again.
+    const starting = /HTTP 429 storage is \(re\)initializing/;
+    assert.deepEqual(
+      problems.filter((problem) => !starting.test(problem)),
+      [],
+    );
     assert.ok(watch.stalenessMs(Date.now()) < 120_000);
   });
 });

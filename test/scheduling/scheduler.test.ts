@@ -231,6 +231,10 @@ test('a claim that no rule ties to a zone is open to every zone at the same pric
   assert.equal(made.nodeClaims[0]?.spec.labels[LABEL.zone], undefined);
 });
 
+test('a limit on cpu does not tie a claim to a zone', () => {
+  assert.equal(zonesOf(plan([aPod()], { provisioners: limited({ cpu: 100_000 }) })).length, 3);
+});
+
 test('a pod that selects a zone, or is spread over zones, ties its claim to one', () => {
   const inB = plan([aPod({ spec: { nodeSelector: { [LABEL.zone]: 'us-east-1b' } } })]);
   assert.deepEqual(zonesOf(inB), ['us-east-1b']);
