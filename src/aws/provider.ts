@@ -1,4 +1,5 @@
 // The CloudProvider over EC2 and SSM: puts the parts of this folder together, and decides nothing itself.
+import type { InstanceType } from '../model/instanceType.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
@@ -15,7 +16,7 @@ import type { PriceTable } from './prices.ts';
 import type { AwsSettings } from './settings.ts';
 import type { SsmApi } from './ssmApi.ts';
 import { SubnetLedger } from './subnets.ts';
-import { TypeCatalogue } from './typeCatalogue.ts';
+import { type LaunchableType, TypeCatalogue } from './typeCatalogue.ts';
 import { type Chance, UnavailableOfferings } from './unavailableOfferings.ts';
 
 export interface AwsDependencies {
@@ -36,6 +37,7 @@ export class AwsCloudProvider implements CloudProvider {
   readonly #instances: Instances;
   readonly #launcher: Launcher;
   readonly #log: Log;
+  readonly #bareTypes = new WeakMap<readonly LaunchableType[], readonly InstanceType[]>();
 
   constructor(dependencies: AwsDependencies) {
     const { ec2, ssm, clock, settings, log } = dependencies;
@@ -60,7 +62,7 @@ export class AwsCloudProvider implements CloudProvider {
       if (resolved.kind === 'notReady') return resolved;
       const view = { nodeClass, kubelet: provisioner.kubelet, resolved: resolved.value };
       const types = await this.#catalogue.types(view);
-      return { kind: 'found', instanceTypes: types.map(({ type }) => type) };
+      return { kind: 'found', instanceTypes: this.#bare(types) };
     } catch (caught) {
       const { action, code, message } = awsFault(caught);
       return faultKind(code) === 'permission'
@@ -71,6 +73,13 @@ export class AwsCloudProvider implements CloudProvider {
             message: `${action} failed: ${code}: ${message}; trying again`,
           };
     }
+  }
+
+  /** The same array for the same catalogue, so that what is derived from it can be kept by identity. */
+  #bare(types: readonly LaunchableType[]): readonly InstanceType[] {
+    const held = this.#bareTypes.get(types) ?? types.map(({ type }) => type);
+    this.#bareTypes.set(types, held);
+    return held;
   }
 
   launch(claim: NodeClaim, nodeClass: NodeClass): Promise<LaunchOutcome> {
