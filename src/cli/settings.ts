@@ -1,6 +1,7 @@
 // Settings of `cooper run`: flags win over the environment, that over the config file, that over defaults.
 import { Ajv } from 'ajv';
 import { parse as parseYaml } from 'yaml';
+import { parseDurationMs } from '../model/duration.ts';
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey, type SettingType } from './settingsTable.ts';
 
 /** All settings, parsed. Durations are in milliseconds. Absent strings are null. */
@@ -178,18 +179,6 @@ function parseSetting(type: SettingType, value: unknown): ParsedSetting {
 }
 
 const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'];
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** Milliseconds of a Go duration such as `1h30m` or `1.5s`; null when it is none. */
-export function parseDurationMs(text: string): number | null {
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return text === '0' ? 0 : null;
-  let totalMs = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
-    totalMs += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
-  }
-  return Math.round(totalMs);
-}
-
 function wholeNumber(text: string, most: number): number | null {
   return /^\d+$/.test(text) && Number(text) <= most ? Number(text) : null;
 }

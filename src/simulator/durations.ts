@@ -1,23 +1,9 @@
-// Durations as scenarios write them: `90s`, `1h30m`, `7d`.
-
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** What `parseDurationMs` takes, for schemas. */
-export const DURATION_PATTERN = '^([0-9]+(ms|s|m|h|d))+$';
-
-/** Milliseconds of a duration that fits `DURATION_PATTERN`; null for any other text. */
-export function durationMs(text: string): number | null {
-  if (!new RegExp(DURATION_PATTERN).test(text)) return null;
-  let totalMs = 0;
-  for (const [, count, unit] of text.matchAll(/([0-9]+)(ms|s|m|h|d)/g)) {
-    totalMs += Number(count) * (UNIT_MS[unit ?? ''] ?? 0);
-  }
-  return totalMs;
-}
+// Durations of scenarios: read once their text is checked, and written for people.
+import { parseDurationMs } from '../model/duration.ts';
 
 /** Milliseconds of a duration whose text has been checked; null passes through. */
 export function checkedDurationMs(text: string): number {
-  const checked = durationMs(text);
+  const checked = parseDurationMs(text);
   if (checked === null) throw new Error(`not a duration: ${text}`);
   return checked;
 }

@@ -3,10 +3,11 @@ import { asRaw } from '../api/objects/raw.ts';
 import type { Parsed, Problem } from '../api/parsed.ts';
 import { schemaProblems } from '../api/schemaProblems.ts';
 import { unknownFieldProblems } from '../api/unknownFields.ts';
+import { parseDurationMs } from '../model/duration.ts';
 import type { InstanceType } from '../model/instanceType.ts';
 import type { Shortage } from './cloudMarket.ts';
 import { autoscaledSteps, burstSteps, dailySteps, type Window } from './curves.ts';
-import { checkedDurationMs, durationMs } from './durations.ts';
+import { checkedDurationMs } from './durations.ts';
 import { CALM, type FaultPlan } from './faults.ts';
 import type { KubeletTimings } from './kubelets.ts';
 import { type ReadManifests, readManifests } from './manifests.ts';
@@ -219,7 +220,7 @@ function readExpectations(expect: NonNullable<WireScenario['expect']>): Expectat
 }
 
 function optionalMs(text: string | undefined): number | null {
-  return text === undefined ? null : durationMs(text);
+  return text === undefined ? null : parseDurationMs(text);
 }
 
 function delayRange(text: string): DelayRange {

@@ -1,7 +1,7 @@
 // How a scenario file is written: the one source of its checks and of the published JSON Schema.
 import { type JsonSchema, toAjvSchema } from '../api/schemas/jsonSchema.ts';
 import type { ObjectSchema, Schema, TextSchema } from '../api/schemas/schema.ts';
-import { DURATION_PATTERN } from './durations.ts';
+import { DURATION_PATTERN } from '../model/duration.ts';
 
 const RANGE_PATTERN = '^[0-9]+(ms|s|m|h|d)(\\.\\.[0-9]+(ms|s|m|h|d))?$';
 

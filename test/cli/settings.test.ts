@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDurationMs, readSettings, type SettingSources } from '../../src/cli/settings.ts';
+import { readSettings, type SettingSources } from '../../src/cli/settings.ts';
+import { parseDurationMs } from '../../src/model/duration.ts';
 
 const NEEDED = { CLUSTER_NAME: 'chris', AWS_REGION: 'us-east-1' };
 
@@ -99,6 +100,7 @@ const durations: readonly (readonly [string, number | null])[] = [
   ['500ms', 500],
   ['1.5s', 1500],
   ['1h30m', 5_400_000],
+  ['7d', 604_800_000],
   ['0', 0],
   ['10', null],
   ['-1s', null],
