@@ -5,6 +5,7 @@ import type { CandidateTable } from './candidates.ts';
 import { construct } from './construct.ts';
 import { ANY_SCOPE, menuOf, presetsOf, putBack } from './fill.ts';
 import type { Market } from './market.ts';
+import { rankOf } from './provisionerRanks.ts';
 import { RandomDraws } from './randomDraws.ts';
 import { addScaled, timesFitting, type Vector } from './resourceAxis.ts';
 import { NO_SCOPE } from './scopes.ts';
@@ -81,7 +82,7 @@ function attempt(shop: Workshop, current: Bin[], tools: Tools): number {
   for (const bin of removed) release(shop, bin);
   const changed =
     draws.next() < 0.7
-      ? pourIntoSlack(shop, { kept, weight: weightOf(shop, removed[0] as Bin) }, draws)
+      ? pourIntoSlack(shop, { kept, rank: rankOf(shop.capacity, (removed[0] as Bin).provisioner) }, draws)
       : new Map<number, Bin>();
   const tweak = tweakOf(shop, draws);
   const tier = tierOf(shop, removed);
@@ -126,26 +127,20 @@ function chosenBins(shop: Workshop, current: readonly Bin[], { market, draws }: 
   };
   const chosen = new Set<number>([drawn()]);
   const [first = 0] = chosen;
-  const weight = weightOf(shop, current[first] as Bin);
+  const rank = rankOf(shop.capacity, (current[first] as Bin).provisioner);
   const wanted = Math.min(current.length, 1 + draws.below(MOST_RUINED));
   for (let tries = 0; chosen.size < wanted && tries < 3 * MOST_RUINED; tries++) {
     const at = draws.next() < 0.5 ? drawn() : draws.below(current.length);
-    if (weightOf(shop, current[at] as Bin) === weight) chosen.add(at);
+    if (rankOf(shop.capacity, (current[at] as Bin).provisioner) === rank) chosen.add(at);
   }
   return chosen;
 }
 
-function weightOf({ capacity }: Workshop, bin: Bin): number {
-  return capacity.provisioner(bin.provisioner).compiled.provisioner.weight;
-}
-
-function tierOf(shop: Workshop, removed: readonly Bin[]): number[] {
+function tierOf({ capacity }: Workshop, removed: readonly Bin[]): number[] {
   const [first] = removed;
   if (first === undefined) return [];
-  const weight = weightOf(shop, first);
-  return [...shop.capacity.provisioners.keys()].filter(
-    (index) => shop.capacity.provisioner(index).compiled.provisioner.weight === weight,
-  );
+  const rank = rankOf(capacity, first.provisioner);
+  return [...capacity.provisioners.keys()].filter((index) => rankOf(capacity, index) === rank);
 }
 
 function release(shop: Workshop, bin: Bin): void {
@@ -183,7 +178,7 @@ function undo(shop: Workshop, { removed, fresh, changed, kept }: Attempted): voi
 /** Lets some of the kept nodes take what fits beside their own pods; answers with those that did. */
 function pourIntoSlack(
   shop: Workshop,
-  { kept, weight }: { readonly kept: readonly Bin[]; readonly weight: number },
+  { kept, rank }: { readonly kept: readonly Bin[]; readonly rank: string },
   draws: RandomDraws,
 ): Map<number, Bin> {
   const changed = new Map<number, Bin>();
@@ -203,7 +198,7 @@ function pourIntoSlack(
   for (let offset = 0; offset < kept.length && tried < SLACK_TRIED; offset++) {
     const at = (start + offset) % kept.length;
     const bin = kept[at] as Bin;
-    if (weightOf(shop, bin) !== weight) continue;
+    if (rankOf(shop.capacity, bin.provisioner) !== rank) continue;
     const room = slackOf(shop, bin);
     if (timesFitting(least, room) < 1) continue;
     tried++;

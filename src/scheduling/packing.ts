@@ -4,7 +4,6 @@ import type { DomainRefusal } from './assignment.ts';
 import type { Bin, Workshop } from './bins.ts';
 import { bundled } from './bundles.ts';
 import { CandidateTable } from './candidates.ts';
-import type { CapacityTable } from './capacityTable.ts';
 import { construct } from './construct.ts';
 import { DomainAssigner } from './domains.ts';
 import { fillNominated, fillTargets, type TargetFilling } from './existing.ts';
@@ -15,6 +14,7 @@ import { batchesOf, lotsOf } from './lotBuilder.ts';
 import { type Lot, LotStore } from './lots.ts';
 import { Market } from './market.ts';
 import type { Preparation } from './prepare.ts';
+import { rankedTiers } from './provisionerRanks.ts';
 import { NO_SCOPE } from './scopes.ts';
 
 export interface Packing {
@@ -63,7 +63,7 @@ export function pack(prepared: Preparation, { closed, withheld, byPriority }: Le
   const market = new Market({ store, capacity }, (lot) => tierOf(lot, prepared));
   const table = new CandidateTable(market);
   const whole = market.usdPerHour;
-  const tiers = weightTiers(capacity);
+  const tiers = rankedTiers(capacity);
   const buy = (): void => {
     for (const tier of tiers) bins.push(...construct(shop, tier, { market, table }));
     if (!store.anyLeft || !store.relax()) return;
@@ -118,24 +118,9 @@ export function polished(packing: Packing, budget: ImprovementBudget): Packing {
 
 /** Provisioners that a plan may use for the lot: its heaviest, or all where limits may push pods to lighter ones. */
 function tierOf(lot: Lot, { capacity, snapshot }: Preparation): readonly number[] {
-  const tiers = weightTiers(capacity);
+  const tiers = rankedTiers(capacity);
   if (anyLimits(snapshot.provisioners)) return tiers.flat();
   return (
     tiers.find((tier) => tier.some((index) => (lot.scopes[index] ?? NO_SCOPE) !== NO_SCOPE)) ?? tiers.flat()
   );
-}
-
-/**
- * Provisioners of equal weight compete by price; heavier ones come first. Those with a PreferNoSchedule taint come
- * after all others: it is a preference, and other nodes can be bought.
- */
-function weightTiers(capacity: CapacityTable): number[][] {
-  const indexes = [...capacity.provisioners.keys()];
-  const byRank = Map.groupBy(indexes, (index) => {
-    const { taints, weight } = capacity.provisioner(index).compiled.provisioner;
-    return `${taints.some((taint) => taint.effect === 'PreferNoSchedule')}|${weight}`;
-  });
-  const tiers = [...byRank];
-  const isLast = ([rank]: [string, number[]]): number => Number(rank.startsWith('true'));
-  return tiers.sort((left, right) => isLast(left) - isLast(right)).map(([, tier]) => tier);
 }

@@ -5,6 +5,7 @@ import { LABEL } from '../../src/model/labels.ts';
 import type { SchedulingPlan } from '../../src/model/plan.ts';
 import type { Pod } from '../../src/model/pod.ts';
 import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
+import { checkPlan } from '../../src/scheduling/checker/checkPlan.ts';
 import { schedule } from '../../src/scheduling/scheduler.ts';
 import {
   aBoundPod,
@@ -271,4 +272,30 @@ test('the order of input does not matter', () => {
     ...somePods(9, { name: 'b', memoryBytes: 3 * GIB }),
   ];
   assert.deepEqual(plan(pods.toReversed()), plan(pods));
+});
+
+test('improvement sends no pods to a Provisioner with a PreferNoSchedule taint', () => {
+  const only = (name: string) => [{ key: LABEL.instanceType, operator: 'In' as const, values: [name] }];
+  const snapshot = aSnapshot({
+    provisioners: [
+      aProvisioner({ name: 'plain', requirements: only('m5.large') }),
+      aProvisioner({
+        name: 'soft',
+        taints: [{ key: 'soft', value: '', effect: 'PreferNoSchedule' }],
+        requirements: only('m5.4xlarge'),
+      }),
+    ],
+  });
+  const types = [
+    anInstanceType({ name: 'm5.large', usdPerHour: 0.096 }),
+    anInstanceType({ name: 'm5.4xlarge', cpuMillis: 16_000, memoryBytes: 64 * GIB, usdPerHour: 0.768 }),
+  ];
+  const catalogue = new Map([
+    ['plain', types.slice(0, 1)],
+    ['soft', types.slice(1)],
+  ]);
+  const pods = [aPod({ name: 'big', cpuMillis: 9000 }), aPod({ name: 'small' })];
+  const made = schedule(snapshot, catalogue, pods, { budgetMs: 50, elapsedMs: () => 0 });
+  assert.deepEqual(made.nodeClaims.map((one) => one.spec.provisioner).sort(), ['plain', 'soft']);
+  assert.deepEqual(checkPlan(snapshot, catalogue, pods, made), []);
 });
