@@ -34,7 +34,10 @@ export async function serveEndpoints(
     }),
   };
   const forProbes = await listen(probes, settings.healthProbePort, 'healthProbePort');
-  const forMetrics = await listen(metrics, settings.metricsPort, 'metricsPort');
+  const forMetrics = await listen(metrics, settings.metricsPort, 'metricsPort').catch((failure: unknown) => {
+    forProbes.server.close();
+    throw failure;
+  });
   return {
     ports: { metricsPort: forMetrics.port, healthProbePort: forProbes.port },
     close: () => {

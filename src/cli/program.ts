@@ -23,7 +23,7 @@ export async function callCooper(args: readonly string[]): Promise<number> {
   const finish = (code: number): void => {
     exitCode = code;
   };
-  addRun(program, finish);
+  addRun(program);
   addDemo(program, finish);
   addSimulate(program, finish);
   addReplay(program, finish);
@@ -40,7 +40,7 @@ export async function callCooper(args: readonly string[]): Promise<number> {
 
 type Finish = (code: number) => void;
 
-function addRun(program: Command, finish: Finish): void {
+function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('run the controllers against a cluster')
@@ -48,7 +48,8 @@ function addRun(program: Command, finish: Finish): void {
   for (const key of SETTING_KEYS) command.addOption(settingOption(key));
   command.action(async (options: Record<string, unknown>) => {
     const { runCommand } = await import('./run.ts');
-    finish(await runCommand(options));
+    // All work is done: what still waits for a server that does not answer must not keep the process.
+    process.exit(await runCommand(options));
   });
 }
 

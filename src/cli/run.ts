@@ -71,12 +71,15 @@ async function runUntilStopped(settings: RunSettings, log: Log): Promise<void> {
     'starting',
   );
   const stopSignal = stopRequested();
-  const running = await startControllers(settings, telemetry, health, stopSignal);
-  await stopSignal.promise;
-  log.info({}, 'stopping');
-  await running?.stop();
-  endpoints.close();
-  log.info({}, 'stopped');
+  try {
+    const running = await startControllers(settings, telemetry, health, stopSignal);
+    await stopSignal.promise;
+    log.info({}, 'stopping');
+    await running?.stop();
+    log.info({}, 'stopped');
+  } finally {
+    endpoints.close();
+  }
 }
 
 interface Running {
@@ -112,7 +115,8 @@ async function startControllers(
     transport,
     {
       onEvent: (event) => {
-        if (state.apply(event)) manager.noteEvent(event);
+        // An object that was never usable leaves nothing in the state, but its faults are to be forgotten.
+        if (state.apply(event) || event.type === 'delete') manager.noteEvent(event);
       },
       onInvalid: ({ kind, name, uid, problems }) => {
         log.warn({ kind, name, problems }, 'object ignored');
@@ -133,7 +137,10 @@ async function startControllers(
     log.info({ kubernetes: server.kubernetesVersion }, 'cluster state is complete');
     loop = startControlLoop(manager, REAL_CLOCK);
   });
-  const freshness = keepFresh(refresh, log);
+  const freshness = keepFresh(async () => {
+    telemetry.metrics.gauge('cooper_watch_staleness_seconds', {}, watch.stalenessMs(Date.now()) / 1000);
+    await refresh();
+  }, log);
   return {
     stop: () => stopRunning({ loop: () => loop, manager, freshness, stopWatch: () => watch.stop() }),
   };
@@ -159,7 +166,7 @@ async function serverInfo(
 ): Promise<ServerInfo | null> {
   for (let failures = 0; !stopSignal.asked; ) {
     try {
-      return await read();
+      return await Promise.race([read(), stopSignal.promise.then(() => null)]);
     } catch (failure) {
       failures += 1;
       const pauseMs = backoffMs(failures, Math.random);

@@ -22,3 +22,22 @@ export async function concurrently<T>(
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
   if (failures.length > 0) throw failures[0];
 }
+
+/**
+ * As `concurrently`, for items that have nothing to do with each other: one that fails is told to `onFailure`, and
+ * neither stops the others nor what comes after them.
+ */
+export function independently<T>(
+  items: readonly T[],
+  atOnce: number,
+  act: (item: T, index: number) => Promise<void>,
+  onFailure: (item: T, failure: unknown) => void,
+): Promise<void> {
+  return concurrently(items, atOnce, async (item, index) => {
+    try {
+      await act(item, index);
+    } catch (failure) {
+      onFailure(item, failure);
+    }
+  });
+}

@@ -1,13 +1,17 @@
 // Carrying out what disruption decides: stamps on claims, and deletion of those whose time is up.
 import { disrupt } from '../disruption/disruptor.ts';
+import type { EmptinessChange } from '../disruption/emptiness.ts';
 import type { DisruptionPlan } from '../model/plan.ts';
 import type { Ports } from '../ports/ports.ts';
-import { concurrently } from './concurrently.ts';
+import { independently } from './concurrently.ts';
 import { tellClaim } from './lifecycle.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
 import type { Nominations } from './nominations.ts';
 import type { ControllerSettings } from './settings.ts';
+
+/** A write that failed is tried again after this long. */
+const FAILED_AGAIN_MS = 5_000;
 
 export interface Disrupting {
   readonly live: LiveState;
@@ -20,22 +24,45 @@ export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promis
   const { live, nominations, settings } = disrupting;
   const snapshot = live.snapshot();
   const decision = disrupt(snapshot, (name) => nominations.endsAtMs(name));
-  await concurrently(decision.emptinessChanges, settings.writesAtOnce, async ({ claim, emptySinceMs }) => {
-    live.recordNodeClaim(claim.name, await ports.kube.writeEmptySince(claim, emptySinceMs));
-    const facts = { node: claim.status.nodeName };
-    const atMs = snapshot.takenAtMs;
-    const [kind, reason] =
-      emptySinceMs === null
-        ? (['Kept', 'node is in use again'] as const)
-        : (['Empty', 'no pods are left'] as const);
-    ports.telemetry.log.info(
-      { nodeClaim: claim.name, ...facts, empty: emptySinceMs !== null },
-      'emptiness changed',
-    );
-    ports.journal.append({ atMs, kind, subject: claim.name, reason, facts });
-  });
-  await concurrently(decision.plans, settings.writesAtOnce, (plan) => carryOut(ports, disrupting, plan));
-  return { afterMs: Math.max(0, decision.nextAtMs - ports.clock.nowMs()) };
+  const failed = (names: readonly string[], failure: unknown): void => {
+    retryMs = FAILED_AGAIN_MS;
+    ports.telemetry.log.error({ nodeClaims: names, error: String(failure) }, 'disruption of a claim failed');
+  };
+  let retryMs = Number.POSITIVE_INFINITY;
+  await independently(
+    decision.plans,
+    settings.writesAtOnce,
+    (plan) => carryOut(ports, disrupting, plan),
+    (plan, failure) => failed(plan.nodeClaims, failure),
+  );
+  await independently(
+    decision.emptinessChanges,
+    settings.writesAtOnce,
+    (change) => writeEmptiness(ports, disrupting, change, snapshot.takenAtMs),
+    ({ claim }, failure) => failed([claim.name], failure),
+  );
+  return { afterMs: Math.min(retryMs, Math.max(0, decision.nextAtMs - ports.clock.nowMs())) };
+}
+
+async function writeEmptiness(
+  ports: Ports,
+  { live }: Disrupting,
+  { claim, emptySinceMs }: EmptinessChange,
+  atMs: number,
+): Promise<void> {
+  const outcome = await ports.kube.writeEmptySince(claim, emptySinceMs);
+  live.recordNodeClaim(claim, outcome);
+  if (outcome.kind !== 'written') return;
+  const facts = { node: claim.status.nodeName };
+  const [kind, reason] =
+    emptySinceMs === null
+      ? (['Kept', 'node is in use again'] as const)
+      : (['Empty', 'no pods are left'] as const);
+  ports.telemetry.log.info(
+    { nodeClaim: claim.name, ...facts, empty: emptySinceMs !== null },
+    'emptiness changed',
+  );
+  ports.journal.append({ atMs, kind, subject: claim.name, reason, facts });
 }
 
 async function carryOut(ports: Ports, { live }: Disrupting, plan: DisruptionPlan): Promise<void> {

@@ -1,6 +1,7 @@
 // Finding what has lost its other half: instances without a claim, claims and nodes without an instance.
 
 import { LABEL, TERMINATION_FINALIZER } from '../model/labels.ts';
+import { isReady } from '../model/node.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Instance } from '../ports/cloudProvider.ts';
@@ -28,6 +29,8 @@ export interface Collecting {
   /** Provider ids found gone; termination then skips the drain. */
   readonly goneInstances: Set<string>;
   readonly sweeps: { count: number };
+  /** Uids of stored claims that cannot be read: their instances are not for us to judge. */
+  readonly unreadableClaims: () => readonly string[];
 }
 
 /** One sweep over EC2's list and the claims. */
@@ -36,7 +39,11 @@ export async function collectGarbage(ports: Ports, collecting: Collecting): Prom
   // Claims are read after the instances: a claim is always stored before its instance is launched.
   const snapshot = collecting.live.snapshot();
   const { settings } = collecting;
-  const orphans = orphanedInstances(instances, snapshot, settings.garbageGraceMs);
+  const known = new Set([...snapshot.nodeClaims.map(({ uid }) => uid), ...collecting.unreadableClaims()]);
+  const orphans = orphanedInstances(instances, known, {
+    nowMs: snapshot.takenAtMs,
+    graceMs: settings.garbageGraceMs,
+  });
   await concurrently(orphans, settings.writesAtOnce, (instance) => collectInstance(ports, instance));
   const lost = lostClaims(instances, snapshot, collecting.misses);
   await concurrently(lost, settings.writesAtOnce, (claim) => collectClaim(ports, collecting, claim));
@@ -46,24 +53,26 @@ export async function collectGarbage(ports: Ports, collecting: Collecting): Prom
   return { afterMs: collecting.sweeps.count <= EARLY_SWEEPS ? EARLY_EVERY_MS : settings.garbageEveryMs };
 }
 
-/** Instances older than the grace time whose claim (by uid) is not there. */
+/** Instances older than the grace time whose claim (by uid) is not known. */
 export function orphanedInstances(
   instances: readonly Instance[],
-  snapshot: ClusterSnapshot,
-  graceMs: number,
+  knownUids: ReadonlySet<string>,
+  { nowMs, graceMs }: { readonly nowMs: number; readonly graceMs: number },
 ): readonly Instance[] {
-  const uids = new Set(snapshot.nodeClaims.map((claim) => claim.uid));
   return instances.filter(
     ({ nodeClaimUid, launchedAtMs, state }) =>
       nodeClaimUid !== '' &&
-      !uids.has(nodeClaimUid) &&
+      !knownUids.has(nodeClaimUid) &&
       state !== 'shutting-down' &&
       state !== 'terminated' &&
-      snapshot.takenAtMs - launchedAtMs >= graceMs,
+      nowMs - launchedAtMs >= graceMs,
   );
 }
 
-/** Claims whose instance was missing from several lists in a row, or is shutting down without our doing. */
+/**
+ * Claims whose instance was missing from several lists in a row, or is shutting down without our doing. A node that
+ * reports Ready has an instance, whatever the list says: its tags may have been changed, or the region is wrong.
+ */
 export function lostClaims(
   instances: readonly Instance[],
   snapshot: ClusterSnapshot,
@@ -74,13 +83,16 @@ export function lostClaims(
       .filter(({ state }) => state !== 'shutting-down' && state !== 'terminated')
       .map(({ providerId }) => providerId),
   );
+  const ending = new Set(instances.map(({ providerId }) => providerId).filter((id) => !alive.has(id)));
+  const reporting = new Set(snapshot.nodes.filter(isReady).map(({ providerId }) => providerId));
   const uids = new Set(snapshot.nodeClaims.map((claim) => claim.uid));
   for (const uid of misses.keys()) if (!uids.has(uid)) misses.delete(uid);
   return snapshot.nodeClaims.filter((claim) => {
     const { providerId, conditions } = claim.status;
     const launched = conditions.find((condition) => condition.type === 'Launched');
     const settled = launched !== undefined && snapshot.takenAtMs - launched.sinceMs >= LISTED_AFTER_MS;
-    if (providerId === '' || !settled || alive.has(providerId)) {
+    const isThere = alive.has(providerId) || (reporting.has(providerId) && !ending.has(providerId));
+    if (providerId === '' || !settled || isThere) {
       misses.delete(claim.uid);
       return false;
     }

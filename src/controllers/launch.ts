@@ -16,6 +16,8 @@ export interface Launching {
   readonly memory: ProvisioningMemory;
   readonly settings: ControllerSettings;
   readonly underWay: Set<string>;
+  /** By claim uid: since when a registered claim's Node is missing. */
+  readonly nodeLosses: Map<string, number>;
   /** By claim name: pauses between tries of a launch that may yet go through. */
   readonly retries: Backoff;
   /** Asks for another run of the lifecycle. */
@@ -90,8 +92,10 @@ async function storeInstance(
   const nowMs = ports.clock.nowMs();
   const { providerId, instanceType, zone, capacityType, imageId, usdPerHour, capacity, allocatable } =
     instance;
+  // The claim may have been touched since (an annotation, a deletion): its instance must be noted all the same.
+  const current = live.get('nodeClaim', claim.name) ?? claim;
   const known: NodeClaimStatus = {
-    ...claim.status,
+    ...current.status,
     ...{ providerId, instanceType, zone, capacityType, imageId, usdPerHour, capacity, allocatable },
   };
   const launched = {
@@ -102,15 +106,14 @@ async function storeInstance(
     sinceMs: nowMs,
   } as const;
   const status = withCondition(known, launched);
-  // The claim may have been touched since (an annotation, a deletion): its instance must be noted all the same.
-  const current = live.get('nodeClaim', claim.name) ?? claim;
   const written = await ports.kube.writeNodeClaimStatus(current, status);
-  live.recordNodeClaim(claim.name, written);
+  live.recordNodeClaim(claim, written);
   if (written.kind === 'conflict') {
     retries.failed(claim.name, nowMs);
     return;
   }
   retries.succeeded(claim.name);
+  if (written.kind === 'gone') return; // garbage collection finds the instance by its tag
   const facts = {
     instanceType,
     zone,

@@ -6,10 +6,15 @@ import { nodeClassKey } from '../model/nodeClass.ts';
 import { labelsFromRequirements } from '../model/requirement.ts';
 import type { Ports } from '../ports/ports.ts';
 import { withCondition } from './claimConditions.ts';
-import { concurrently } from './concurrently.ts';
+import { independently } from './concurrently.ts';
 import { type Launching, launchClaim } from './launch.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
 import { notInitializedBecause, registrationPatch } from './registration.ts';
+
+/** A claim whose step failed is tried again after this long. */
+const FAILED_AGAIN_MS = 2_000;
+/** A Node may be missing from the watch for a moment; it is not believed to be gone before this. */
+const NODE_LOST_MS = 60_000;
 
 /**
  * Moves every claim that is not being deleted one step on. Launches are started and not waited for:
@@ -19,22 +24,36 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
   const { live, settings } = launching;
   const snapshot = live.snapshot();
   const nodes = new Map(snapshot.nodes.map((node) => [node.providerId, node]));
+  launching.retries.prune(snapshot.takenAtMs);
   let next = WHEN_CHANGED;
   const alive = snapshot.nodeClaims.filter((claim) => claim.deletionRequestedAtMs === null);
-  await concurrently(alive, settings.writesAtOnce, async (claim) => {
-    next = sooner(next, await advance(ports, launching, claim, nodes.get(claim.status.providerId)));
-  });
+  await independently(
+    alive,
+    settings.writesAtOnce,
+    async (claim) => {
+      next = sooner(next, await advance(ports, launching, claim, nodes.get(claim.status.providerId)));
+    },
+    (claim, failure) => {
+      next = sooner(next, { afterMs: FAILED_AGAIN_MS });
+      ports.telemetry.log.error({ nodeClaim: claim.name, error: String(failure) }, 'node claim not advanced');
+    },
+  );
   return next;
 }
 
 async function advance(
   ports: Ports,
   launching: Launching,
-  claim: NodeClaim,
+  read: NodeClaim,
   node: Node | undefined,
 ): Promise<NextRun> {
+  // A run over many claims takes time: what was read at its start may have been launched or deleted since.
+  const claim = launching.live.get('nodeClaim', read.name);
+  if (claim === undefined || claim.uid !== read.uid || claim.deletionRequestedAtMs !== null)
+    return WHEN_CHANGED;
   if (claim.status.providerId === '') return launchInTime(ports, launching, claim);
   if (node === undefined) return awaitNode(ports, launching, claim);
+  launching.nodeLosses.delete(claim.uid);
   if (node.deletionRequestedAtMs !== null) {
     await ports.kube.deleteNodeClaim(claim.name, claim.uid);
     return WHEN_CHANGED;
@@ -61,8 +80,9 @@ async function launchInTime(ports: Ports, launching: Launching, claim: NodeClaim
 }
 
 /** A launched instance that does not become a Node in time is given back; its pods are planned again. */
-async function awaitNode(ports: Ports, { settings }: Launching, claim: NodeClaim): Promise<NextRun> {
-  if (hasCondition(claim, 'Registered')) return WHEN_CHANGED; // garbage collection asks EC2 what became of it
+async function awaitNode(ports: Ports, launching: Launching, claim: NodeClaim): Promise<NextRun> {
+  const { settings } = launching;
+  if (hasCondition(claim, 'Registered')) return awaitLostNode(ports, launching, claim);
   const launchedAtMs =
     claim.status.conditions.find((condition) => condition.type === 'Launched')?.sinceMs ?? claim.createdAtMs;
   const leftMs = launchedAtMs + settings.registrationTtlMs - ports.clock.nowMs();
@@ -79,6 +99,20 @@ async function awaitNode(ports: Ports, { settings }: Launching, claim: NodeClaim
   return WHEN_CHANGED;
 }
 
+/** A registered Node that stays away was removed by force: its instance is of no use any more. */
+async function awaitLostNode(ports: Ports, { nodeLosses }: Launching, claim: NodeClaim): Promise<NextRun> {
+  const nowMs = ports.clock.nowMs();
+  const sinceMs = nodeLosses.get(claim.uid) ?? nowMs;
+  nodeLosses.set(claim.uid, sinceMs);
+  const leftMs = sinceMs + NODE_LOST_MS - nowMs;
+  if (leftMs > 0) return { afterMs: leftMs };
+  nodeLosses.delete(claim.uid);
+  const message = `Node ${claim.status.nodeName} is gone while its instance may be there; the instance is given back`;
+  await tellClaim(ports, claim, { type: 'Warning', reason: 'NodeGone', message });
+  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  return WHEN_CHANGED;
+}
+
 async function register(
   ports: Ports,
   launching: Launching,
@@ -87,14 +121,14 @@ async function register(
 ): Promise<NodeClaim | null> {
   const { live } = launching;
   const patch = registrationPatch(claim, node, await typeLabels(ports, launching, claim));
-  const patched = live.recordNode(node.name, await ports.kube.patchNode(node, patch));
+  const patched = live.recordNode(node, await ports.kube.patchNode(node, patch));
   if (patched?.labels[LABEL.registered] !== 'true') return null; // conflict: the node's next event brings us back
   const nowMs = ports.clock.nowMs();
   const status: NodeClaimStatus = withCondition(
     { ...claim.status, nodeName: node.name },
     { type: 'Registered', status: 'True', reason: 'NodeFound', message: '', sinceMs: nowMs },
   );
-  const stored = live.recordNodeClaim(claim.name, await ports.kube.writeNodeClaimStatus(claim, status));
+  const stored = live.recordNodeClaim(claim, await ports.kube.writeNodeClaimStatus(claim, status));
   if (stored === null || !hasCondition(stored, 'Registered')) return null;
   const seconds = (nowMs - claim.createdAtMs) / 1000;
   ports.telemetry.log.info({ nodeClaim: claim.name, node: node.name, seconds }, 'node registered');
@@ -126,14 +160,14 @@ async function typeLabels(
 async function initialize(ports: Ports, { live }: Launching, claim: NodeClaim, node: Node): Promise<NextRun> {
   if (notInitializedBecause(claim, node) !== null) return WHEN_CHANGED;
   const patch = { labels: { [LABEL.initialized]: 'true' } };
-  const patched = live.recordNode(node.name, await ports.kube.patchNode(node, patch));
+  const patched = live.recordNode(node, await ports.kube.patchNode(node, patch));
   if (patched?.labels[LABEL.initialized] !== 'true') return WHEN_CHANGED;
   const nowMs = ports.clock.nowMs();
   const status = withCondition(
     { ...claim.status, capacity: node.capacity, allocatable: node.allocatable },
     { type: 'Initialized', status: 'True', reason: 'NodeReady', message: '', sinceMs: nowMs },
   );
-  const stored = live.recordNodeClaim(claim.name, await ports.kube.writeNodeClaimStatus(claim, status));
+  const stored = live.recordNodeClaim(claim, await ports.kube.writeNodeClaimStatus(claim, status));
   if (stored === null || !hasCondition(stored, 'Initialized')) return WHEN_CHANGED;
   const seconds = (nowMs - claim.createdAtMs) / 1000;
   ports.telemetry.log.info({ nodeClaim: claim.name, node: node.name, seconds }, 'node initialized');

@@ -28,19 +28,24 @@ export class LiveState {
   }
 
   /** Takes in what a write to the claim answered; returns the claim as it stands, null when it is gone. */
-  recordNodeClaim(name: string, outcome: WriteOutcome<NodeClaim>): NodeClaim | null {
+  recordNodeClaim({ name, uid }: NodeClaim, outcome: WriteOutcome<NodeClaim>): NodeClaim | null {
     if (outcome.kind === 'written') {
       this.record({ type: 'upsert', kind: 'nodeClaim', key: name, object: outcome.object });
-    } else if (outcome.kind === 'gone') this.record({ type: 'delete', kind: 'nodeClaim', key: name });
+    } else if (outcome.kind === 'gone') this.#recordGone('nodeClaim', name, uid);
     return this.#state.get('nodeClaim', name) ?? null;
   }
 
   /** Takes in what a write to the node answered; returns the node as it stands, null when it is gone. */
-  recordNode(name: string, outcome: WriteOutcome<Node>): Node | null {
+  recordNode({ name, uid }: Node, outcome: WriteOutcome<Node>): Node | null {
     if (outcome.kind === 'written') {
       this.record({ type: 'upsert', kind: 'node', key: name, object: outcome.object });
-    } else if (outcome.kind === 'gone') this.record({ type: 'delete', kind: 'node', key: name });
+    } else if (outcome.kind === 'gone') this.#recordGone('node', name, uid);
     return this.#state.get('node', name) ?? null;
+  }
+
+  /** Another object may have come under the name since: only the one that was written to is gone. */
+  #recordGone(kind: 'nodeClaim' | 'node', key: string, uid: string): void {
+    if (this.#state.get(kind, key)?.uid === uid) this.record({ type: 'delete', kind, key });
   }
 
   record(event: ClusterEvent): void {

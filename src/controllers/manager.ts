@@ -29,6 +29,8 @@ interface Turn {
   lastStartMs: number;
   /** Asked for while it was running. */
   again: boolean;
+  /** After a failure: no wake starts it before. */
+  notBeforeMs: number;
 }
 
 /** Kinds whose changes make a controller due. */
@@ -73,6 +75,7 @@ export class ControllerManager {
   readonly #misses = new Map<string, number>();
   readonly #sweeps = { count: 0 };
   readonly #evictions = new Backoff(100, 10_000);
+  readonly #questions = new Backoff(2000, 2000);
   readonly #failures = new Backoff(FAILED_FIRST_MS, FAILED_MOST_MS);
   readonly #turns: Record<ControllerName, Turn>;
 
@@ -86,6 +89,7 @@ export class ControllerManager {
       memory: this.memory,
       settings,
       underWay: new Set(),
+      nodeLosses: new Map(),
       retries: new Backoff(1000, 60_000),
       wake: () => {
         this.#wake('lifecycle');
@@ -93,7 +97,13 @@ export class ControllerManager {
       },
     };
     const nowMs = ports.clock.nowMs();
-    const turn = (): Turn => ({ running: false, dueAtMs: nowMs, lastStartMs: -NEVER, again: false });
+    const turn = (): Turn => ({
+      running: false,
+      dueAtMs: nowMs,
+      lastStartMs: -NEVER,
+      again: false,
+      notBeforeMs: 0,
+    });
     this.#turns = {
       provisioning: turn(),
       lifecycle: turn(),
@@ -113,6 +123,7 @@ export class ControllerManager {
   noteEvent(event: ClusterEvent): void {
     const nowMs = this.#ports.clock.nowMs();
     if (this.memory.note(event, nowMs)) this.#wake('provisioning');
+    if (event.type === 'delete') this.#status.forget(event.kind, event.key);
     for (const name of NAMES) if (WAKES[name].has(event.kind)) this.#wake(name);
   }
 
@@ -136,6 +147,7 @@ export class ControllerManager {
         launchesUnderWay: this.#launching.underWay,
         goneInstances: this.#goneInstances,
         evictions: this.#evictions,
+        questions: this.#questions,
       }),
     );
     this.#startIfDue('disruption', nowMs, () =>
@@ -148,6 +160,7 @@ export class ControllerManager {
         misses: this.#misses,
         goneInstances: this.#goneInstances,
         sweeps: this.#sweeps,
+        unreadableClaims: () => this.#status.unreadableClaims(),
       }),
     );
     this.#startIfDue('status', nowMs, () => reportStatus(ports, live, this.#status));
@@ -157,7 +170,7 @@ export class ControllerManager {
   #nextAtMs(name: ControllerName): number {
     const turn = this.#turns[name];
     if (turn.running) return NEVER;
-    return Math.max(turn.dueAtMs, turn.lastStartMs + SPACING_MS[name]);
+    return Math.max(turn.dueAtMs, turn.lastStartMs + SPACING_MS[name], turn.notBeforeMs);
   }
 
   #wake(name: ControllerName): void {
@@ -186,8 +199,8 @@ export class ControllerManager {
       this.#failures.succeeded(name);
     } catch (failure) {
       const nowMs = this.#ports.clock.nowMs();
-      afterMs = this.#failures.failed(name, nowMs) - nowMs;
-      turn.again = false;
+      turn.notBeforeMs = this.#failures.failed(name, nowMs);
+      afterMs = turn.notBeforeMs - nowMs;
       this.#ports.telemetry.log.error({ controller: name, error: String(failure) }, 'controller failed');
       this.#ports.telemetry.metrics.count('cooper_controller_errors_total', { controller: name });
     }

@@ -8,7 +8,7 @@ import type { Ports } from '../ports/ports.ts';
 import { checkPlan } from '../scheduling/checker/checkPlan.ts';
 import { schedule } from '../scheduling/scheduler.ts';
 import { type CatalogueReading, readCatalogue } from './catalogue.ts';
-import { concurrently } from './concurrently.ts';
+import { independently } from './concurrently.ts';
 import { brake } from './launchBrake.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
@@ -145,10 +145,11 @@ export async function carryOut(
   { live, memory, settings }: Provisioning,
   { plan, snapshot }: { readonly plan: SchedulingPlan; readonly snapshot: ClusterSnapshot },
 ): Promise<void> {
-  const holdMs = nominationMs(settings.batchMaxMs);
+  // The next pass must find the nominations of this one.
+  const holdMs = Math.max(nominationMs(settings.batchMaxMs), 1.5 * settings.retryMs);
   memory.nominations.nominate(plan.nominations, ports.clock.nowMs(), holdMs);
   const launched = withinBrake(ports, memory, plan);
-  await concurrently(launched, settings.writesAtOnce, async (planned, index) => {
+  const store = async (planned: PlannedNodeClaim, index: number): Promise<void> => {
     const draft = draftOf(planned, snapshot, index);
     const { object } = await ports.kube.createNodeClaim(draft);
     ports.telemetry.metrics.count('cooper_nodeclaims_created_total', {
@@ -174,6 +175,10 @@ export async function carryOut(
       facts: { ...facts, pods },
     });
     tellNominated(ports, live, memory, { planned, name: draft.name });
+  };
+  await independently(launched, settings.writesAtOnce, store, ({ spec, pods }, failure) => {
+    const facts = { provisioner: spec.provisioner, pods: pods.length, error: String(failure) };
+    ports.telemetry.log.error(facts, 'node claim not stored; its pods are planned for again');
   });
 }
 
@@ -220,11 +225,10 @@ function withoutRejected(
 
 /** A refusal because nothing is on sale is due to what keeps the Provisioner from being served, if anything does. */
 function explained(refusal: Refusal, { notReady }: CatalogueReading): Refusal {
+  if (refusal.code !== 'NoProvisioner' && refusal.code !== 'NoCapacity') return refusal;
   const [first] = notReady.values();
-  if (first === undefined || !(refusal.code === 'NoProvisioner' || refusal.code === 'NoCapacity'))
-    return refusal;
-  const own = notReady.get(refusal.provisioner) ?? first;
-  return { ...refusal, reason: own.message };
+  const cause = refusal.provisioner === '' ? first : notReady.get(refusal.provisioner);
+  return cause === undefined ? refusal : { ...refusal, reason: cause.message };
 }
 
 function untilDue(memory: ProvisioningMemory, nowMs: number): NextRun {

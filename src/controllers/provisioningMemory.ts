@@ -27,7 +27,7 @@ export class ProvisioningMemory {
   readonly told = new Map<string, string>();
   readonly #settings: ControllerSettings;
   readonly #waiting = new Map<string, number>();
-  /** Claims being deleted: their pods are planned for once, before they are evicted. */
+  /** Claims being deleted: their pods are planned for before they are evicted, and for as long as that takes. */
   readonly #leaving = new Set<string>();
   #window: BatchWindow | null = null;
   #retryAtMs = NEVER;
@@ -61,7 +61,8 @@ export class ProvisioningMemory {
   /** When the next planning pass is due; Infinity while nobody waits and no node is leaving. */
   dueAtMs(): number {
     const windowMs = this.#window === null ? NEVER : batchReadyAtMs(this.#window, this.#settings);
-    return Math.min(windowMs, this.#waiting.size === 0 ? NEVER : this.#retryAtMs);
+    const idle = this.#waiting.size === 0 && this.#leaving.size === 0;
+    return Math.min(windowMs, idle ? NEVER : this.#retryAtMs);
   }
 
   /** Starts a pass: the window closes, and whoever still waits is planned for again after the retry time. */
@@ -69,6 +70,8 @@ export class ProvisioningMemory {
     this.#window = null;
     this.#retryAtMs = nowMs + this.#settings.retryMs;
     this.nominations.prune(nowMs);
+    this.brakes.prune(nowMs);
+    this.rejections.prune(nowMs);
   }
 
   #noteLeaving(claim: string, nowMs: number): boolean {
@@ -87,8 +90,9 @@ export class ProvisioningMemory {
       this.#window = withArrival(this.#window, nowMs);
       return true;
     }
-    if (pod === null || pod.nodeName !== '') this.brakes.succeeded(key);
+    if (pod === null) this.brakes.succeeded(key);
     if (this.#waiting.delete(key)) {
+      this.brakes.succeeded(key);
       if (this.#waiting.size === 0 && this.#leaving.size === 0) this.#window = null;
       this.told.delete(key);
       this.nominations.forgetPod(key);

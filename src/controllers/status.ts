@@ -1,12 +1,15 @@
 // What users read off their own objects: capacity in use, whether the object can be used, and why not.
+import type { ObjectKind } from '../model/clusterEvent.ts';
 import { LABEL } from '../model/labels.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import { addResources, NO_RESOURCES, type Resources } from '../model/resources.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { StatusCondition } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
-import { readCatalogue } from './catalogue.ts';
+import { type NotReady, readCatalogue } from './catalogue.ts';
+import { independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
 
@@ -21,46 +24,90 @@ export interface InvalidObject {
 
 /** How often readiness is looked at again when nothing changes: subnets and images come and go in AWS. */
 const LOOK_AGAIN_MS = 60_000;
+const FAILED_AGAIN_MS = 5_000;
+
+interface Written {
+  /** Which object: one that was deleted and made again is told anew. */
+  readonly uid: string;
+  readonly text: string;
+  readonly verdict: string;
+  readonly sinceMs: number;
+}
 
 export class StatusMemory {
-  /** What was written last, by object: nothing is written twice. */
-  readonly written = new Map<string, string>();
+  /** What was written last, by object: nothing is written twice, and a condition's time moves with its status only. */
+  readonly written = new Map<string, Written>();
   readonly invalid = new Map<string, InvalidObject>();
 
   noteInvalid(object: InvalidObject): void {
     this.invalid.set(`${object.kind}/${object.name}`, object);
   }
+
+  /** Forgets an object that was deleted; `key` is the watch's. */
+  forget(kind: ObjectKind, key: string): void {
+    const names = {
+      provisioner: `Provisioner/${key}`,
+      nodeClaim: `NodeClaim/${key}`,
+      nodeClass: key,
+    } as const;
+    const name = (names as Partial<Record<ObjectKind, string>>)[kind];
+    if (name === undefined) return;
+    this.invalid.delete(name);
+    this.written.delete(name);
+  }
+
+  /** Uids of NodeClaims that cannot be read. */
+  unreadableClaims(): readonly string[] {
+    return [...this.invalid.values()].flatMap(({ kind, uid }) => (kind === 'NodeClaim' ? [uid] : []));
+  }
 }
 
-/** Writes the status of every Provisioner, and of node templates that cannot be used, where it has changed. */
+/** Writes the status of every Provisioner and node template where it has changed. One that fails stops no other. */
 export async function reportStatus(ports: Ports, live: LiveState, memory: StatusMemory): Promise<NextRun> {
   const snapshot = live.snapshot();
   const { notReady } = await readCatalogue(ports.cloud, snapshot);
   const used = resourcesByProvisioner(snapshot);
-  for (const provisioner of snapshot.provisioners) {
+  let next: NextRun = { afterMs: LOOK_AGAIN_MS };
+  const failed = (name: string, failure: unknown): void => {
+    next = { afterMs: FAILED_AGAIN_MS };
+    ports.telemetry.log.error({ object: name, error: String(failure) }, 'status not written');
+  };
+  const reportProvisioner = async (provisioner: Provisioner): Promise<void> => {
     memory.invalid.delete(`Provisioner/${provisioner.name}`);
     const problem = notReady.get(provisioner.name);
     const resources = used.get(provisioner.name) ?? NO_RESOURCES;
-    const condition = activeCondition(problem ?? null);
-    const changed = await writeProvisioner(ports, memory, provisioner.name, { resources, condition });
+    const verdict = activeCondition(problem ?? null);
+    const changed = await writeProvisioner(ports, memory, provisioner, { resources, verdict });
     if (changed && problem !== undefined) await tellProvisioner(ports, provisioner, problem);
-    measure(ports, provisioner, resources);
-    const claims = snapshot.nodeClaims.filter(({ spec }) => spec.provisioner === provisioner.name);
-    const usdPerHour = claims.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
-    ports.telemetry.metrics.gauge(
-      'cooper_provisioner_usd_per_hour',
-      { provisioner: provisioner.name },
-      usdPerHour,
-    );
-  }
-  for (const { key } of snapshot.nodeClasses) {
-    const name = templateName(key);
-    if (name === null) continue;
-    memory.invalid.delete(key);
-    await writeTemplate(ports, memory, name, activeCondition(null));
-  }
-  for (const object of memory.invalid.values()) await reportInvalid(ports, memory, object);
-  return { afterMs: LOOK_AGAIN_MS };
+    measure(ports, provisioner, { resources, claims: snapshot.nodeClaims });
+  };
+  await independently(snapshot.provisioners, 1, reportProvisioner, ({ name }, failure) =>
+    failed(name, failure),
+  );
+  await independently(
+    snapshot.nodeClasses,
+    1,
+    ({ key }) => reportTemplate(ports, memory, key, templateVerdict(key, snapshot, notReady)),
+    ({ key }, failure) => failed(key, failure),
+  );
+  await independently(
+    [...memory.invalid.values()],
+    1,
+    (object) => reportInvalid(ports, memory, object),
+    ({ name }, failure) => failed(name, failure),
+  );
+  return next;
+}
+
+/** A template is as good as the Provisioners that name it can make it; one that none names is taken at its word. */
+function templateVerdict(
+  key: string,
+  { provisioners }: ClusterSnapshot,
+  notReady: ReadonlyMap<string, NotReady>,
+): Verdict {
+  const users = provisioners.filter(({ nodeClassRef }) => nodeClassKey(nodeClassRef) === key);
+  const problem = users.map(({ name }) => notReady.get(name)).find((one) => one !== undefined);
+  return activeCondition(problem ?? null);
 }
 
 /** Capacity of every node that carries the Provisioner's name, and of claims whose node is still to come. */
@@ -89,40 +136,55 @@ function activeCondition(problem: { readonly reason: string; readonly message: s
   return { type: 'Active', status: 'False', reason: problem.reason, message: problem.message };
 }
 
+interface Described {
+  readonly name: string;
+  readonly uid: string;
+}
+
 function writeProvisioner(
   ports: Ports,
   memory: StatusMemory,
-  name: string,
-  { resources, condition }: { readonly resources: Resources; readonly condition: Verdict },
+  { name, uid }: Described,
+  { resources, verdict }: { readonly resources: Resources; readonly verdict: Verdict },
 ): Promise<boolean> {
-  return writeChanged(memory, `Provisioner/${name}`, { resources, condition }, () => {
-    const conditions = [{ ...condition, sinceMs: ports.clock.nowMs() }];
-    return ports.kube.writeProvisionerStatus(name, { resources, conditions });
-  });
+  const told = { key: `Provisioner/${name}`, uid, verdict, more: resources };
+  return writeChanged(ports, memory, told, (condition) =>
+    ports.kube.writeProvisionerStatus(name, { resources, conditions: [condition] }),
+  );
 }
 
 function writeTemplate(
   ports: Ports,
   memory: StatusMemory,
-  name: string,
-  condition: Verdict,
+  { name, uid }: Described,
+  verdict: Verdict,
 ): Promise<boolean> {
-  return writeChanged(memory, `AWSNodeTemplate/${name}`, condition, () =>
-    ports.kube.writeNodeTemplateStatus(name, [{ ...condition, sinceMs: ports.clock.nowMs() }]),
+  return writeChanged(ports, memory, { key: `AWSNodeTemplate/${name}`, uid, verdict }, (condition) =>
+    ports.kube.writeNodeTemplateStatus(name, [condition]),
   );
 }
 
-/** Name of the AWSNodeTemplate behind a node class key, null for inline ones. */
-function templateName(key: string): string | null {
+async function reportTemplate(
+  ports: Ports,
+  memory: StatusMemory,
+  key: string,
+  verdict: Verdict,
+): Promise<void> {
   const prefix = nodeClassKey({ kind: 'AWSNodeTemplate', name: '' });
-  return key.startsWith(prefix) ? key.slice(prefix.length) : null;
+  if (!key.startsWith(prefix)) return; // inline in a Provisioner, and told there
+  memory.invalid.delete(key);
+  await writeTemplate(ports, memory, { name: key.slice(prefix.length), uid: '' }, verdict);
 }
 
 async function reportInvalid(ports: Ports, memory: StatusMemory, object: InvalidObject): Promise<void> {
   const { kind, name, uid, problems } = object;
   const message = problems.join('; ');
-  const condition: Verdict = { type: 'Active', status: 'False', reason: 'Invalid', message };
-  const told = await writeInvalid(ports, memory, object, condition);
+  const told = await writeInvalid(ports, memory, object, {
+    type: 'Active',
+    status: 'False',
+    reason: 'Invalid',
+    message,
+  });
   if (!told) return;
   ports.telemetry.log.warn({ kind, name, problems }, 'object cannot be used');
   const about = { kind, namespace: '', name, uid };
@@ -132,16 +194,21 @@ async function reportInvalid(ports: Ports, memory: StatusMemory, object: Invalid
 function writeInvalid(
   ports: Ports,
   memory: StatusMemory,
-  { kind, name }: InvalidObject,
-  condition: Verdict,
+  object: InvalidObject,
+  verdict: Verdict,
 ): Promise<boolean> {
-  switch (kind) {
+  switch (object.kind) {
     case 'Provisioner':
-      return writeProvisioner(ports, memory, name, { resources: NO_RESOURCES, condition });
+      return writeProvisioner(ports, memory, object, { resources: NO_RESOURCES, verdict });
     case 'AWSNodeTemplate':
-      return writeTemplate(ports, memory, name, condition);
-    case 'NodeClaim':
-      return writeChanged(memory, `NodeClaim/${name}`, condition, async () => {}); // the event is all there is
+      return writeTemplate(ports, memory, object, verdict);
+    case 'NodeClaim': // the event is all there is
+      return writeChanged(
+        ports,
+        memory,
+        { key: `NodeClaim/${object.name}`, uid: object.uid, verdict },
+        async () => {},
+      );
   }
 }
 
@@ -155,22 +222,39 @@ async function tellProvisioner(
   await ports.kube.publishEvent({ about, type: 'Warning', ...problem });
 }
 
+interface Told {
+  readonly key: string;
+  readonly uid: string;
+  readonly verdict: Verdict;
+  readonly more?: unknown;
+}
+
 /** Writes only what differs from what was written last; returns true when it wrote. */
 async function writeChanged(
-  memory: StatusMemory,
-  key: string,
-  value: unknown,
-  write: () => Promise<unknown>,
+  { clock }: Ports,
+  { written }: StatusMemory,
+  { key, uid, verdict, more }: Told,
+  write: (condition: StatusCondition) => Promise<unknown>,
 ): Promise<boolean> {
-  const text = JSON.stringify(value);
-  if (memory.written.get(key) === text) return false;
-  await write();
-  memory.written.set(key, text);
+  const text = JSON.stringify({ verdict, more });
+  const held = written.get(key);
+  if (held?.uid === uid && held.text === text) return false;
+  const unmoved = held?.uid === uid && held.verdict === verdict.status;
+  const sinceMs = unmoved ? held.sinceMs : clock.nowMs();
+  await write({ ...verdict, sinceMs });
+  written.set(key, { uid, text, verdict: verdict.status, sinceMs });
   return true;
 }
 
-function measure(ports: Ports, { name, limits }: Provisioner, used: Resources): void {
+function measure(
+  ports: Ports,
+  { name, limits }: Provisioner,
+  { resources: used, claims }: { readonly resources: Resources; readonly claims: readonly NodeClaim[] },
+): void {
   const { metrics } = ports.telemetry;
+  const own = claims.filter(({ spec }) => spec.provisioner === name);
+  const usdPerHour = own.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
+  metrics.gauge('cooper_provisioner_usd_per_hour', { provisioner: name }, usdPerHour);
   for (const [resource, amount] of Object.entries(used)) {
     metrics.gauge('karpenter_provisioner_usage', { provisioner: name, resource_type: resource }, amount);
   }

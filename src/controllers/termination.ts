@@ -6,7 +6,7 @@ import type { NodeClaim } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Backoff } from './backoff.ts';
-import { concurrently } from './concurrently.ts';
+import { concurrently, independently } from './concurrently.ts';
 import { tellClaim } from './lifecycle.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
@@ -14,6 +14,8 @@ import type { ControllerSettings } from './settings.ts';
 
 /** How often EC2 is asked again whether an instance has gone. */
 const ASK_AGAIN_MS = 2_000;
+/** A claim whose step failed is tried again after this long. */
+const FAILED_AGAIN_MS = 5_000;
 /** A pod that was evicted is asked again after this long if nothing has come of it. */
 const EVICTED_HOLD_MS = 30_000;
 /** How often a drain that waits for pods looks again, beside the events it gets. */
@@ -26,6 +28,8 @@ export interface Terminating {
   readonly launchesUnderWay: ReadonlySet<string>;
   /** Provider ids that EC2 says are gone: nothing is left to drain. */
   readonly goneInstances: Set<string>;
+  /** By claim uid: EC2 was asked a moment ago, and is not asked again before its answer can have changed. */
+  readonly questions: Backoff;
   /** By pod key: pauses after a disruption budget said no. */
   readonly evictions: Backoff;
 }
@@ -35,15 +39,27 @@ export async function terminateNodeClaims(ports: Ports, terminating: Terminating
   const snapshot = terminating.live.snapshot();
   const leaving = snapshot.nodeClaims.filter((claim) => claim.deletionRequestedAtMs !== null);
   terminating.evictions.prune(snapshot.takenAtMs);
+  terminating.questions.prune(snapshot.takenAtMs);
   if (leaving.length === 0) return WHEN_CHANGED;
   const nodes = new Map(snapshot.nodes.map((node) => [node.providerId, node]));
   const podsByNode = Map.groupBy(snapshot.pods, (pod) => pod.nodeName);
   let next = WHEN_CHANGED;
-  await concurrently(leaving, terminating.settings.writesAtOnce, async (claim) => {
-    const node = nodes.get(claim.status.providerId);
-    const pods = node === undefined ? [] : (podsByNode.get(node.name) ?? []);
-    next = sooner(next, await terminateNodeClaim(ports, terminating, claim, { node, pods }));
-  });
+  await independently(
+    leaving,
+    terminating.settings.writesAtOnce,
+    async (claim) => {
+      const node = nodes.get(claim.status.providerId);
+      const pods = node === undefined ? [] : (podsByNode.get(node.name) ?? []);
+      next = sooner(next, await terminateNodeClaim(ports, terminating, claim, { node, pods }));
+    },
+    (claim, failure) => {
+      next = sooner(next, { afterMs: FAILED_AGAIN_MS });
+      ports.telemetry.log.error(
+        { nodeClaim: claim.name, error: String(failure) },
+        'node claim not terminated',
+      );
+    },
+  );
   return next;
 }
 
@@ -55,16 +71,24 @@ async function terminateNodeClaim(
   { node, pods }: { readonly node: Node | undefined; readonly pods: readonly Pod[] },
 ): Promise<NextRun> {
   if (terminating.launchesUnderWay.has(claim.uid)) return WHEN_CHANGED;
-  if (claim.status.providerId === '') return releaseUnlaunched(ports, terminating, claim);
+  const nowMs = ports.clock.nowMs();
+  const waitMs = terminating.questions.waitMs(claim.uid, nowMs);
+  if (claim.status.providerId === '') {
+    if (waitMs > 0) return { afterMs: waitMs };
+    terminating.questions.hold(claim.uid, nowMs + ASK_AGAIN_MS);
+    return releaseUnlaunched(ports, terminating, claim);
+  }
   if (node !== undefined && !terminating.goneInstances.has(claim.status.providerId)) {
     const cordoned = await cordon(ports, terminating, node);
     if (!cordoned) return { afterMs: 0 };
     const drained = await drain(ports, terminating, claim, pods);
     if (drained !== null) return drained;
   }
+  if (waitMs > 0) return { afterMs: waitMs };
+  terminating.questions.hold(claim.uid, nowMs + ASK_AGAIN_MS);
   if ((await ports.cloud.terminate(claim.status.providerId)) === 'terminating')
     return { afterMs: ASK_AGAIN_MS };
-  await release(ports, terminating, claim);
+  await release(ports, terminating, claim, node);
   return WHEN_CHANGED;
 }
 
@@ -75,7 +99,7 @@ async function cordon(ports: Ports, { live }: Terminating, node: Node): Promise<
     addTaints: [DISRUPTED_TAINT],
     labels: { [LABEL.excludeFromLoadBalancers]: 'karpenter' },
   };
-  const patched = live.recordNode(node.name, await ports.kube.patchNode(node, patch));
+  const patched = live.recordNode(node, await ports.kube.patchNode(node, patch));
   return patched === null || isCordoned(patched);
 }
 
@@ -136,14 +160,19 @@ async function releaseUnlaunched(ports: Ports, terminating: Terminating, claim: 
   if (own !== undefined && (await ports.cloud.terminate(own.providerId)) === 'terminating') {
     return { afterMs: ASK_AGAIN_MS };
   }
-  await release(ports, terminating, claim);
+  await release(ports, terminating, claim, undefined);
   return WHEN_CHANGED;
 }
 
 /** The instance is gone: so are the Node and the claim. */
-async function release(ports: Ports, { live, goneInstances }: Terminating, claim: NodeClaim): Promise<void> {
-  const node = live.get('node', claim.status.nodeName);
-  if (node !== undefined && node.providerId === claim.status.providerId) await removeNode(ports, live, node);
+async function release(
+  ports: Ports,
+  { live, goneInstances, questions }: Terminating,
+  claim: NodeClaim,
+  node: Node | undefined,
+): Promise<void> {
+  if (node !== undefined) await removeNode(ports, live, node);
+  questions.succeeded(claim.uid);
   await ports.kube.releaseNodeClaim(claim.name);
   live.record({ type: 'delete', kind: 'nodeClaim', key: claim.name });
   goneInstances.delete(claim.status.providerId);
@@ -167,5 +196,5 @@ export async function removeNode(ports: Ports, live: LiveState, node: Node): Pro
   await ports.kube.deleteNode(node.name, node.uid);
   if (!node.finalizers.includes(TERMINATION_FINALIZER)) return;
   const current = live.get('node', node.name) ?? node;
-  live.recordNode(node.name, await ports.kube.patchNode(current, { removeFinalizer: TERMINATION_FINALIZER }));
+  live.recordNode(node, await ports.kube.patchNode(current, { removeFinalizer: TERMINATION_FINALIZER }));
 }

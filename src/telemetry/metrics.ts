@@ -87,8 +87,8 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   },
   cooper_watch_staleness_seconds: {
     type: 'gauge',
-    help: 'Seconds since the API server was last heard on a watch.',
-    labels: ['kind'],
+    help: 'Seconds since the API server was last heard on the quietest watch.',
+    labels: [],
   },
 };
 

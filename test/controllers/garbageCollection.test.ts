@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { lostClaims, orphanedInstances } from '../../src/controllers/garbageCollection.ts';
 import { NO_STATUS } from '../../src/model/nodeClaim.ts';
 import type { Instance } from '../../src/ports/cloudProvider.ts';
-import { aNodeClaim, aSnapshot } from '../builders.ts';
+import { aNode, aNodeClaim, aSnapshot } from '../builders.ts';
 
 const GRACE_MS = 30_000;
 
@@ -71,8 +71,9 @@ const orphanCases = [
 
 for (const { when, instance, claims, atMs, orphan } of orphanCases) {
   test(`an instance is ${orphan ? '' : 'not '}orphaned when ${when}`, () => {
-    const snapshot = aSnapshot({ takenAtMs: atMs, nodeClaims: claims });
-    assert.equal(orphanedInstances([anInstance(instance)], snapshot, GRACE_MS).length, orphan ? 1 : 0);
+    const known = new Set(claims.map(({ uid }) => uid));
+    const found = orphanedInstances([anInstance(instance)], known, { nowMs: atMs, graceMs: GRACE_MS });
+    assert.equal(found.length, orphan ? 1 : 0);
   });
 }
 
@@ -89,6 +90,22 @@ test('a claim launched a moment ago is not lost, however often EC2 leaves it out
   const snapshot = aSnapshot({ takenAtMs: 120_000, nodeClaims: [aLaunchedClaim(61_000)] });
   const misses = new Map<string, number>();
   for (let sweep = 0; sweep < 5; sweep++) assert.deepEqual(lostClaims([], snapshot, misses), []);
+});
+
+test('a claim whose Node reports Ready is not lost, however often EC2 leaves it out', () => {
+  const nodes = [aNode({ providerId: 'aws:///us-east-1a/i-1' })];
+  const snapshot = aSnapshot({ takenAtMs: 120_000, nodeClaims: [aLaunchedClaim(0)], nodes });
+  const misses = new Map<string, number>();
+  for (let sweep = 0; sweep < 5; sweep++) assert.deepEqual(lostClaims([], snapshot, misses), []);
+});
+
+test('a claim whose instance EC2 lists as shutting down is lost, even while its Node still reports Ready', () => {
+  const nodes = [aNode({ providerId: 'aws:///us-east-1a/i-1' })];
+  const snapshot = aSnapshot({ takenAtMs: 120_000, nodeClaims: [aLaunchedClaim(0)], nodes });
+  const misses = new Map<string, number>();
+  const ending = [anInstance({ state: 'shutting-down' })];
+  lostClaims(ending, snapshot, misses);
+  assert.equal(lostClaims(ending, snapshot, misses).length, 1);
 });
 
 test('misses of claims that are gone are forgotten', () => {

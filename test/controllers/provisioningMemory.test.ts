@@ -69,7 +69,7 @@ test('a deleted claim or a changed Provisioner reopens the window, but only whil
   assert.equal(busy.dueAtMs(), 125);
 });
 
-test('a claim that begins to leave opens the window once, even while nobody waits', () => {
+test('a claim that begins to leave is planned for at once and until it is gone, even while nobody waits', () => {
   const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
   const leaving = (emptySinceMs: number): ClusterEvent => ({
     type: 'upsert',
@@ -81,5 +81,7 @@ test('a claim that begins to leave opens the window once, even while nobody wait
   assert.equal(memory.dueAtMs(), 25);
   memory.beginPass(25);
   assert.equal(memory.note(leaving(2), 30), false);
+  assert.equal(memory.dueAtMs(), 25 + DEFAULT_SETTINGS.retryMs);
+  memory.note({ type: 'delete', kind: 'nodeClaim', key: 'claim' }, 40);
   assert.equal(memory.dueAtMs(), NEVER);
 });

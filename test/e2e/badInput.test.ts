@@ -1,13 +1,15 @@
 // What people get wrong, and what AWS refuses: one clear message each, and all else goes on working.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { reasonToSkip } from './harness/prerequisites.ts';
 import { freePorts } from './harness/serverProcess.ts';
 import { CHRIS, deployment, eventsAbout, provisioner, startStory } from './harness/story.ts';
+import { until } from './harness/until.ts';
 import type { World } from './harness/world.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -105,12 +107,16 @@ describe('bad input', { skip: await reasonToSkip() }, () => {
   });
 });
 
-describe('a controller that cannot reach the API server', () => {
-  test('says so once per try, stays alive and unready, and stops when told', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'cooper-unreachable-'));
-    const [closedPort = 0, probePort = 0] = await freePorts(2);
-    const kubeconfig = join(folder, 'kubeconfig');
-    const cluster = { server: `https://127.0.0.1:${closedPort}`, 'insecure-skip-tls-verify': true };
+describe('a controller without a usable API server', () => {
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'cooper-unreachable-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  function writeKubeconfig(port: number): string {
+    const cluster = { server: `https://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true };
     const config = {
       apiVersion: 'v1',
       kind: 'Config',
@@ -119,7 +125,19 @@ describe('a controller that cannot reach the API server', () => {
       clusters: [{ name: 'c', cluster }],
       users: [{ name: 'u', user: { token: 'none' } }],
     };
-    writeFileSync(kubeconfig, JSON.stringify(config));
+    const path = join(folder, `kubeconfig-${port}`);
+    writeFileSync(path, JSON.stringify(config));
+    return path;
+  }
+
+  interface Run {
+    readonly child: ChildProcess;
+    readonly output: () => string;
+    readonly exited: Promise<number | null>;
+    readonly said: (text: string) => Promise<void>;
+  }
+
+  function run(kubeconfig: string, probePort: number): Run {
     const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), 'run'], {
       env: {
         ...process.env,
@@ -129,23 +147,49 @@ describe('a controller that cannot reach the API server', () => {
         METRICS_PORT: '0',
         HEALTH_PROBE_PORT: String(probePort),
       },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let log = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      log += text;
-    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-    const said = Promise.withResolvers<void>();
-    child.stdout.on('data', () => log.includes('API server cannot be used') && said.resolve());
-    await said.promise;
-    assert.ok(log.includes(`127.0.0.1:${closedPort}`), log);
+    const said = async (text: string): Promise<void> => {
+      await until(() => output.includes(text), { what: text, timeoutMs: 20_000, diagnose: () => output });
+    };
+    return { child, output: () => output, exited, said };
+  }
+
+  test('says so once per try, stays alive and unready, and stops when told', async () => {
+    const [closedPort = 0, probePort = 0] = await freePorts(2);
+    const { child, output, exited, said } = run(writeKubeconfig(closedPort), probePort);
+    await said('API server cannot be used');
+    assert.ok(output().includes(`127.0.0.1:${closedPort}`), output());
     assert.equal((await fetch(`http://127.0.0.1:${probePort}/healthz`)).status, 200);
     const ready = await fetch(`http://127.0.0.1:${probePort}/readyz`);
     assert.equal(ready.status, 503);
     assert.match(await ready.text(), /not ready: connecting to the API server/);
     child.kill('SIGTERM');
     assert.equal(await exited, 0);
-    rmSync(folder, { recursive: true });
+  });
+
+  test('stops when told although the server takes the connection and never answers', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const { child, exited, said } = run(writeKubeconfig(port), 0);
+    await said('"msg":"starting"');
+    child.kill('SIGTERM');
+    assert.equal(await exited, 0);
+    silent.close();
+  });
+
+  test('ends with exit code 1 and one sentence when the kubeconfig does not exist', async () => {
+    const { output, exited } = run(join(folder, 'nowhere'), 0);
+    assert.equal(await exited, 1);
+    assert.match(output(), /cooper run: KUBECONFIG|cooper run: kubeconfig/);
+    assert.match(output(), /nowhere.* cannot be read/);
   });
 });
