@@ -123,7 +123,11 @@ export class DomainWorld {
 }
 
 /** By its policies a spread looks only at nodes that the pod's affinity, and perhaps its tolerations, let it on. */
-function isSeen({ labels, taints }: Target, term: SpreadTerm, placement: Placement): boolean {
+export function isSeen(
+  { labels, taints }: Pick<Target, 'labels' | 'taints'>,
+  term: SpreadTerm,
+  placement: Placement,
+): boolean {
   if (term.nodeTaintsPolicy === 'Honor' && untoleratedTaint(taints, placement.tolerations) !== null)
     return false;
   return (

@@ -89,6 +89,18 @@ export class LessonBook implements Lessons {
     for (const pin of pins) this.closed.set(pin, placed.get(Number(pin.slice(0, pin.indexOf('|')))) ?? 0);
   }
 
+  /** Leaves out pods that no order of binding serves, so many by class. */
+  giveUp(stuck: ReadonlyMap<number, number>): void {
+    for (const [index, count] of stuck) {
+      this.#withhold(index, count);
+      const isDrawn = (this.#prepared.classes[index]?.rules.affinity.length ?? 0) > 0;
+      const code = isDrawn ? 'PodAffinity' : 'TopologySpread';
+      const rule = isDrawn ? 'required pod affinity' : 'topology spread';
+      const reason = `${rule}: together with the other pods that wait it cannot be bound now; planned again later`;
+      this.reasons.set(index, { code, provisioner: '', reason, nearest: '' });
+    }
+  }
+
   #withhold(index: number, count: number): void {
     this.withheld.set(index, (this.withheld.get(index) ?? 0) + count);
   }

@@ -2,6 +2,7 @@
 import type { Nomination, Refusal, SchedulingPlan } from '../model/plan.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import { unbindable } from './bindingAudit.ts';
 import { compareText } from './compiledProvisioner.ts';
 import type { ImprovementBudget } from './improve.ts';
 import { LessonBook } from './lessons.ts';
@@ -23,6 +24,9 @@ export const FIRST_PLAN_ONLY: SchedulingOptions = { budgetMs: 0, elapsedMs: () =
 
 const NOBODY: ReadonlyMap<string, string> = new Map();
 
+/** How often pods that the kube-scheduler could not bind are left out, and the rest planned anew. */
+const MOST_AUDITS = 6;
+
 /** How often pods are sent to other domains when the first ones turn out to have no room. */
 const MOST_ATTEMPTS = 12;
 
@@ -41,11 +45,22 @@ export function schedule(
 ): SchedulingPlan {
   const prepared = { ...prepare(snapshot, catalogue, pods), nominated: options.nominated ?? NOBODY };
   const lessons = new LessonBook(prepared);
+  for (let audits = 1; ; audits++) {
+    const packing = polished(attempted(prepared, lessons), budgetOf(options));
+    const plan = writtenPlan(prepared, packing, lessons);
+    const stuck = unbindable(plan, prepared);
+    if (stuck.size === 0 || audits === MOST_AUDITS) return plan;
+    lessons.giveUp(stuck);
+  }
+}
+
+/** The first plan that leaves nothing to learn, or the last one tried. */
+function attempted(prepared: Preparation, lessons: LessonBook): Packing {
   let packing = pack(prepared, lessons);
   for (let attempt = 1; attempt < MOST_ATTEMPTS && lessons.learn(packing, attempt); attempt++) {
     packing = pack(prepared, lessons);
   }
-  return writtenPlan(prepared, polished(packing, budgetOf(options)), lessons);
+  return packing;
 }
 
 /** How much work improvement does in a millisecond, on the slow side of the machines seen. */

@@ -253,6 +253,24 @@ function smallest(amounts: readonly Resources[]): Resources {
 }
 
 function claimLabels({ name, spec, status }: NodeClaim, types: readonly InstanceType[]): PossibleLabels {
+  return typeLabels(types, spec, {
+    [LABEL.instanceType]: status.instanceType,
+    [LABEL.zone]: status.zone,
+    [LABEL.capacityType]: status.capacityType,
+    [LABEL.hostname]: name,
+    [LABEL.provisioner]: spec.provisioner,
+  });
+}
+
+/**
+ * Labels that a node of one of the types may have.
+ * @param settled what is known already; null or '' where it is not
+ */
+export function typeLabels(
+  types: readonly InstanceType[],
+  spec: Pick<NodeClaim['spec'], 'requirements' | 'labels'>,
+  settled: Readonly<Record<string, string | null>>,
+): PossibleLabels {
   const labels = new Map<string, ReadonlySet<string>>();
   for (const set of types.map((type) => requirementSet(type.requirements))) {
     for (const [key, values] of set) {
@@ -260,16 +278,11 @@ function claimLabels({ name, spec, status }: NodeClaim, types: readonly Instance
     }
   }
   for (const [key, values] of requirementSet(spec.requirements)) {
-    if (!values.complement && values.values.size > 0) labels.set(key, values.values);
+    if (values.complement || values.values.size === 0) continue;
+    const shared = [...(labels.get(key) ?? values.values)].filter((value) => values.values.has(value));
+    labels.set(key, shared.length > 0 ? new Set(shared) : values.values);
   }
   for (const [key, value] of Object.entries(spec.labels)) labels.set(normalizeLabel(key), new Set([value]));
-  const settled: Readonly<Record<string, string | null>> = {
-    [LABEL.instanceType]: status.instanceType,
-    [LABEL.zone]: status.zone,
-    [LABEL.capacityType]: status.capacityType,
-    [LABEL.hostname]: name,
-    [LABEL.provisioner]: spec.provisioner,
-  };
   for (const [key, value] of Object.entries(settled)) if (value) labels.set(key, new Set([value]));
   return labels;
 }
