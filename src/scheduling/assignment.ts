@@ -85,6 +85,11 @@ export function pin(key: string, domain: string): RequirementSet {
   return new Map([[key, valueSet('In', [domain])]]);
 }
 
+/** The condition that a node has no such label: one that may yet turn out to be in a domain will not do. */
+export function pinToNone(key: string): RequirementSet {
+  return new Map([[key, valueSet('DoesNotExist', [])]]);
+}
+
 export function cheapestPrice(
   placement: Placement,
   requests: Vector,

@@ -10,6 +10,7 @@ import {
   type Option,
   pin,
   pinOf,
+  pinToNone,
   type Waiting,
 } from './assignment.ts';
 import type { CapacityTable } from './capacityTable.ts';
@@ -198,7 +199,8 @@ export class DomainAssigner {
       if (rest !== null) return { domains: [option.domain, ...rest.domains], placement: rest.placement };
     }
     if (options.length > 0 || !this.#mayLack(entry.one, key)) return null;
-    const rest = this.#choose(entry, [...path, ''], placement);
+    const without = this.#tables.placements.narrow(placement, pinToNone(key));
+    const rest = this.#choose(entry, [...path, ''], without);
     return rest === null ? null : { domains: ['', ...rest.domains], placement: rest.placement };
   }
 

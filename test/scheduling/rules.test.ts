@@ -11,6 +11,7 @@ import { schedule } from '../../src/scheduling/scheduler.ts';
 import {
   aBoundPod,
   aDaemonSet,
+  aNodeClaim,
   anInstanceType,
   anOwnedNode,
   aPod,
@@ -60,6 +61,14 @@ const db = (count: number, spec: Partial<PodSpec> = {}): Pod[] =>
   somePods(count, { name: 'db', labels: { app: 'db' }, spec });
 const port = (ip = '') => ({ ip, protocol: 'TCP', port: 80 });
 const claimed = { volumes: [{ kind: 'claim' as const, claimName: 'data' }] };
+const soon = aNodeClaim();
+const openClaim = {
+  ...soon,
+  spec: {
+    ...soon.spec,
+    requirements: [{ key: LABEL.zone, operator: 'In' as const, values: ['us-east-1a', 'us-east-1b'] }],
+  },
+};
 const diskIn = (zone: string): Partial<ClusterSnapshot> => ({
   persistentVolumeClaims: [
     { namespace: 'default', name: 'data', volumeName: 'disk', storageClassName: 'gp3' },
@@ -275,6 +284,70 @@ const cases: readonly Case[] = [
       ],
     },
     zones: [C],
+  },
+  {
+    rule: 'a spread does not count pods that are sent to a node it does not look at',
+    pods: [
+      ...somePods(3, {
+        name: 'free',
+        labels: { app: 'web' },
+        spec: { nodeSelector: { [LABEL.zone]: A } },
+      }),
+      ...web(7, { nodeSelector: { team: 'a' }, topologySpread: [spread(LABEL.zone)] }),
+    ],
+    cluster: {
+      provisioners: [aProvisioner({ requirements: [{ key: 'team', operator: 'Exists', values: [] }] })],
+      nodes: [anOwnedNode()],
+    },
+    nominated: 3,
+    refused: ['TopologySpread', 'TopologySpread'],
+  },
+  {
+    rule: 'a spread looks at a planned node by what its type is, not by all that its Provisioner allows',
+    pods: web(2, {
+      nodeSelector: { [LABEL.arch]: 'amd64' },
+      topologySpread: [spread(LABEL.hostname)],
+    }),
+    cluster: {
+      provisioners: [
+        aProvisioner({
+          requirements: [{ key: LABEL.arch, operator: 'In', values: ['amd64', 'arm64'] }],
+        }),
+      ],
+    },
+    nodes: 2,
+  },
+  {
+    rule: 'anti-affinity over a label that no node has keeps nobody away',
+    pods: web(2, { podAntiAffinity: [term('web', 'example.com/rack')] }),
+    nodes: 1,
+  },
+  {
+    rule: 'a claim that may still come up in either zone takes no pods that must stay apart by zone',
+    pods: [...db(1), ...web(1, { podAntiAffinity: [term('db', LABEL.zone)] })],
+    cluster: {
+      provisioners: [aProvisioner({ taints: [{ key: 'dedicated', value: '', effect: 'NoSchedule' }] })],
+      nodeClaims: [openClaim],
+    },
+    nominated: 0,
+    refused: ['TaintNotTolerated', 'TaintNotTolerated'],
+  },
+  {
+    rule: 'of two kinds of pods drawn to each other, one starts, and none starts elsewhere',
+    pods: [
+      ...somePods(1, {
+        name: 'tied',
+        labels: { app: 'web' },
+        spec: { ...claimed, podAffinity: [term('web', LABEL.hostname)] },
+      }),
+      ...web(1, {
+        nodeSelector: { [LABEL.zone]: A },
+        podAffinity: [{ ...term('web', LABEL.hostname), namespaceSelector: { expressions: [] } }],
+      }),
+    ],
+    cluster: diskIn(B),
+    nodes: 1,
+    refused: ['PodAffinity'],
   },
 ];
 
