@@ -3,8 +3,8 @@ import { disrupt } from '../disruption/disruptor.ts';
 import type { EmptinessChange } from '../disruption/emptiness.ts';
 import type { DisruptionPlan } from '../model/plan.ts';
 import type { Ports } from '../ports/ports.ts';
+import { tellClaim } from './claimEvents.ts';
 import { independently } from './concurrently.ts';
-import { tellClaim } from './lifecycle.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
 import type { Nominations } from './nominations.ts';
@@ -69,7 +69,7 @@ async function carryOut(ports: Ports, { live }: Disrupting, plan: DisruptionPlan
   for (const name of plan.nodeClaims) {
     const claim = live.get('nodeClaim', name);
     if (claim === undefined) continue;
-    await tellClaim(ports, claim, {
+    await tellClaim(ports, live, claim, {
       type: 'Normal',
       reason: `Disruption${plan.reason}`,
       message: plan.message,

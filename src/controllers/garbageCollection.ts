@@ -6,8 +6,8 @@ import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Instance } from '../ports/cloudProvider.ts';
 import type { Ports } from '../ports/ports.ts';
+import { tellClaim } from './claimEvents.ts';
 import { concurrently } from './concurrently.ts';
-import { tellClaim } from './lifecycle.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
 import type { ControllerSettings } from './settings.ts';
@@ -111,11 +111,15 @@ async function collectInstance(ports: Ports, instance: Instance): Promise<void> 
   ports.journal.append({ atMs: ports.clock.nowMs(), kind: 'Collected', subject: providerId, reason, facts });
 }
 
-async function collectClaim(ports: Ports, { goneInstances }: Collecting, claim: NodeClaim): Promise<void> {
+async function collectClaim(
+  ports: Ports,
+  { live, goneInstances }: Collecting,
+  claim: NodeClaim,
+): Promise<void> {
   goneInstances.add(claim.status.providerId);
   if (claim.deletionRequestedAtMs !== null) return;
   const message = `instance ${claim.status.providerId} is gone, and not by Cooper`;
-  await tellClaim(ports, claim, { type: 'Warning', reason: 'InstanceGone', message });
+  await tellClaim(ports, live, claim, { type: 'Warning', reason: 'InstanceGone', message });
   await ports.kube.deleteNodeClaim(claim.name, claim.uid);
   const facts = { providerId: claim.status.providerId };
   ports.telemetry.log.warn({ nodeClaim: claim.name, ...facts }, 'claim without an instance deleted');

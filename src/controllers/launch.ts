@@ -5,6 +5,7 @@ import type { LaunchedInstance, LaunchOutcome } from '../ports/cloudProvider.ts'
 import type { Ports } from '../ports/ports.ts';
 import type { Backoff } from './backoff.ts';
 import { withCondition } from './claimConditions.ts';
+import { tellClaim } from './claimEvents.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
 import type { ProvisioningMemory } from './provisioningMemory.ts';
@@ -74,11 +75,11 @@ async function settle(
       ports.telemetry.log.warn({ nodeClaim: claim.name, error: outcome.message }, 'launch to be repeated');
       return;
     case 'insufficientCapacity':
-      await tell(ports, claim, { reason: 'InsufficientCapacity', message: outcome.message });
+      await tell(ports, launching.live, claim, { reason: 'InsufficientCapacity', message: outcome.message });
       return giveUp(ports, launching, claim);
     case 'rejected':
       launching.memory.rejections.failed(claim.spec.provisioner, nowMs);
-      await tell(ports, claim, { reason: outcome.reason, message: outcome.message });
+      await tell(ports, launching.live, claim, { reason: outcome.reason, message: outcome.message });
       return giveUp(ports, launching, claim);
   }
 }
@@ -143,6 +144,7 @@ async function giveUp(ports: Ports, launching: Launching, claim: NodeClaim): Pro
 
 async function tell(
   ports: Ports,
+  live: LiveState,
   claim: NodeClaim,
   { reason, message }: { readonly reason: string; readonly message: string },
 ): Promise<void> {
@@ -159,6 +161,5 @@ async function tell(
     reason: message,
     facts,
   });
-  const about = { kind: 'NodeClaim' as const, namespace: '', name, uid: claim.uid };
-  await ports.kube.publishEvent({ about, type: 'Warning', reason, message });
+  await tellClaim(ports, live, claim, { type: 'Warning', reason, message });
 }

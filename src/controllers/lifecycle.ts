@@ -6,6 +6,7 @@ import { nodeClassKey } from '../model/nodeClass.ts';
 import { labelsFromRequirements } from '../model/requirement.ts';
 import type { Ports } from '../ports/ports.ts';
 import { withCondition } from './claimConditions.ts';
+import { tellClaim } from './claimEvents.ts';
 import { independently } from './concurrently.ts';
 import { type Launching, launchClaim } from './launch.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
@@ -74,7 +75,7 @@ async function launchInTime(ports: Ports, launching: Launching, claim: NodeClaim
   }
   const minutes = Math.round(launching.settings.launchTtlMs / 60_000);
   const message = `launch has not gone through within ${minutes} min; the pods are planned for again`;
-  await tellClaim(ports, claim, { type: 'Warning', reason: 'LaunchTimeout', message });
+  await tellClaim(ports, launching.live, claim, { type: 'Warning', reason: 'LaunchTimeout', message });
   await ports.kube.deleteNodeClaim(claim.name, claim.uid);
   return WHEN_CHANGED;
 }
@@ -94,13 +95,14 @@ async function awaitNode(ports: Ports, launching: Launching, claim: NodeClaim): 
     { nodeClaim: claim.name, providerId: claim.status.providerId },
     'node never registered',
   );
-  await tellClaim(ports, claim, { type: 'Warning', reason: 'NeverRegistered', message });
+  await tellClaim(ports, launching.live, claim, { type: 'Warning', reason: 'NeverRegistered', message });
   await ports.kube.deleteNodeClaim(claim.name, claim.uid);
   return WHEN_CHANGED;
 }
 
 /** A registered Node that stays away was removed by force: its instance is of no use any more. */
-async function awaitLostNode(ports: Ports, { nodeLosses }: Launching, claim: NodeClaim): Promise<NextRun> {
+async function awaitLostNode(ports: Ports, launching: Launching, claim: NodeClaim): Promise<NextRun> {
+  const { nodeLosses } = launching;
   const nowMs = ports.clock.nowMs();
   const sinceMs = nodeLosses.get(claim.uid) ?? nowMs;
   nodeLosses.set(claim.uid, sinceMs);
@@ -108,7 +110,7 @@ async function awaitLostNode(ports: Ports, { nodeLosses }: Launching, claim: Nod
   if (leftMs > 0) return { afterMs: leftMs };
   nodeLosses.delete(claim.uid);
   const message = `Node ${claim.status.nodeName} is gone while its instance may be there; the instance is given back`;
-  await tellClaim(ports, claim, { type: 'Warning', reason: 'NodeGone', message });
+  await tellClaim(ports, launching.live, claim, { type: 'Warning', reason: 'NodeGone', message });
   await ports.kube.deleteNodeClaim(claim.name, claim.uid);
   return WHEN_CHANGED;
 }
@@ -180,14 +182,4 @@ async function initialize(ports: Ports, { live }: Launching, claim: NodeClaim, n
     facts,
   });
   return WHEN_CHANGED;
-}
-
-/** One event on the claim. */
-export async function tellClaim(
-  ports: Ports,
-  claim: NodeClaim,
-  event: { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string },
-): Promise<void> {
-  const about = { kind: 'NodeClaim' as const, namespace: '', name: claim.name, uid: claim.uid };
-  await ports.kube.publishEvent({ about, ...event });
 }

@@ -6,8 +6,8 @@ import type { NodeClaim } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Backoff } from './backoff.ts';
+import { tellClaim } from './claimEvents.ts';
 import { concurrently, independently } from './concurrently.ts';
-import { tellClaim } from './lifecycle.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
 import type { ControllerSettings } from './settings.ts';
@@ -116,7 +116,7 @@ async function drain(
 ): Promise<NextRun | null> {
   const step = nextDrainStep(pods, ports.clock.nowMs());
   if (step.evict.length + step.leaving.length + step.forbidding.length === 0) return null;
-  await tellForbidding(ports, claim, step);
+  await tellForbidding(ports, terminating.live, claim, step);
   let next: NextRun = { afterMs: DRAIN_AGAIN_MS };
   await concurrently(step.evict, terminating.settings.writesAtOnce, async (pod) => {
     next = sooner(next, await evict(ports, terminating, pod));
@@ -144,13 +144,18 @@ async function evict(ports: Ports, { evictions }: Terminating, pod: Pod): Promis
   return WHEN_CHANGED;
 }
 
-async function tellForbidding(ports: Ports, claim: NodeClaim, { forbidding }: DrainStep): Promise<void> {
+async function tellForbidding(
+  ports: Ports,
+  live: LiveState,
+  claim: NodeClaim,
+  { forbidding }: DrainStep,
+): Promise<void> {
   const [first] = forbidding;
   if (first === undefined) return;
   const more = forbidding.length > 1 ? ` and ${forbidding.length - 1} more` : '';
   const who = `Pod ${podKey(first.pod)}${more}`;
   const message = `${who} forbids the drain by ${first.annotation}; remove the annotation or the pod`;
-  await tellClaim(ports, claim, { type: 'Warning', reason: 'FailedDraining', message });
+  await tellClaim(ports, live, claim, { type: 'Warning', reason: 'FailedDraining', message });
 }
 
 /** A claim that has no instance on record may have one all the same: the launch may have gone out before a crash. */
