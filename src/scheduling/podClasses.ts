@@ -64,14 +64,21 @@ function looksAtPods(spec: PodSpec): boolean {
   );
 }
 
-/** Puts all selectors of the pods' terms into the table, so that classes are split where any of them looks. */
+/**
+ * Puts all selectors of the pods' terms into the table, so that classes are split where any of them looks. They are
+ * numbered by what they say, not by who comes first: classes are sorted by these numbers too.
+ */
 export function internSelectors(pods: readonly Pod[], selectors: SelectorTable): void {
   const seen = new Map<PodSpec, Set<string>>();
+  const distinct = new Map<string, { readonly spec: PodSpec; readonly namespace: string }>();
   for (const { spec, namespace } of pods) {
     if (!looksAtPods(spec)) continue;
     const namespaces = seen.get(spec) ?? new Set<string>();
     if (namespaces.has(namespace)) continue;
     seen.set(spec, namespaces.add(namespace));
+    distinct.set(`${specKey(spec)}|${namespace}`, { spec, namespace });
+  }
+  for (const [, { spec, namespace }] of [...distinct].sort(([left], [right]) => compareText(left, right))) {
     selectors.internAll(spec.podAffinity, namespace);
     for (const term of spec.podAntiAffinity) selectors.internTerm(term, namespace);
     for (const { term } of spec.preferredPodAffinity) selectors.internTerm(term, namespace);

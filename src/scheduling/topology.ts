@@ -1,6 +1,7 @@
 // Rules of pod classes that look at other pods, read once: what each class demands by topology key.
 import { LABEL, normalizeLabel } from '../model/labels.ts';
 import type { Pod, PodAffinityTerm, TopologySpreadConstraint } from '../model/pod.ts';
+import { compareText } from './compiledProvisioner.ts';
 import type { PodClass } from './podClasses.ts';
 import { NO_SELECTOR, type SelectorTable } from './selectors.ts';
 
@@ -72,9 +73,14 @@ export function isHostname(key: string): boolean {
   return key === LABEL.hostname;
 }
 
-/** Interns the selectors by which running pods keep others off. */
+/** Interns the selectors by which running pods keep others off, in an order that is that of no list. */
 export function internRunningSelectors(pods: readonly Pod[], selectors: SelectorTable): void {
+  const distinct = new Map<string, { readonly term: PodAffinityTerm; readonly namespace: string }>();
   for (const { spec, namespace, nodeName } of pods) {
-    if (nodeName !== '') for (const term of spec.podAntiAffinity) selectors.internTerm(term, namespace);
+    if (nodeName === '') continue;
+    for (const term of spec.podAntiAffinity)
+      distinct.set(`${JSON.stringify(term)}|${namespace}`, { term, namespace });
   }
+  for (const [, { term, namespace }] of [...distinct].sort(([left], [right]) => compareText(left, right)))
+    selectors.internTerm(term, namespace);
 }

@@ -299,3 +299,28 @@ test('improvement sends no pods to a Provisioner with a PreferNoSchedule taint',
   assert.deepEqual(made.nodeClaims.map((one) => one.spec.provisioner).sort(), ['plain', 'soft']);
   assert.deepEqual(checkPlan(snapshot, catalogue, pods, made), []);
 });
+
+test('which of two equal lots goes first does not hang on the order of pods', () => {
+  const spreadOver = (app: string) => ({
+    topologyKey: LABEL.zone,
+    maxSkew: 1,
+    minDomains: 1,
+    whenUnsatisfiable: 'DoNotSchedule' as const,
+    selector: { expressions: [{ key: 'app', operator: 'In' as const, values: [app] }] },
+    nodeAffinityPolicy: 'Honor' as const,
+    nodeTaintsPolicy: 'Ignore' as const,
+  });
+  const pods = ['a', 'c'].flatMap((app) => [
+    aPod({ name: `${app}-watcher`, spec: { topologySpread: [spreadOver(app)] } }),
+    ...somePods(3, {
+      name: app,
+      labels: { app },
+      cpuMillis: 700,
+      spec: { nodeSelector: { [LABEL.zone]: 'us-east-1a' } },
+    }),
+  ]);
+  const snapshot = aSnapshot({ nodes: [anOwnedNode()] });
+  const catalogue = new Map([['default', [anInstanceType({ name: 'm5.large', usdPerHour: 0.096 })]]]);
+  const made = schedule(snapshot, catalogue, pods);
+  assert.deepEqual(schedule(snapshot, catalogue, [...pods].reverse()), made);
+});
