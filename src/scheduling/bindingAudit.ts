@@ -1,10 +1,12 @@
 // Whether the kube-scheduler can bind the pods of a plan one after the other: spreads and affinities make order matter.
 import { LABEL } from '../model/labels.ts';
 import type { PlannedNodeClaim, SchedulingPlan } from '../model/plan.ts';
+import type { Catalogue } from '../model/snapshot.ts';
 import type { ClassInPlay } from './assignment.ts';
 import { type Counted, DrawnTally, type Place, SpreadTally, type Tally } from './bindingTallies.ts';
 import type { Preparation } from './prepare.ts';
-import { typeLabels } from './targets.ts';
+import { type PossibleLabels, typeLabels } from './targets.ts';
+import { isHostname, type SpreadTerm } from './topology.ts';
 
 /** Pods of one class that the plan has on one node. */
 interface Standing {
@@ -15,7 +17,10 @@ interface Standing {
 
 interface Tallies {
   readonly bySelector: ReadonlyMap<number, readonly Tally[]>;
+  /** By class: tallies that decide on its pods. */
   readonly ofClass: ReadonlyMap<number, readonly Tally[]>;
+  /** By class: tallies that count its pods; classes that none counts are absent. */
+  readonly counting: ReadonlyMap<number, readonly Tally[]>;
 }
 
 /**
@@ -24,11 +29,15 @@ interface Tallies {
  */
 export function unbindable(plan: SchedulingPlan, prepared: Preparation): ReadonlyMap<number, number> {
   const { classes } = prepared;
-  if (!classes.some(({ rules }) => rules.spread.length + rules.affinity.length > 0)) return new Map();
-  const planned = plan.nodeClaims.map((claim, index) => plannedPlace(claim, index, prepared));
+  if (!classes.some(({ rules }) => rules.affinity.length > 0 || rules.spread.some(isOrdered)))
+    return new Map();
+  const planned = plannedPlaces(plan.nodeClaims, prepared);
   const places = [...prepared.targets, ...planned];
   const tallies = talliesOf(classes, places);
-  const standings = standingsOf(plan, planned, prepared);
+  const concerned = classes.filter(
+    (one) => tallies.ofClass.has(one.index) || tallies.counting.has(one.index),
+  );
+  const standings = standingsOf(plan, planned, { ...prepared, classes: concerned });
   const early = stuckAfter('first', { prepared, tallies, standings: standings() });
   const stuck =
     early.length === 0 ? early : stuckAfter('last', { prepared, tallies, standings: standings() });
@@ -37,17 +46,32 @@ export function unbindable(plan: SchedulingPlan, prepared: Preparation): Readonl
   return counts;
 }
 
-function plannedPlace(claim: PlannedNodeClaim, index: number, { catalogue }: Preparation): Place {
+/** A spread over host names holds in any order: it lets no node have more than `maxSkew` pods, and none has more. */
+function isOrdered({ key }: SpreadTerm): boolean {
+  return !isHostname(key);
+}
+
+function plannedPlaces(claims: readonly PlannedNodeClaim[], { catalogue }: Preparation): Place[] {
+  const alike = new Map<string, PossibleLabels>();
+  return claims.map((claim, index) => {
+    const { spec, instanceType, zone, capacityType } = claim;
+    const key = JSON.stringify([spec.provisioner, instanceType, zone, capacityType, spec.labels]);
+    const shared = alike.get(key) ?? plannedLabels(claim, catalogue);
+    alike.set(key, shared);
+    const labels = new Map(shared).set(LABEL.hostname, new Set([`planned node ${index}`]));
+    return { labels, taints: spec.taints };
+  });
+}
+
+function plannedLabels(claim: PlannedNodeClaim, catalogue: Catalogue): PossibleLabels {
   const { spec, instanceType, zone, capacityType } = claim;
   const type = catalogue.get(spec.provisioner)?.find(({ name }) => name === instanceType);
-  const labels = typeLabels(type === undefined ? [] : [type], spec, {
+  return typeLabels(type === undefined ? [] : [type], spec, {
     [LABEL.instanceType]: instanceType,
     [LABEL.zone]: zone,
     [LABEL.capacityType]: capacityType,
-    [LABEL.hostname]: `planned node ${index}`,
     [LABEL.provisioner]: spec.provisioner,
   });
-  return { labels, taints: spec.taints };
 }
 
 function talliesOf(classes: readonly ClassInPlay[], places: readonly Place[]): Tallies {
@@ -61,13 +85,19 @@ function talliesOf(classes: readonly ClassInPlay[], places: readonly Place[]): T
   for (const one of classes) {
     const { spread, affinity } = one.rules;
     const keys = spread.map(({ key }) => key);
-    for (const term of spread) {
+    for (const term of spread.filter(isOrdered)) {
       const name = `spread|${JSON.stringify([term, keys])}|${one.bySelector.id}`;
       add(one, name, () => new SpreadTally(term, keys, one.bySelector, places));
     }
     if (affinity.length > 0) add(one, `drawn|${JSON.stringify(affinity)}`, () => new DrawnTally(affinity));
   }
-  return { bySelector: Map.groupBy(byName.values(), ({ selector }) => selector), ofClass };
+  const bySelector = Map.groupBy(byName.values(), ({ selector }) => selector);
+  const counting = new Map<number, readonly Tally[]>();
+  for (const { index, rules } of classes) {
+    const found = [...rules.matches].flatMap((selector) => bySelector.get(selector) ?? []);
+    if (found.length > 0) counting.set(index, found);
+  }
+  return { bySelector, ofClass, counting };
 }
 
 /** The pods of the plan by class and node, made anew at each call. */
@@ -139,8 +169,8 @@ function isDrawn({ one }: Standing): boolean {
   return one.rules.affinity.length > 0;
 }
 
-function countedBy({ one }: Standing, { bySelector }: Tallies): readonly Tally[] {
-  return [...one.rules.matches].flatMap((selector) => bySelector.get(selector) ?? []);
+function countedBy({ one }: Standing, { counting }: Tallies): readonly Tally[] {
+  return counting.get(one.index) ?? [];
 }
 
 function mayBind({ one, place }: Standing, { ofClass }: Tallies): boolean {
