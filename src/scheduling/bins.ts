@@ -40,3 +40,14 @@ export function offerCharge(
 export function provisionerName(capacity: CapacityTable, provisioner: number): string {
   return capacity.provisioner(provisioner).compiled.provisioner.name;
 }
+
+/**
+ * The bin as the cheapest offer for all that it holds now: a burstable type that was cheapest at first may not be once
+ * the CPU above its baseline is paid for. Under limits it stays what they were charged for.
+ */
+export function repriced(bin: Bin, { capacity, ledger }: Workshop): Bin {
+  if (ledger.isLimited(provisionerName(capacity, bin.provisioner))) return bin;
+  const { scope, used } = bin;
+  const best = capacity.cheapest(scope, used, (offer) => capacity.isFlexible(scope, used, offer));
+  return best === null || best.usdPerHour >= bin.usdPerHour ? bin : { ...bin, ...best };
+}

@@ -3,6 +3,7 @@ import type { Nomination, Refusal, SchedulingPlan } from '../model/plan.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import { unbindable } from './bindingAudit.ts';
+import { repriced } from './bins.ts';
 import { compareText } from './compiledProvisioner.ts';
 import type { ImprovementBudget } from './improve.ts';
 import { LessonBook } from './lessons.ts';
@@ -46,7 +47,8 @@ export function schedule(
   const prepared = { ...prepare(snapshot, catalogue, pods), nominated: options.nominated ?? NOBODY };
   const lessons = new LessonBook(prepared);
   for (let audits = 1; ; audits++) {
-    const packing = polished(attempted(prepared, lessons), budgetOf(options));
+    const polish = polished(attempted(prepared, lessons), budgetOf(options));
+    const packing = { ...polish, bins: polish.bins.map((bin) => repriced(bin, polish.shop)) };
     const plan = writtenPlan(prepared, packing, lessons);
     const stuck = unbindable(plan, prepared);
     if (stuck.size === 0 || audits === MOST_AUDITS) return plan;
