@@ -1,11 +1,9 @@
 // The commands of `cooper`, their flags and help. Each command's work is loaded only when it is called.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { EXIT } from './exitCodes.ts';
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from './settingsTable.ts';
 import { STANDARD_IO } from './standardIo.ts';
 import { VERSION } from './version.ts';
-
-/** Exit codes: 0 done, 1 the work failed, 2 the call was wrong. */
-export const EXIT = { done: 0, failed: 1, wrongCall: 2 } as const;
 
 /**
  * Runs one call of the command line.

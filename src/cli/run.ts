@@ -19,7 +19,7 @@ import { createMetrics } from '../telemetry/metrics.ts';
 import { type CloudRefresh, connectAws, keepFresh } from './awsWiring.ts';
 import { type ControlLoop, startControlLoop } from './controlLoop.ts';
 import { type Health, serveEndpoints } from './endpoints.ts';
-import { EXIT } from './program.ts';
+import { EXIT } from './exitCodes.ts';
 import { REAL_CLOCK } from './realClock.ts';
 import { type RunSettings, readSettings, type SettingSources } from './settings.ts';
 import { VERSION } from './version.ts';
