@@ -137,7 +137,9 @@ export class ControllerManager {
   poll(): number {
     const nowMs = this.#ports.clock.nowMs();
     const ports = this.#ports;
-    const { live, settings, memory } = { live: this.#live, settings: this.#settings, memory: this.memory };
+    const live = this.#live;
+    const settings = this.#settings;
+    const memory = this.memory;
     this.#startIfDue('lifecycle', nowMs, () => advanceNodeClaims(ports, this.#launching));
     this.#startIfDue('provisioning', nowMs, () => provision(ports, { live, memory, settings }));
     this.#startIfDue('termination', nowMs, () =>

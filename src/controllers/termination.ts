@@ -42,7 +42,11 @@ export async function terminateNodeClaims(ports: Ports, terminating: Terminating
   terminating.questions.prune(snapshot.takenAtMs);
   if (leaving.length === 0) return WHEN_CHANGED;
   const nodes = new Map(snapshot.nodes.map((node) => [node.providerId, node]));
-  const podsByNode = Map.groupBy(snapshot.pods, (pod) => pod.nodeName);
+  const ours = new Set(leaving.flatMap(({ status }) => nodes.get(status.providerId)?.name ?? []));
+  const podsByNode = Map.groupBy(
+    snapshot.pods.filter((pod) => ours.has(pod.nodeName)),
+    (pod) => pod.nodeName,
+  );
   let next = WHEN_CHANGED;
   await independently(
     leaving,

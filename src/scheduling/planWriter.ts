@@ -4,7 +4,6 @@ import type { NodeClaimSpec } from '../model/nodeClaim.ts';
 import type { PlannedNodeClaim } from '../model/plan.ts';
 import { labelsFromRequirements, type Requirement } from '../model/requirement.ts';
 import {
-  allows,
   intersectRequirements,
   type RequirementSet,
   requirementSet,
@@ -196,12 +195,4 @@ function requestsOf(bin: Bin, types: readonly number[], capacity: CapacityTable)
   }
   const all = addResources(fromVector(capacity.axis, bin.used), fromVector(capacity.axis, most));
   return Object.fromEntries(Object.entries(all).filter(([name]) => !isAttachment(name)));
-}
-
-/** A value that the set allows; null when it names none. */
-export function anyValue(set: ValueSet): string | null {
-  if (!set.complement) return [...set.values].sort()[0] ?? null;
-  if (set.greaterThan !== null) return String(set.greaterThan + 1);
-  if (set.lessThan !== null) return String(set.lessThan - 1);
-  return ['any', 'other', 'another'].find((value) => allows(set, value)) ?? null;
 }
