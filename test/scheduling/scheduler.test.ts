@@ -249,7 +249,13 @@ test('a pod that selects a zone, or is spread over zones, ties its claim to one'
     nodeAffinityPolicy: 'Honor',
     nodeTaintsPolicy: 'Ignore',
   } as const;
-  assert.equal(zonesOf(plan([aPod({ spec: { topologySpread: [spread] } })])).length, 1);
+  const spreading = aPod({ name: 'spreading', cpuMillis: 3000, spec: { topologySpread: [spread] } });
+  assert.equal(zonesOf(plan([spreading])).length, 1);
+  // A node that may come up in any zone could open one in which the spread counts nobody.
+  const free = plan([aPod({ name: 'free', cpuMillis: 3000 }), spreading]).nodeClaims.map(
+    ({ spec }) => spec.requirements.find(({ key }) => key === LABEL.zone)?.values.length,
+  );
+  assert.deepEqual(free, [1, 1]);
 });
 
 test('a zone in which a listed type is dearer than is acceptable is left out', () => {
