@@ -245,11 +245,16 @@ test('a pod that selects a zone, or is spread over zones, ties its claim to one'
     maxSkew: 1,
     minDomains: 1,
     whenUnsatisfiable: 'DoNotSchedule',
-    selector: { expressions: [] },
+    selector: { expressions: [{ key: 'app', operator: 'In', values: ['spreading'] }] },
     nodeAffinityPolicy: 'Honor',
     nodeTaintsPolicy: 'Ignore',
   } as const;
-  const spreading = aPod({ name: 'spreading', cpuMillis: 3000, spec: { topologySpread: [spread] } });
+  const spreading = aPod({
+    name: 'spreading',
+    labels: { app: 'spreading' },
+    cpuMillis: 3000,
+    spec: { topologySpread: [spread] },
+  });
   assert.equal(zonesOf(plan([spreading])).length, 1);
   // A node that may come up in any zone could open one in which the spread counts nobody.
   const free = plan([aPod({ name: 'free', cpuMillis: 3000 }), spreading]).nodeClaims.map(
