@@ -1,6 +1,7 @@
 // `cooper run`: the controllers against a real cluster and a real account. Everything is wired here, in the open.
 import { readFile } from 'node:fs/promises';
 import { describeProblem } from '../api/parsed.ts';
+import { inlinePlanner } from '../controllers/inlinePlanner.ts';
 import { ControllerManager } from '../controllers/manager.ts';
 import { DEFAULT_SETTINGS } from '../controllers/settings.ts';
 import { watchCluster } from '../kube/clusterWatch.ts';
@@ -108,7 +109,8 @@ async function startControllers(
     onProblem: (problem) => log.warn({ error: problem.message }, 'event not published'),
   });
   const journal = new MemoryJournal(JOURNAL_RECORDS, log);
-  const ports: Ports = { clock: REAL_CLOCK, cloud, kube, journal, telemetry };
+  const planner = inlinePlanner(REAL_CLOCK, telemetry);
+  const ports: Ports = { clock: REAL_CLOCK, cloud, kube, planner, journal, telemetry };
   const state = new ClusterState();
   const manager = new ControllerManager(ports, state, controllerSettings(settings));
   const watch = watchCluster(

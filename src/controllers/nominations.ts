@@ -37,9 +37,14 @@ export class Nominations {
     return this.#targets.get(name)?.untilMs ?? 0;
   }
 
-  /** Where each pod was sent last: target names by pod key. */
-  targets(): ReadonlyMap<string, string> {
-    return this.#targetOfPod;
+  /** Where these pods were sent last: target names by pod key, for those that were sent anywhere. */
+  targetsOf(pods: readonly string[]): ReadonlyMap<string, string> {
+    return new Map(
+      pods.flatMap((pod) => {
+        const name = this.#targetOfPod.get(pod);
+        return name === undefined ? [] : [[pod, name] as const];
+      }),
+    );
   }
 
   /** Pods on their way to the node or claim of that name. */

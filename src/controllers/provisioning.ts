@@ -2,11 +2,10 @@
 import { displacedPods } from '../disruption/displaced.ts';
 import type { PlannedNodeClaim, Refusal, SchedulingPlan } from '../model/plan.ts';
 import { type Pod, podKey } from '../model/pod.ts';
-import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { NodeClaimDraft } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
-import { checkPlan } from '../scheduling/checker/checkPlan.ts';
-import { schedule } from '../scheduling/scheduler.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
 import { type CatalogueReading, readCatalogue } from './catalogue.ts';
 import { independently } from './concurrently.ts';
 import { brake } from './launchBrake.ts';
@@ -44,7 +43,7 @@ export async function provision(ports: Ports, provisioning: Provisioning): Promi
   const pass = { reading, refusals: [], plansLeft: PLANS_MOST };
   await planAndCarryOut(ports, provisioning, keys, pass);
   ports.telemetry.metrics.gauge('cooper_pods_refused', {}, pass.refusals.length);
-  tellRefused(ports, live, memory, pass.refusals);
+  await tellRefused(ports, live, memory, pass.refusals);
   return untilDue(memory, ports.clock.nowMs());
 }
 
@@ -57,6 +56,8 @@ interface Pass {
 
 /** A pass whose plans keep failing their check ends after so many; the rest is tried again in the next one. */
 const PLANS_MOST = 40;
+/** A plan that was not made may have taken its whole deadline: it uses up this many more. */
+const FAILURE_COSTS_PLANS = 9;
 
 /**
  * Plans for these pods against the cluster as it is now. When no plan passes its check, each half is planned by
@@ -74,58 +75,85 @@ async function planAndCarryOut(
   const waiting = keys.flatMap((key) => live.get('pod', key) ?? []).filter((pod) => pod.nodeName === '');
   const pods = [...waiting, ...displaced.filter((pod) => wanted.has(podKey(pod)))];
   if (pods.length === 0 || pass.plansLeft <= 0) return;
-  const plan = checkedPlan(ports, provisioning, { snapshot, catalogue: pass.reading.catalogue, pods }, pass);
-  if (plan !== null) {
-    pass.refusals.push(...plan.refusals.map((refusal) => explained(refusal, pass.reading)));
-    await carryOut(ports, provisioning, { plan, snapshot });
+  const attempt = await checkedPlan(ports, provisioning, { snapshot, pods }, pass);
+  if (attempt.kind === 'passed') {
+    pass.refusals.push(...attempt.plan.refusals.map((refusal) => explained(refusal, pass.reading)));
+    const leaving = new Set(displaced.map(podKey));
+    await carryOut(ports, provisioning, { plan: stillWanted(attempt.plan, live, leaving), snapshot });
     return;
   }
-  if (keys.length === 1) return;
+  const [only] = pods;
+  if (only !== undefined && pods.length === 1) {
+    pass.refusals.push(notPlanned(podKey(only), attempt.reason));
+    return;
+  }
   const middle = Math.ceil(keys.length / 2);
   await planAndCarryOut(ports, provisioning, keys.slice(0, middle), pass);
   await planAndCarryOut(ports, provisioning, keys.slice(middle), pass);
 }
 
-interface Problem {
-  readonly snapshot: ClusterSnapshot;
-  readonly catalogue: Catalogue;
-  readonly pods: readonly Pod[];
+/**
+ * The plan without the pods that were bound or deleted while it was made.
+ * @param leaving keys of pods that were planned for although they are bound, since their node goes
+ */
+function stillWanted(plan: SchedulingPlan, live: LiveState, leaving: ReadonlySet<string>): SchedulingPlan {
+  const isWanted = (key: string): boolean => {
+    const pod = live.get('pod', key);
+    return pod !== undefined && (pod.nodeName === '' || leaving.has(key));
+  };
+  return {
+    ...plan,
+    nodeClaims: plan.nodeClaims.filter(({ pods }) => pods.some(isWanted)),
+    nominations: plan.nominations.filter(({ pod }) => isWanted(pod)),
+  };
 }
+
+function notPlanned(pod: string, reason: string): Refusal {
+  return { pod, code: 'NotPlanned', provisioner: '', reason, nearest: '' };
+}
+
+type Attempt =
+  | { readonly kind: 'passed'; readonly plan: SchedulingPlan }
+  | { readonly kind: 'none'; readonly reason: string };
 
 /**
  * A plan that has passed the independent check. One that fails it is never carried out: it is counted and dumped, and
- * the first plan without improvement is tried in its place. Null when that fails too.
+ * the first plan without improvement is tried in its place. None when that fails too, or when no plan can be made.
  */
-function checkedPlan(
-  ports: Ports,
+async function checkedPlan(
+  { clock, planner, telemetry }: Ports,
   { memory, settings }: Provisioning,
-  problem: Problem,
+  { snapshot, pods }: { readonly snapshot: ClusterSnapshot; readonly pods: readonly Pod[] },
   pass: Pass,
-): SchedulingPlan | null {
-  const { snapshot, catalogue, pods } = problem;
-  const startedAtMs = ports.clock.nowMs();
-  const elapsedMs = (): number => ports.clock.nowMs() - startedAtMs;
-  const nominated = memory.nominations.targets();
+): Promise<Attempt> {
+  const { metrics, log } = telemetry;
+  const startedAtMs = clock.nowMs();
+  const nominated = memory.nominations.targetsOf(pods.map(podKey));
+  const { catalogue } = pass.reading;
   for (const budgetMs of settings.planBudgetMs > 0 ? [settings.planBudgetMs, 0] : [0]) {
     pass.plansLeft -= 1;
-    const plan = schedule(snapshot, catalogue, pods, { budgetMs, elapsedMs, nominated });
-    const violations = checkPlan(snapshot, catalogue, pods, plan);
-    if (violations.length === 0) {
-      tellPlanned(ports, pods.length, plan, elapsedMs() / 1000);
-      return plan;
+    const outcome = await planner.plan({ snapshot, catalogue, pods, nominated, budgetMs });
+    if (outcome.kind === 'passed') {
+      tellPlanned(telemetry, pods.length, outcome.plan, (clock.nowMs() - startedAtMs) / 1000);
+      return outcome;
     }
-    ports.telemetry.metrics.count('cooper_plan_violations_total', {});
-    const found = { violations, plan, pods, snapshot, catalogue: [...catalogue] };
-    const dump = ports.telemetry.dump('rejected-plan', found);
-    ports.telemetry.log.error(
-      { violations: violations.slice(0, 5), budgetMs, dump },
-      'plan failed its check',
-    );
+    if (outcome.kind === 'failed') {
+      pass.plansLeft -= FAILURE_COSTS_PLANS;
+      metrics.count('cooper_plans_failed_total', {});
+      log.error({ pods: pods.length, budgetMs, reason: outcome.reason }, 'no plan was made');
+      return { kind: 'none', reason: outcome.reason };
+    }
+    const { violations, dump } = outcome;
+    metrics.count('cooper_plan_violations_total', {});
+    log.error({ violations: violations.slice(0, 5), budgetMs, dump }, 'plan failed its check');
   }
-  return null;
+  return {
+    kind: 'none',
+    reason: 'no plan for the pod passes its check, which is a fault of Cooper; see its log',
+  };
 }
 
-function tellPlanned({ telemetry }: Ports, pods: number, plan: SchedulingPlan, seconds: number): void {
+function tellPlanned(telemetry: Telemetry, pods: number, plan: SchedulingPlan, seconds: number): void {
   telemetry.metrics.observe('karpenter_allocation_controller_scheduling_duration_seconds', {}, seconds);
   const facts = {
     pods,

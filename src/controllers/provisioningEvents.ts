@@ -23,13 +23,17 @@ export function tellNominated(
   }
 }
 
+/** So many refusals are told in one turn: logging and publishing 10,000 takes longer than a probe may wait. */
+const TOLD_A_TURN = 100;
+
 /** Tells each refused pod why, once for each reason. */
-export function tellRefused(
+export async function tellRefused(
   ports: Ports,
   live: LiveState,
   memory: ProvisioningMemory,
   refusals: readonly Refusal[],
-): void {
+): Promise<void> {
+  let toldInTurn = 0;
   for (const refusal of refusals) {
     const message = refusal.nearest === '' ? refusal.reason : `${refusal.reason}; ${refusal.nearest}`;
     const told = tellPod(ports, live, memory, {
@@ -39,6 +43,8 @@ export function tellRefused(
       message: `${refusal.code}: ${message}`,
     });
     if (!told) continue;
+    toldInTurn += 1;
+    if (toldInTurn % TOLD_A_TURN === 0) await ports.clock.sleep(0);
     const { pod, code, provisioner } = refusal;
     ports.telemetry.log.warn({ pod, code, provisioner, reason: message }, 'pod refused');
     const facts = { code, provisioner };

@@ -38,7 +38,9 @@ export type RefusalCode =
   | 'TopologySpread'
   | 'HostPort'
   | 'Volume'
-  | 'MinValues';
+  | 'MinValues'
+  /** A fault of ours: no plan with the pod was made in time, or none passed its check. */
+  | 'NotPlanned';
 
 /** Why a pod gets no node: one constraint, one sentence, and the nearest that would do. */
 export interface Refusal {

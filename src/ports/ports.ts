@@ -3,12 +3,14 @@ import type { Clock } from './clock.ts';
 import type { CloudProvider } from './cloudProvider.ts';
 import type { Journal } from './journal.ts';
 import type { KubeApi } from './kubeApi.ts';
+import type { Planner } from './planner.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export interface Ports {
   readonly clock: Clock;
   readonly cloud: CloudProvider;
   readonly kube: KubeApi;
+  readonly planner: Planner;
   readonly journal: Journal;
   readonly telemetry: Telemetry;
 }

@@ -1,4 +1,5 @@
 // One simulated cluster and account with the real controllers in it, and the loop that moves its time on.
+import { inlinePlanner } from '../controllers/inlinePlanner.ts';
 import { type ControllerSettings, DEFAULT_SETTINGS } from '../controllers/settings.ts';
 import type { InstanceType } from '../model/instanceType.ts';
 import { LABEL } from '../model/labels.ts';
@@ -177,7 +178,8 @@ export class Simulation {
       if (level === 'debug' || level === 'info') return;
       history.note({ atMs: clock.nowMs(), kind: 'Log', subject: message, facts: { level, ...fields } });
     });
-    return { clock, cloud: this.cloud, kube: this.kube, journal, telemetry };
+    const planner = inlinePlanner(clock, telemetry);
+    return { clock, cloud: this.cloud, kube: this.kube, planner, journal, telemetry };
   }
 
   #populate(): void {

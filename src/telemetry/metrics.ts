@@ -50,6 +50,16 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     help: 'Plans that the checker refused; must be 0.',
     labels: [],
   },
+  cooper_plans_failed_total: {
+    type: 'counter',
+    help: 'Plans that were not made, in time or at all; must be 0.',
+    labels: [],
+  },
+  cooper_planner_restarts_total: {
+    type: 'counter',
+    help: 'Restarts of the thread that plans, after it died or took too long; must be 0.',
+    labels: [],
+  },
   cooper_launches_held_back_total: {
     type: 'counter',
     help: 'Planned nodes not launched because earlier ones for the same pods did not take them.',

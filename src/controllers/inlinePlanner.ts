@@ -1,0 +1,19 @@
+// Plans in the thread that asks: for the simulator, where one thread and a virtual clock make histories repeat.
+import type { Clock } from '../ports/clock.ts';
+import type { Planner } from '../ports/planner.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import { checkedPlan } from '../scheduling/checkedPlan.ts';
+
+/** A planner that answers before anything else can run. */
+export function inlinePlanner(clock: Clock, telemetry: Telemetry): Planner {
+  return {
+    async plan({ snapshot, catalogue, pods, nominated, budgetMs }) {
+      const startedAtMs = clock.nowMs();
+      const elapsedMs = (): number => clock.nowMs() - startedAtMs;
+      const { plan, violations } = checkedPlan(snapshot, catalogue, pods, { budgetMs, elapsedMs, nominated });
+      if (violations.length === 0) return { kind: 'passed', plan };
+      const found = { violations, plan, pods, snapshot, catalogue: [...catalogue] };
+      return { kind: 'violating', violations, dump: telemetry.dump('rejected-plan', found) };
+    },
+  };
+}
