@@ -4,7 +4,13 @@ import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { CloudProvider, Instance, InstanceTypesOutcome, LaunchOutcome } from '../ports/cloudProvider.ts';
+import type {
+  CloudProvider,
+  Instance,
+  InstanceTypesOutcome,
+  InterruptedOffering,
+  LaunchOutcome,
+} from '../ports/cloudProvider.ts';
 import type { Log } from '../ports/telemetry.ts';
 import { awsFault, faultKind, permissionAdvice } from './awsFault.ts';
 import type { Ec2Api } from './ec2Api.ts';
@@ -37,6 +43,8 @@ export class AwsCloudProvider implements CloudProvider {
   readonly #instances: Instances;
   readonly #launcher: Launcher;
   readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #outOfStock: UnavailableOfferings;
   readonly #bareTypes = new WeakMap<readonly LaunchableType[], readonly InstanceType[]>();
 
   constructor(dependencies: AwsDependencies) {
@@ -44,6 +52,8 @@ export class AwsCloudProvider implements CloudProvider {
     const outOfStock = new UnavailableOfferings(dependencies.chance);
     const ledger = new SubnetLedger(clock);
     this.#log = log;
+    this.#clock = clock;
+    this.#outOfStock = outOfStock;
     this.#nodeClasses = new NodeClasses({ ec2, ssm }, clock, settings);
     this.#catalogue = new TypeCatalogue({ ...dependencies, outOfStock, ledger });
     this.#instances = new Instances(ec2, clock, settings);
@@ -93,6 +103,11 @@ export class AwsCloudProvider implements CloudProvider {
   terminate(providerId: string): Promise<'terminating' | 'gone'> {
     this.#launcher.forgetInstance(providerId);
     return this.#instances.terminate(providerId);
+  }
+
+  /** EC2 takes back an instance of this offering: the next one would not last either. */
+  noteInterrupted(offering: InterruptedOffering): void {
+    this.#outOfStock.markUnavailable(offering, this.#clock.nowMs());
   }
 
   /** Loads what takes long before the first launch needs it. Failures are logged: the first use tries again. */

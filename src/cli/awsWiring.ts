@@ -1,13 +1,17 @@
 // The AWS adapter, put together from the settings and what the API server says of the cluster.
 import { readFile } from 'node:fs/promises';
+import { PolledInterruptions } from '../aws/interruptionPolling.ts';
+import { InterruptionQueue } from '../aws/interruptionQueue.ts';
 import { onDemandPrices, type PriceTable, parsePriceOverrides } from '../aws/prices.ts';
 import { AwsCloudProvider } from '../aws/provider.ts';
 import { connectEc2 } from '../aws/sdkEc2.ts';
+import { connectNotices } from '../aws/sdkNotices.ts';
 import { connectSsm } from '../aws/sdkSsm.ts';
 import type { AwsSettings } from '../aws/settings.ts';
 import { shippedPrices } from '../aws/shippedCatalogue.ts';
 import type { ServerInfo } from '../kube/serverInfo.ts';
 import type { CloudProvider } from '../ports/cloudProvider.ts';
+import type { InterruptionSource } from '../ports/interruptions.ts';
 import type { Log } from '../ports/telemetry.ts';
 import { REAL_CLOCK } from './realClock.ts';
 import type { RunSettings } from './settings.ts';
@@ -17,8 +21,11 @@ const REFRESH_EVERY_MS = 30_000;
 
 export interface CloudConnection {
   readonly cloud: CloudProvider;
+  readonly interruptions: InterruptionSource;
   /** Loads or renews what is cached. Does not throw: failures are logged, and tried again. */
   refresh(): Promise<void>;
+  /** Gives up waits that are under way. */
+  close(): void;
 }
 
 /** @throws Error when the prices file cannot be used, with the mend */
@@ -36,15 +43,35 @@ export async function connectAws(
     settings: awsSettings(settings, server),
     onDemandPrices: await readPrices(settings.pricesFile),
   });
+  const { source, close } = await interruptionSource(settings, log);
   let warmed: Promise<void> | null = null;
   return {
     cloud,
+    interruptions: source,
+    close,
     refresh: async () => {
       if (warmed === null) warmed = cloud.warm();
       else await cloud.refresh();
       await warmed;
     },
   };
+}
+
+/** The queue when one is configured, else EC2 alone. */
+async function interruptionSource(
+  settings: RunSettings,
+  log: Log,
+): Promise<{ readonly source: InterruptionSource; readonly close: () => void }> {
+  const { region, interruptionQueue } = settings;
+  if (interruptionQueue === null) {
+    const ec2 = connectEc2(region);
+    const notices = connectNotices(region);
+    const source = new PolledInterruptions({ ec2, notices, clock: REAL_CLOCK, log, settings });
+    return { source, close: () => {} };
+  }
+  const { connectSqs } = await import('../aws/sdkSqs.ts');
+  const source = new InterruptionQueue(connectSqs(region), interruptionQueue, log);
+  return { source, close: () => source.close() };
 }
 
 function awsSettings(settings: RunSettings, server: ServerInfo): AwsSettings {

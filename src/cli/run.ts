@@ -103,14 +103,14 @@ async function startControllers(
   });
   const server = await serverInfo(() => readServerInfo(transport, connection), log, stopSignal);
   if (server === null) return null;
-  const { cloud, refresh } = await connectAws(settings, server, log);
+  const { cloud, interruptions, refresh, close } = await connectAws(settings, server, log);
   const kube = new ServerKubeApi(transport, {
     timing: REAL_TIMING,
     onProblem: (problem) => log.warn({ error: problem.message }, 'event not published'),
   });
   const journal = new MemoryJournal(JOURNAL_RECORDS, log);
   const planner = inlinePlanner(REAL_CLOCK, telemetry);
-  const ports: Ports = { clock: REAL_CLOCK, cloud, kube, planner, journal, telemetry };
+  const ports: Ports = { clock: REAL_CLOCK, cloud, interruptions, kube, planner, journal, telemetry };
   const state = new ClusterState();
   const manager = new ControllerManager(ports, state, controllerSettings(settings));
   const watch = watchCluster(
@@ -144,7 +144,7 @@ async function startControllers(
     await refresh();
   }, log);
   return {
-    stop: () => stopRunning({ loop: () => loop, manager, freshness, stopWatch: () => watch.stop() }),
+    stop: () => stopRunning({ loop: () => loop, manager, freshness, close, stopWatch: () => watch.stop() }),
   };
 }
 
@@ -183,13 +183,16 @@ interface Stopping {
   readonly loop: () => ControlLoop | null;
   readonly manager: ControllerManager;
   readonly freshness: CloudRefresh;
+  /** Gives up waits on AWS that nobody will hear the end of. */
+  readonly close: () => void;
   readonly stopWatch: () => Promise<void>;
 }
 
 /** No new work is begun; what is under way is given time to end, so that nothing is cut between two writes. */
-async function stopRunning({ loop, manager, freshness, stopWatch }: Stopping): Promise<void> {
+async function stopRunning({ loop, manager, freshness, close, stopWatch }: Stopping): Promise<void> {
   loop()?.stop();
   freshness.stop();
+  close();
   const deadlineMs = REAL_CLOCK.nowMs() + STOP_MOST_MS;
   while (!manager.idle && REAL_CLOCK.nowMs() < deadlineMs) await REAL_CLOCK.sleep(50);
   await stopWatch();

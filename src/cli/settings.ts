@@ -24,6 +24,8 @@ export interface RunSettings {
   readonly reservedEnis: number;
   readonly tags: Readonly<Record<string, string>>;
   readonly pricesFile: string | null;
+  /** Name or URL; null: EC2 itself is polled for interruptions. */
+  readonly interruptionQueue: string | null;
   readonly dumpFolder: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly metricsPort: number;

@@ -116,6 +116,11 @@ export const SETTINGS = {
     type: 'string',
     help: 'JSON file {"onDemand": {"m5.large": 0.096}} that overrides shipped prices',
   },
+  interruptionQueue: {
+    env: 'INTERRUPTION_QUEUE',
+    type: 'string',
+    help: 'name or URL of the SQS queue with interruption notices; default: EC2 is asked for them',
+  },
   dumpFolder: {
     env: 'DUMP_FOLDER',
     type: 'string',

@@ -1,10 +1,12 @@
 // The running whole: which controller is due, each at most once at a time.
 import type { ClusterEvent, ObjectKind } from '../model/clusterEvent.ts';
+import type { InterruptionKind } from '../ports/interruptions.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { ClusterState } from '../state/clusterState.ts';
 import { Backoff } from './backoff.ts';
 import { disruptNodes } from './disruption.ts';
 import { collectGarbage } from './garbageCollection.ts';
+import { heedInterruptions } from './interruption.ts';
 import type { Launching } from './launch.ts';
 import { advanceNodeClaims } from './lifecycle.ts';
 import { LiveState } from './liveState.ts';
@@ -20,6 +22,7 @@ export type ControllerName =
   | 'lifecycle'
   | 'termination'
   | 'disruption'
+  | 'interruption'
   | 'garbage'
   | 'status';
 
@@ -39,6 +42,7 @@ const WAKES: Readonly<Record<ControllerName, ReadonlySet<ObjectKind>>> = {
   lifecycle: new Set(['nodeClaim', 'node', 'nodeClass']),
   termination: new Set(['nodeClaim', 'node', 'pod']),
   disruption: new Set(['nodeClaim', 'node', 'pod', 'provisioner']),
+  interruption: new Set([]), // its source says when
   garbage: new Set([]),
   status: new Set(['nodeClaim', 'node', 'provisioner', 'nodeClass']),
 };
@@ -49,6 +53,7 @@ const SPACING_MS: Readonly<Record<ControllerName, number>> = {
   lifecycle: 20,
   termination: 50,
   disruption: 500,
+  interruption: 0,
   garbage: 0,
   status: 1000,
 };
@@ -74,6 +79,7 @@ export class ControllerManager {
   readonly #goneInstances = new Set<string>();
   readonly #misses = new Map<string, number>();
   readonly #sweeps = { count: 0 };
+  readonly #told = new Map<string, Set<InterruptionKind>>();
   readonly #evictions = new Backoff(100, 10_000);
   readonly #questions = new Backoff(2000, 2000);
   readonly #failures = new Backoff(FAILED_FIRST_MS, FAILED_MOST_MS);
@@ -109,9 +115,11 @@ export class ControllerManager {
       lifecycle: turn(),
       termination: turn(),
       disruption: turn(),
+      interruption: turn(),
       garbage: turn(),
       status: turn(),
     };
+    if (ports.interruptions !== undefined) ports.interruptions.onNotice = () => this.#wake('interruption');
   }
 
   /** True when no controller is running and no launch is under way. */
@@ -154,6 +162,9 @@ export class ControllerManager {
     );
     this.#startIfDue('disruption', nowMs, () =>
       disruptNodes(ports, { live, nominations: memory.nominations, settings }),
+    );
+    this.#startIfDue('interruption', nowMs, () =>
+      heedInterruptions(ports, { live, settings, told: this.#told }),
     );
     this.#startIfDue('garbage', nowMs, () =>
       collectGarbage(ports, {
@@ -220,6 +231,7 @@ const NAMES: readonly ControllerName[] = [
   'provisioning',
   'termination',
   'disruption',
+  'interruption',
   'garbage',
   'status',
 ];

@@ -54,4 +54,21 @@ export interface CloudProvider {
   list(): Promise<readonly Instance[]>;
   /** Asks for termination; repeat until 'gone': the instance is terminated, or EC2 does not know it. */
   terminate(providerId: string): Promise<'terminating' | 'gone'>;
+  /** The cloud takes back an instance of this offering: it is left out for a while. Absent: nothing is remembered. */
+  noteInterrupted?(offering: InterruptedOffering): void;
+  /** A node has registered: what it really has is worth more than any guess. Absent: nothing is learned. */
+  noteNode?(node: RegisteredNode): void;
+}
+
+export interface InterruptedOffering {
+  readonly instanceType: string;
+  readonly zone: string;
+  readonly capacityType: CapacityType;
+}
+
+/** What a node reports, and what it was made from. */
+export interface RegisteredNode {
+  readonly instanceType: string;
+  readonly imageId: string;
+  readonly memoryBytes: number;
 }

@@ -80,6 +80,16 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     help: 'NodeClaims deleted by Cooper, by reason.',
     labels: ['provisioner', 'reason'],
   },
+  cooper_interruptions_total: {
+    type: 'counter',
+    help: 'Notices that the cloud takes an instance of ours, by kind; repeated ones count once.',
+    labels: ['kind'],
+  },
+  cooper_prices_of_other_region: {
+    type: 'gauge',
+    help: 'Instance types whose on-demand price is that of us-east-1 although the region is another.',
+    labels: ['region'],
+  },
   cooper_provisioner_usd_per_hour: {
     type: 'gauge',
     help: 'Price of all NodeClaims of a Provisioner that have an instance.',

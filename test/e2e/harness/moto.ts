@@ -184,6 +184,11 @@ export class Moto {
     await this.#write('reclaim', { instanceId });
   }
 
+  /** Says on a spot request that its instance is being reclaimed; the instance runs on for its notice. */
+  async announceReclaim(instanceId: string): Promise<void> {
+    await this.#write('announce-reclaim', { instanceId });
+  }
+
   #read<T>(path: string): Promise<T> {
     return this.#ask<T>(path, { method: 'GET' });
   }

@@ -112,6 +112,7 @@ WRITES = {
     "spot-prices": spot_prices,
     "network": network.lay,
     "reclaim": lambda body: lifecycle.reclaim(body["instanceId"]),
+    "announce-reclaim": lambda body: lifecycle.announce_reclaim(body["instanceId"]),
 }
 
 

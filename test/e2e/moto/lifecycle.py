@@ -8,6 +8,7 @@ import copy
 import threading
 
 from moto.ec2.models.instances import Instance, StateReason
+from moto.ec2.models.spot_requests import SpotInstanceRequest
 
 from state import CONTROL, LOCK, now_ms
 
@@ -74,6 +75,16 @@ def install():
         return previous
 
     Instance.__init__, Instance.terminate = init, terminate
+    original_filter = SpotInstanceRequest.get_filter_value
+
+    def get_filter_value(self, filter_name, method_name=None):
+        """Filters of "DescribeSpotInstanceRequests" that moto lacks,
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotInstanceRequests.html"""
+        if filter_name == "status-code":
+            return self._status_code
+        return original_filter(self, filter_name, method_name)
+
+    SpotInstanceRequest.get_filter_value = get_filter_value
 
 
 def close_spot_request(instance):
@@ -93,5 +104,18 @@ def reclaim(instance_id):
         if instance.id == instance_id:
             instance.terminate()
             instance.state_reason = StateReason("Server.SpotInstanceTermination", "Server.SpotInstanceTermination")
+            return
+    raise KeyError(instance_id)
+
+
+def announce_reclaim(instance_id):
+    """A Spot instance gets its two minutes' notice: the request has the final code at once, the instance still runs.
+    "Spot Instance request status", https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html"""
+    for instance in CONTROL.instances:
+        if instance.id == instance_id:
+            requests = instance.ec2_backend.spot_instance_requests
+            request = requests[instance.spot_instance_request_id]
+            request.state = "closed"
+            request._status_code = "instance-terminated-no-capacity"
             return
     raise KeyError(instance_id)
