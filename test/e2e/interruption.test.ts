@@ -87,10 +87,7 @@ describe('spot interruptions', { skip: await reasonToSkip() }, () => {
     const interrupted = `${ended.instanceType} ${ended.zone}`;
     assert.notEqual(`${replacement.instanceType} ${replacement.zone}`, interrupted, 'the same pool again');
     const startedAtMs = replacement.history[0]?.atMs ?? Number.POSITIVE_INFINITY;
-    assert.ok(
-      startedAtMs < shutAtMs,
-      'the replacement was bought after the old instance had been given back',
-    );
+    assert.ok(startedAtMs - noticedAtMs < NOTICE_MS / 4, `replaced after ${startedAtMs - noticedAtMs} ms`);
   }
 
   test('a warning in the queue drains the node in time; duplicates and rubbish do no harm', async () => {
