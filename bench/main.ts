@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { type Bench, type Figure, formatFigure } from './figure.ts';
 import { benchLatency } from './latency.ts';
 import { benchDiverse, benchGrowth, benchRealPrices } from './packer.ts';
+import { benchSimulator } from './simulator.ts';
 
 /** All benchmarks by name; a figure's name starts with its benchmark's. */
 const BENCHES: Readonly<Record<string, Bench>> = {
@@ -10,6 +11,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'packer/real': benchRealPrices,
   'packer/growth': benchGrowth,
   latency: benchLatency,
+  simulator: benchSimulator,
 };
 
 async function main(): Promise<number> {

@@ -118,8 +118,11 @@ function addReplay(program: Command, finish: Finish): void {
     .argument('<scenario>', 'name of a shipped scenario, or a file')
     .option('--seed <text>', 'seed of all chance', '1')
     .option('--chart <file>', 'write the chart of nodes over time to an SVG file')
-    .option('--compare <file...>', 'run once with the Provisioners of each file')
-    .option('--json', 'print the figures as JSON')
+    .option(
+      '--compare <file...>',
+      'run once with the Provisioners of each file, and hold the runs side by side',
+    )
+    .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
     .action(async (scenario: string, options: ReplayFlags) => {
       const { replayCommand } = await import('./replay.ts');
       finish(await replayCommand(scenario, options, REPLAY_IO));
@@ -130,13 +133,14 @@ interface ReplayFlags {
   readonly seed: string;
   readonly chart?: string;
   readonly compare?: readonly string[];
-  readonly json?: boolean;
+  readonly output: 'text' | 'json';
 }
 
 const REPLAY_IO = {
   writeLine: STANDARD_IO.writeLine,
+  writeError: SIMULATE_IO.writeError,
   ...(process.stderr.isTTY === true
-    ? { showProgress: (text: string) => void process.stderr.write(`\r${text}`) }
+    ? { showProgress: (text: string) => void process.stderr.write(`\r\u001b[2K${text}`) }
     : {}),
 };
 

@@ -2,15 +2,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import { describeProblem } from '../api/parsed.ts';
-import { formatDuration } from '../simulator/durations.ts';
-import { unmetExpectations } from '../simulator/expectations.ts';
-import { ALWAYS, watchInvariants } from '../simulator/invariants/all.ts';
 import { readManifests } from '../simulator/manifests.ts';
-import { type Scenario, setupOf } from '../simulator/scenario.ts';
-import { Simulation } from '../simulator/simulation.ts';
-import { percentile, type SimulationReport, Statistics } from '../simulator/statistics.ts';
-import { svgChart, terminalChart } from './nodeChart.ts';
-import { instanceTypesFor, loadScenario } from './scenarioFiles.ts';
+import type { Scenario } from '../simulator/scenario.ts';
+import { EXIT } from './exitCodes.ts';
+import { svgChart } from './nodeChart.ts';
+import { comparisonLines, type ReplayedRun, replayDocument, runLines } from './replayReport.ts';
+import { loadScenario } from './scenarioFiles.ts';
+import { runScenario } from './scenarioRun.ts';
 
 export interface ReplayOptions {
   readonly seed?: string;
@@ -18,28 +16,27 @@ export interface ReplayOptions {
   readonly chart?: string;
   /** Files with Provisioners and AWSNodeTemplates that replace the scenario's; each file is one run. */
   readonly compare?: readonly string[];
-  readonly json?: boolean;
+  readonly output?: 'text' | 'json';
 }
 
 export interface ReplayIo {
   readonly writeLine: (line: string) => void;
-  /** Overwrites one line with the progress; absent when output is no terminal. */
+  /** For what cannot be used; where it would spoil JSON if it stood among it. */
+  readonly writeError?: (line: string) => void;
+  /** Overwrites one line with the progress; absent when nobody looks. */
   readonly showProgress?: (text: string) => void;
 }
 
-interface Run {
+interface Planned {
   readonly name: string;
   readonly scenario: Scenario;
 }
 
-interface Outcome {
-  readonly report: SimulationReport;
-  /** Expectations not met, and invariants broken. */
-  readonly problems: readonly string[];
-}
+type PlannedRuns =
+  | { readonly kind: 'planned'; readonly scenario: Scenario; readonly runs: readonly Planned[] }
+  | { readonly kind: 'refused'; readonly problems: readonly string[] };
 
-const CHART_COLUMNS = 72;
-const PROGRESS_STEPS = 50;
+const BAR_COLUMNS = 40;
 
 /** Returns 0 when all expectations were met and no invariant broken, 1 when not, 2 when a file cannot be used. */
 export async function replayCommand(
@@ -47,107 +44,59 @@ export async function replayCommand(
   options: ReplayOptions,
   io: ReplayIo,
 ): Promise<number> {
-  const loaded = loadScenario(nameOrPath);
-  if (loaded.kind === 'refused') {
-    for (const problem of loaded.problems) io.writeLine(problem);
-    return 2;
+  const planned = planRuns(nameOrPath, options.compare ?? []);
+  if (planned.kind === 'refused') {
+    for (const problem of planned.problems) (io.writeError ?? io.writeLine)(problem);
+    return EXIT.wrongCall;
   }
-  const runs: Run[] = [];
-  const files = options.compare ?? [];
-  if (files.length === 0) runs.push({ name: loaded.scenario.name, scenario: loaded.scenario });
-  for (const file of files) {
-    const replaced = withProvisioners(loaded.scenario, file);
-    if (replaced.kind === 'refused') {
-      for (const problem of replaced.problems) io.writeLine(problem);
-      return 2;
-    }
-    runs.push({ name: file, scenario: replaced.scenario });
-  }
-  let exitCode = 0;
-  for (const run of runs) {
-    const outcome = await runScenario(run.scenario, options.seed ?? '1', io);
-    if (outcome.problems.length > 0) exitCode = 1;
-    tell(run, outcome, options, io);
-  }
-  return exitCode;
-}
-
-async function runScenario(scenario: Scenario, seed: string, { showProgress }: ReplayIo): Promise<Outcome> {
-  const simulation = new Simulation(setupOf(scenario, seed, instanceTypesFor(scenario)));
-  const statistics = new Statistics(simulation);
-  const conclude = watchInvariants(simulation, ALWAYS);
-  const stepMs = (scenario.endMs - scenario.startMs) / PROGRESS_STEPS;
-  for (let step = 1; step <= PROGRESS_STEPS; step += 1) {
-    await simulation.run(
-      step === PROGRESS_STEPS ? scenario.endMs : scenario.startMs + Math.floor(step * stepMs),
+  const seed = options.seed ?? '1';
+  const runs: ReplayedRun[] = [];
+  for (const { name, scenario } of planned.runs) {
+    const outcome = await runScenario(scenario, seed, (share) =>
+      io.showProgress?.(progressText(name, share)),
     );
-    showProgress?.(`${'━'.repeat(step)}${'·'.repeat(PROGRESS_STEPS - step)} ${step * 2} %`);
+    io.showProgress?.('');
+    runs.push({ name, scenario, ...outcome });
+    if (options.output !== 'json') for (const line of runLines(name, scenario, outcome)) io.writeLine(line);
   }
-  showProgress?.('');
-  const report = statistics.report();
-  const broken = conclude().map(({ invariant, message }) => `${invariant}: ${message}`);
-  return { report, problems: [...unmetExpectations(scenario.expect, report), ...broken] };
+  if (options.output === 'json') {
+    io.writeLine(JSON.stringify(replayDocument(planned.scenario, seed, runs), null, 2));
+  } else {
+    for (const line of comparisonLines(runs)) io.writeLine(line);
+  }
+  writeChart(planned.scenario, runs, options, io);
+  return runs.every(({ problems }) => problems.length === 0) ? EXIT.done : EXIT.failed;
 }
 
-function tell(
-  { name, scenario }: Run,
-  { report, problems }: Outcome,
-  options: ReplayOptions,
+function progressText(name: string, share: number): string {
+  const done = Math.round(share * BAR_COLUMNS);
+  return `${'━'.repeat(done)}${'·'.repeat(BAR_COLUMNS - done)} ${Math.round(share * 100)} % of ${name}`;
+}
+
+function writeChart(
+  scenario: Scenario,
+  runs: readonly ReplayedRun[],
+  { chart, output }: ReplayOptions,
   io: ReplayIo,
 ): void {
-  if (options.json === true) {
-    const { nodes: _nodes, pendingMs, ...figures } = report;
-    io.writeLine(JSON.stringify({ scenario: name, ...figures, pending: percentilesOf(pendingMs), problems }));
-  } else {
-    for (const line of reportLines(name, scenario, report)) io.writeLine(line);
-    for (const problem of problems) io.writeLine(`✗ ${problem}`);
-    io.writeLine(
-      problems.length === 0 ? 'All expectations met, no invariant broken.' : `${problems.length} problems.`,
-    );
-  }
-  if (options.chart === undefined) return;
-  writeFileSync(options.chart, svgChart(report.nodes, scenario, `${name}: nodes`));
-  if (options.json !== true) io.writeLine(`Chart written to ${options.chart}`);
+  if (chart === undefined) return;
+  const series = runs.map(({ name, report }) => ({ name, samples: report.nodes }));
+  writeFileSync(chart, svgChart(series, scenario, `${scenario.name}: nodes`));
+  if (output !== 'json') io.writeLine(`Chart written to ${chart}`);
 }
 
-function reportLines(name: string, scenario: Scenario, report: SimulationReport): readonly string[] {
-  const { pendingMs, evictions, evictionsBlocked, nodesMost, instancesLaunched } = report;
-  const pending = percentilesOf(pendingMs);
-  const waited =
-    pendingMs.length === 0
-      ? 'no pod had to wait for a node'
-      : `p50 ${shown(pending.p50Ms)}, p90 ${shown(pending.p90Ms)}, p99 ${shown(pending.p99Ms)}, ` +
-        `longest ${shown(pending.longestMs)} (${pendingMs.length} pods)`;
-  return [
-    `${name}: ${formatDuration(scenario.endMs - scenario.startMs)} simulated`,
-    `  cost        $${report.usd.toFixed(4)}`,
-    `  pods        ${report.podsCreated} created, ${report.podsStarted} started, ${report.podsPending} waiting`,
-    `  waiting     ${waited}`,
-    `  evictions   ${evictions}, ${evictionsBlocked} times a budget said not now`,
-    `  nodes       ${instancesLaunched} launched, at most ${nodesMost} at once`,
-    `  history     ${report.digest}`,
-    ...terminalChart(report.nodes, scenario, CHART_COLUMNS).map((line) => `  ${line}`),
-  ];
-}
-
-interface Percentiles {
-  readonly p50Ms: number | null;
-  readonly p90Ms: number | null;
-  readonly p99Ms: number | null;
-  readonly longestMs: number | null;
-}
-
-function percentilesOf(ascending: readonly number[]): Percentiles {
-  return {
-    p50Ms: percentile(ascending, 0.5),
-    p90Ms: percentile(ascending, 0.9),
-    p99Ms: percentile(ascending, 0.99),
-    longestMs: ascending.at(-1) ?? null,
-  };
-}
-
-function shown(milliseconds: number | null): string {
-  return milliseconds === null ? 'none' : formatDuration(milliseconds);
+function planRuns(nameOrPath: string, files: readonly string[]): PlannedRuns {
+  const loaded = loadScenario(nameOrPath);
+  if (loaded.kind === 'refused') return loaded;
+  const { scenario } = loaded;
+  if (files.length === 0) return { kind: 'planned', scenario, runs: [{ name: scenario.name, scenario }] };
+  const replaced = files.map((file) => withProvisioners(scenario, file));
+  const problems = replaced.flatMap((one) => (one.kind === 'refused' ? one.problems : []));
+  if (problems.length > 0) return { kind: 'refused', problems };
+  const runs = replaced.flatMap((one, index) =>
+    one.kind === 'loaded' ? [{ name: files[index] ?? '', scenario: one.scenario }] : [],
+  );
+  return { kind: 'planned', scenario, runs };
 }
 
 /** The scenario with other Provisioners and node templates. */
@@ -155,6 +104,8 @@ function withProvisioners(scenario: Scenario, file: string): ReturnType<typeof l
   let manifests: readonly unknown[];
   try {
     const documents = [...parseAllDocuments(readFileSync(file, 'utf8'))];
+    const [fault] = documents.flatMap(({ errors }) => errors);
+    if (fault !== undefined) throw fault;
     manifests = documents.map((document) => document.toJS() as unknown).filter((object) => object !== null);
   } catch (failure) {
     const reason = failure instanceof Error ? (failure.message.split('\n')[0] ?? '') : String(failure);

@@ -25,6 +25,8 @@ export interface SimulationReport {
   readonly evictionsBlocked: number;
   readonly nodes: readonly Sample[];
   readonly nodesMost: number;
+  /** Entries of the history, and the digest of them all. */
+  readonly entries: number;
   readonly digest: string;
 }
 
@@ -95,6 +97,7 @@ export class Statistics {
       evictionsBlocked: this.#evictionsBlocked,
       nodes: this.#nodes,
       nodesMost: Math.max(0, ...new Set(this.#nodes.map(({ count }) => count))),
+      entries: history.count,
       digest: history.digest(),
     };
   }

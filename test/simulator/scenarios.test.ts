@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { replayCommand } from '../../src/cli/replay.ts';
 import { loadScenario, readScenario } from '../../src/cli/scenarioFiles.ts';
 import { SCENARIO_SCHEMA_PATH, scenarioSchemaText } from '../../src/simulator/generateScenarioSchema.ts';
+import { replayText } from './replayText.ts';
 
 const FOLDER = new URL('../../scenarios/', import.meta.url);
 const NAMES = readdirSync(FOLDER).map((file) => file.replace(/\.yaml$/, ''));
@@ -50,8 +51,7 @@ test('an expectation that is not met fails the replay and says what was', async 
   );
   const loaded = readScenario('strict', strict);
   assert.equal(loaded.kind, 'loaded');
-  const { runForTest } = await import('./replayText.ts');
-  const { exitCode, lines } = await runForTest(strict);
+  const { exitCode, lines } = await replayText({ scenario: strict });
   assert.equal(exitCode, 1);
   assert.match(lines.join('\n'), /a pod waited \d+(\.\d+)? s for its node, expected at most 5 s/);
 });
