@@ -23,6 +23,8 @@ const GOALS: readonly Goal[] = [
 export async function benchSimulator({ figure, note }: Report): Promise<void> {
   for (const { scenario, name, secondsAtMost, peakMibAtMost } of GOALS) {
     const answer = await replayAlone(scenario);
+    const problems = { name: `${name}/problems`, value: answer.problems.length, unit: '' };
+    figure(boundedFigure(problems, { atMost: 0 }));
     for (const problem of answer.problems) note(`${name}: ${problem}`);
     note(
       `${name}: ${answer.podsCreated} pods, at most ${answer.nodesMost} nodes, history ${answer.digest} of ` +

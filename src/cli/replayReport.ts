@@ -94,7 +94,9 @@ export function runLines(
     `  history     ${report.digest}`,
     ...terminalChart(report.nodes, scenario, CHART_COLUMNS).map((line) => `  ${line}`),
     ...problems.map((problem) => `✗ ${problem}`),
-    problems.length === 0 ? 'All expectations met, no invariant broken.' : `${problems.length} problems.`,
+    problems.length === 0
+      ? 'All expectations met, no invariant broken.'
+      : `${problems.length === 1 ? '1 problem' : `${problems.length} problems`}.`,
   ];
 }
 

@@ -25,5 +25,10 @@ export function unmetExpectations(expect: Expectations, report: SimulationReport
   if (expect.evictionsAtMost !== null && report.evictions > expect.evictionsAtMost) {
     unmet.push(`${report.evictions} pods were evicted, expected at most ${expect.evictionsAtMost}`);
   }
+  const oldestMs = report.oldestNodeMs ?? 0;
+  if (expect.nodeAgeAtMostMs !== null && oldestMs > expect.nodeAgeAtMostMs) {
+    const [was, most] = [formatDuration(oldestMs), formatDuration(expect.nodeAgeAtMostMs)];
+    unmet.push(`a node is ${was} old, expected at most ${most}`);
+  }
   return unmet;
 }

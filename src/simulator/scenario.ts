@@ -1,5 +1,5 @@
 // Scenarios: a file, checked and turned into what a simulation starts from.
-import { asRaw } from '../api/objects/raw.ts';
+import { asRaw, textIn } from '../api/objects/raw.ts';
 import type { Parsed, Problem } from '../api/parsed.ts';
 import { schemaProblems } from '../api/schemaProblems.ts';
 import { unknownFieldProblems } from '../api/unknownFields.ts';
@@ -14,7 +14,7 @@ import { type ReadManifests, readManifests } from './manifests.ts';
 import type { WireCurve, WireFaults, WireScenario, WireShortage } from './scenarioFile.ts';
 import { SCENARIO } from './scenarioSchema.ts';
 import { type CloudTimings, type DelayRange, USUAL_TIMINGS } from './simulatedCloud.ts';
-import type { SimulationSetup } from './simulation.ts';
+import type { AppliedChange, SimulationSetup } from './simulation.ts';
 import type { ReplicaStep, WorkloadSpec } from './workloads.ts';
 
 /** What must hold at the end; null is not asked for. */
@@ -25,6 +25,7 @@ export interface Expectations {
   readonly usdAtMost: number | null;
   readonly nodesAtMost: number | null;
   readonly evictionsAtMost: number | null;
+  readonly nodeAgeAtMostMs: number | null;
 }
 
 export interface Scenario {
@@ -40,6 +41,7 @@ export interface Scenario {
   readonly objects: ReadManifests;
   readonly staticNodes: SimulationSetup['staticNodes'];
   readonly workloads: readonly WorkloadSpec[];
+  readonly changes: readonly AppliedChange[];
   readonly faults: FaultPlan;
   readonly shortages: readonly Shortage[];
   readonly expect: Expectations;
@@ -59,6 +61,7 @@ export function parseScenario(document: unknown): Parsed<Scenario> {
   const startMs = Date.parse(file.start ?? DEFAULT_START);
   const window = { startMs, endMs: startMs + checkedDurationMs(file.duration) };
   const problems: Problem[] = [];
+  const changes = readChanges(file.changes ?? [], { window, problems });
   const workloads = withCurves(objects.value.workloads, file.curves ?? [], { window, problems });
   if (problems.length > 0) return { kind: 'invalid', name: file.name, problems };
   const { cloud = {}, kubelet = {} } = file;
@@ -85,6 +88,7 @@ export function parseScenario(document: unknown): Parsed<Scenario> {
       objects: objects.value,
       staticNodes: (file.staticNodes ?? []).map((node) => ({ ...node, labels: {} })),
       workloads,
+      changes,
       faults: readFaults(file.faults ?? {}),
       shortages: (file.faults?.shortages ?? []).map((shortage) => readShortage(shortage, startMs)),
       expect: readExpectations(file.expect ?? {}),
@@ -119,6 +123,7 @@ export function setupOf(
     daemonSets: objects.daemonSets,
     budgets: objects.budgets,
     workloads: scenario.workloads,
+    changes: scenario.changes,
     keepEntries: 1000,
   };
 }
@@ -126,10 +131,14 @@ export function setupOf(
 /** Manifests have fields of their own, which their readers know. */
 function unknownFields(document: unknown): readonly Problem[] {
   const raw = asRaw(document);
-  return raw === null ? [] : unknownFieldProblems(SCENARIO, { ...raw, manifests: [] }, []);
+  if (raw === null) return [];
+  const changes = Array.isArray(raw.changes)
+    ? { changes: raw.changes.map((change: unknown) => ({ ...asRaw(change), manifests: [] })) }
+    : {};
+  return unknownFieldProblems(SCENARIO, { ...raw, ...changes, manifests: [] }, []);
 }
 
-interface CurvePlace {
+interface FilePlace {
   readonly window: Window;
   readonly problems: Problem[];
 }
@@ -138,7 +147,7 @@ interface CurvePlace {
 function withCurves(
   workloads: readonly WorkloadSpec[],
   curves: readonly WireCurve[],
-  place: CurvePlace,
+  place: FilePlace,
 ): readonly WorkloadSpec[] {
   const byName = new Map(curves.map((curve) => [curve.workload, curve]));
   const names = new Set(workloads.map(({ namespace, name }) => `${namespace}/${name}`));
@@ -156,6 +165,30 @@ function withCurves(
     if (curve === undefined) return { ...workload, steps: initial };
     const runTimeMs = curve.runTime === undefined ? workload.runTimeMs : checkedDurationMs(curve.runTime);
     return { ...workload, runTimeMs, steps: curveSteps(curve, place.window) ?? initial };
+  });
+}
+
+const APPLIED_LATER: ReadonlySet<string> = new Set(['Provisioner', 'AWSNodeTemplate']);
+
+function readChanges(
+  changes: NonNullable<WireScenario['changes']>,
+  { window, problems }: FilePlace,
+): readonly AppliedChange[] {
+  return changes.flatMap(({ at, manifests }, index) => {
+    const others = manifests.flatMap((manifest, place): readonly Problem[] => {
+      const kind = textIn(asRaw(manifest), 'kind');
+      if (APPLIED_LATER.has(kind)) return [];
+      const field = `changes[${index}].manifests[${place}].kind`;
+      const mend = 'write Provisioner or AWSNodeTemplate; workloads change by their curves';
+      return [{ field, problem: `is ${kind || 'missing'}, which cannot be applied later`, mend }];
+    });
+    const read = readManifests(manifests);
+    const found = others.length === 0 && read.kind === 'invalid' ? read.problems : [];
+    problems.push(...others);
+    problems.push(...found.map((problem) => ({ ...problem, field: `changes[${index}].${problem.field}` })));
+    if (others.length > 0 || read.kind === 'invalid') return [];
+    const { provisioners, nodeClasses } = read.value;
+    return [{ atMs: window.startMs + checkedDurationMs(at), provisioners, nodeClasses }];
   });
 }
 
@@ -216,6 +249,7 @@ function readExpectations(expect: NonNullable<WireScenario['expect']>): Expectat
     usdAtMost: expect.usdAtMost ?? null,
     nodesAtMost: expect.nodesAtMost ?? null,
     evictionsAtMost: expect.evictionsAtMost ?? null,
+    nodeAgeAtMostMs: optionalMs(expect.nodeAgeAtMost),
   };
 }
 

@@ -53,6 +53,7 @@ export interface WireExpectations {
   readonly usdAtMost?: number;
   readonly nodesAtMost?: number;
   readonly evictionsAtMost?: number;
+  readonly nodeAgeAtMost?: string;
 }
 
 export interface WireScenario {
@@ -80,6 +81,7 @@ export interface WireScenario {
     readonly zone: string;
   }[];
   readonly curves?: readonly WireCurve[];
+  readonly changes?: readonly { readonly at: string; readonly manifests: readonly unknown[] }[];
   readonly faults?: WireFaults;
   readonly expect?: WireExpectations;
 }

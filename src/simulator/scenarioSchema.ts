@@ -156,6 +156,23 @@ const EXPECT: ObjectSchema = {
     usdAtMost: { type: 'number', description: 'All nodes together cost no more than this.', minimum: 0 },
     nodesAtMost: count('Nodes of Provisioners at any time.'),
     evictionsAtMost: count('Pods evicted.'),
+    nodeAgeAtMost: duration('No node of a Provisioner is older than this at the end.'),
+  },
+};
+
+const CHANGE: ObjectSchema = {
+  type: 'object',
+  description: 'Objects that somebody applies anew at this time.',
+  required: ['at', 'manifests'],
+  properties: {
+    at: duration('Time since the start.'),
+    manifests: {
+      type: 'list',
+      description: 'Provisioners and AWSNodeTemplates, whole.',
+      items: { type: 'object', description: 'One object.', preserveUnknownFields: true },
+      minItems: 1,
+      maxItems: 1000,
+    },
   },
 };
 
@@ -196,6 +213,7 @@ export const SCENARIO: ObjectSchema = {
       maxItems: 10_000,
     },
     curves: { type: 'list', description: 'Replicas over time.', items: CURVE, maxItems: 10_000 },
+    changes: { type: 'list', description: 'What is applied later.', items: CHANGE, maxItems: 1000 },
     faults: FAULTS,
     expect: EXPECT,
   },

@@ -47,8 +47,17 @@ export interface SimulationSetup {
   readonly daemonSets: readonly DaemonSet[];
   readonly budgets: readonly BudgetSpec[];
   readonly workloads: readonly WorkloadSpec[];
+  /** What somebody applies later; absent when nobody does. */
+  readonly changes?: readonly AppliedChange[];
   /** History entries kept in memory. */
   readonly keepEntries: number;
+}
+
+/** Objects that are stored at a time, in place of those of the same name. */
+export interface AppliedChange {
+  readonly atMs: number;
+  readonly provisioners: readonly Provisioner[];
+  readonly nodeClasses: readonly NodeClass[];
 }
 
 /** Waits, on the wall clock, until the simulated time may be shown; absent when it need not be waited for. */
@@ -186,8 +195,8 @@ export class Simulation {
     const { setup, store } = this;
     for (const shortage of setup.shortages) this.cloud.addShortage(shortage);
     for (const namespace of setup.namespaces) store.put('namespace', namespace.name, namespace);
-    for (const nodeClass of setup.nodeClasses) store.put('nodeClass', nodeClass.key, nodeClass);
-    for (const provisioner of setup.provisioners) store.put('provisioner', provisioner.name, provisioner);
+    this.#apply(setup);
+    for (const change of setup.changes ?? []) this.clock.at(change.atMs, () => this.#apply(change));
     const daemonSets = new DaemonSets({
       clock: this.clock,
       store,
@@ -198,6 +207,11 @@ export class Simulation {
     for (const node of setup.staticNodes) joinStaticNode(this.kubelets, setup.instanceTypes, node);
     for (const budget of setup.budgets) this.budgets.add(budget);
     for (const workload of setup.workloads) this.workloads.add(workload);
+  }
+
+  #apply({ nodeClasses, provisioners }: Omit<AppliedChange, 'atMs'>): void {
+    for (const nodeClass of nodeClasses) this.store.put('nodeClass', nodeClass.key, nodeClass);
+    for (const provisioner of provisioners) this.store.put('provisioner', provisioner.name, provisioner);
   }
 }
 

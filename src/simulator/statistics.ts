@@ -25,6 +25,8 @@ export interface SimulationReport {
   readonly evictionsBlocked: number;
   readonly nodes: readonly Sample[];
   readonly nodesMost: number;
+  /** How long the oldest node of a Provisioner has been there at the end; null without nodes. */
+  readonly oldestNodeMs: number | null;
   /** Entries of the history, and the digest of them all. */
   readonly entries: number;
   readonly digest: string;
@@ -84,6 +86,7 @@ export class Statistics {
     }
     let podsPending = 0;
     for (const pod of store.values('pod')) if (pod.nodeName === '') podsPending += 1;
+    const bornMs = [...store.values('node')].filter(isOwned).map(({ createdAtMs }) => createdAtMs);
     return {
       startMs: setup.startMs,
       endMs: clock.nowMs(),
@@ -97,6 +100,7 @@ export class Statistics {
       evictionsBlocked: this.#evictionsBlocked,
       nodes: this.#nodes,
       nodesMost: Math.max(0, ...new Set(this.#nodes.map(({ count }) => count))),
+      oldestNodeMs: bornMs.length === 0 ? null : clock.nowMs() - bornMs.reduce((a, b) => Math.min(a, b)),
       entries: history.count,
       digest: history.digest(),
     };

@@ -7,13 +7,16 @@ import ajvFormats from 'ajv-formats';
 import { parse } from 'yaml';
 import { replayCommand } from '../../src/cli/replay.ts';
 import { loadScenario, readScenario } from '../../src/cli/scenarioFiles.ts';
+import { runScenario } from '../../src/cli/scenarioRun.ts';
 import { SCENARIO_SCHEMA_PATH, scenarioSchemaText } from '../../src/simulator/generateScenarioSchema.ts';
 import { replayText } from './replayText.ts';
 
 const FOLDER = new URL('../../scenarios/', import.meta.url);
 const NAMES = readdirSync(FOLDER).map((file) => file.replace(/\.yaml$/, ''));
 /** Those that take under a second or two. */
-const SHORT = ['elastic-nginx', 'hpa', 'scale-to-zero', 'knative', 'limits', 'zone-outage'];
+const SHORT = ['elastic-nginx', 'hpa', 'scale-to-zero', 'knative', 'limits', 'zone-outage', 'ami-roll-out'];
+/** The first hours of the others; `npm run bench -- --only simulator` runs the longest two to their end. */
+const FIRST_HOURS = { 'business-hours': 12, 'ci-bursts': 2, 'spot-market-day': 5, 'cluster-5000': 0.1 };
 
 test('the published schema is the one that files are checked with', () => {
   const published = readFileSync(new URL(`../../${SCENARIO_SCHEMA_PATH}`, import.meta.url), 'utf8');
@@ -44,6 +47,36 @@ for (const name of SHORT) {
   });
 }
 
+test('every scenario is tested, and expects something', () => {
+  assert.deepEqual([...SHORT, ...Object.keys(FIRST_HOURS)].sort(), [...NAMES].sort());
+  for (const name of NAMES) {
+    const loaded = loadScenario(name);
+    const expect = loaded.kind === 'loaded' ? loaded.scenario.expect : {};
+    assert.ok(
+      Object.values(expect).some((one) => one !== null && one !== false),
+      name,
+    );
+  }
+});
+
+for (const [name, hours] of Object.entries(FIRST_HOURS)) {
+  test(`${name} meets its expectations in its first hours`, async () => {
+    const loaded = loadScenario(name);
+    assert.ok(loaded.kind === 'loaded');
+    const endMs = loaded.scenario.startMs + hours * 3_600_000;
+    const { problems, report } = await runScenario({ ...loaded.scenario, endMs }, '1');
+    assert.deepEqual(problems, []);
+    assert.ok(report.podsStarted > 0 && report.nodesMost > 0);
+  });
+}
+
+test('a roll-out that leaves old nodes is found', async () => {
+  const text = readFileSync(new URL('ami-roll-out.yaml', FOLDER), 'utf8');
+  const unrolled = await replayText({ scenario: text.replace('ttlSecondsUntilExpired: 3600', 'weight: 1') });
+  assert.equal(unrolled.exitCode, 1);
+  assert.match(unrolled.lines.join('\n'), /a node is 2 h 59 min old, expected at most 1 h 30 min/);
+});
+
 test('an expectation that is not met fails the replay and says what was', async () => {
   const strict = readFileSync(new URL('knative.yaml', FOLDER), 'utf8').replace(
     'pendingAtMost: 75s',
@@ -72,6 +105,16 @@ const REFUSED = [
     when: 'a curve of nothing',
     text: `${VALID}curves:\n  - { workload: a/b }\n`,
     says: /curves\[0\]\.workload names a\/b, which no manifest describes/,
+  },
+  {
+    when: 'a workload that is applied later',
+    text: `${VALID}changes:\n  - { at: 1m, manifests: [{ kind: Deployment }] }\n`,
+    says: /changes\[0\]\.manifests\[0\]\.kind is Deployment, which cannot be applied later; write/,
+  },
+  {
+    when: 'an unknown field of a change',
+    text: `${VALID}changes:\n  - { at: 1m, manifests: [{ kind: Provisioner }], until: 3m }\n`,
+    says: /changes\[0\]\.until is no known field/,
   },
   {
     when: 'a bad Provisioner',
