@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { scenarioNames } from './digests.ts';
 
 const DIGESTS = fileURLToPath(new URL('./digests.ts', import.meta.url));
-/** Enough for every scenario to buy nodes; whole ones are held against each other by the command in docs/simulator.md. */
+/** Enough for most to buy nodes; docs/simulator.md has the command for whole scenarios, machines and Node versions. */
 const HOURS = '0.25';
 
 async function digests(seed: string, environment: Readonly<Record<string, string>>): Promise<string> {

@@ -1,5 +1,5 @@
-// `node test/simulator/digests.ts [--seed S] [--hours H]`: the history of every shipped scenario in one line each, to be
-// held against those of another process, machine or Node version.
+// `node test/simulator/digests.ts [--seed S] [--hours H]`: the history of every shipped scenario, a line each, to be held
+// against those of another process, machine or Node version.
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { loadScenario } from '../../src/cli/scenarioFiles.ts';
