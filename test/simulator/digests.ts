@@ -1,4 +1,4 @@
-// `node test/simulator/digests.ts [--seed S] [--hours H]`: the history of every shipped scenario, a line each, to be held
+// `node test/simulator/digests.ts [--seed S] [--hours H]`: the history of every shipped scenario, a line each, to hold
 // against those of another process, machine or Node version.
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
