@@ -1,12 +1,13 @@
 // Finding what has lost its other half: instances without a claim, claims and nodes without an instance.
 
 import { LABEL, TERMINATION_FINALIZER } from '../model/labels.ts';
-import { isReady } from '../model/node.ts';
+import { isReady, type Node } from '../model/node.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Instance } from '../ports/cloudProvider.ts';
 import type { Ports } from '../ports/ports.ts';
 import { tellClaim } from './claimEvents.ts';
+import { nodesByProviderId } from './claimNodes.ts';
 import { concurrently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
@@ -20,6 +21,8 @@ const EARLY_EVERY_MS = 10_000;
 const MISSES_MOST = 2;
 /** An instance launched less than this ago may not be listed yet. */
 const LISTED_AFTER_MS = 60_000;
+/** A Node whose machine has come back under another name is believed to be abandoned after this long in silence. */
+const SILENT_MS = 300_000;
 
 export interface Collecting {
   readonly live: LiveState;
@@ -48,6 +51,7 @@ export async function collectGarbage(ports: Ports, collecting: Collecting): Prom
   const lost = lostClaims(instances, snapshot, collecting.misses);
   await concurrently(lost, settings.writesAtOnce, (claim) => collectClaim(ports, collecting, claim));
   await freeNodes(ports, collecting, snapshot);
+  for (const node of abandonedNodes(snapshot)) await removeNode(ports, collecting.live, node);
   ports.telemetry.metrics.gauge('cooper_leaked_instances', {}, orphans.length);
   collecting.sweeps.count += 1;
   return { afterMs: collecting.sweeps.count <= EARLY_SWEEPS ? EARLY_EVERY_MS : settings.garbageEveryMs };
@@ -141,4 +145,16 @@ async function freeNodes(ports: Ports, { live }: Collecting, snapshot: ClusterSn
     if (!ours || node.deletionRequestedAtMs === null || known.has(node.providerId)) continue;
     if ((await ports.cloud.terminate(node.providerId)) === 'gone') await removeNode(ports, live, node);
   }
+}
+
+/** Nodes of ours that are silent for long, and whose machine reports under another name now. */
+export function abandonedNodes({ nodes, takenAtMs }: ClusterSnapshot): readonly Node[] {
+  const current = nodesByProviderId(nodes);
+  return nodes.filter((node) => {
+    const ready = node.conditions.find((condition) => condition.type === 'Ready');
+    const isSilent =
+      ready?.status !== 'True' && takenAtMs - (ready?.sinceMs ?? node.createdAtMs) >= SILENT_MS;
+    const isOurs = node.labels[LABEL.provisioner] !== undefined && node.providerId !== '';
+    return isOurs && isSilent && current.get(node.providerId) !== node;
+  });
 }

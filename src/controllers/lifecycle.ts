@@ -7,6 +7,7 @@ import { labelsFromRequirements } from '../model/requirement.ts';
 import type { Ports } from '../ports/ports.ts';
 import { withCondition } from './claimConditions.ts';
 import { tellClaim } from './claimEvents.ts';
+import { nodesByProviderId } from './claimNodes.ts';
 import { independently } from './concurrently.ts';
 import { type Launching, launchClaim } from './launch.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
@@ -24,7 +25,7 @@ const NODE_LOST_MS = 60_000;
 export async function advanceNodeClaims(ports: Ports, launching: Launching): Promise<NextRun> {
   const { live, settings } = launching;
   const snapshot = live.snapshot();
-  const nodes = new Map(snapshot.nodes.map((node) => [node.providerId, node]));
+  const nodes = nodesByProviderId(snapshot.nodes);
   launching.retries.prune(snapshot.takenAtMs);
   let next = WHEN_CHANGED;
   const unfinished = snapshot.nodeClaims.filter(
@@ -74,12 +75,17 @@ async function advance(
     await ports.kube.deleteNodeClaim(claim.name, claim.uid);
     return WHEN_CHANGED;
   }
-  const registered = hasCondition(claim, 'Registered')
-    ? claim
-    : await register(ports, launching, claim, node);
-  if (registered === null || hasCondition(registered, 'Initialized')) return WHEN_CHANGED;
+  // A Node that was deleted under its kubelet, or comes under another name, has to be registered once more.
+  const isRegistered =
+    hasCondition(claim, 'Registered') &&
+    claim.status.nodeName === node.name &&
+    node.labels[LABEL.registered] === 'true';
+  const registered = isRegistered ? claim : await register(ports, launching, claim, node);
+  if (registered === null) return WHEN_CHANGED;
   const fresh = launching.live.get('node', node.name) ?? node;
-  return initialize(ports, launching, registered, fresh);
+  if (hasCondition(registered, 'Initialized') && fresh.labels[LABEL.initialized] === 'true')
+    return WHEN_CHANGED;
+  return initializeInTime(ports, launching, registered, fresh);
 }
 
 /** A launch that has not gone through in time is given up: its pods are planned again, with fresh stock and prices. */
@@ -174,8 +180,30 @@ async function typeLabels(
   return labelsFromRequirements(types.find(({ name }) => name === status.instanceType)?.requirements ?? []);
 }
 
+/** A Node that does not become ready for pods in time is given back: pods would be sent to it for ever. */
+async function initializeInTime(
+  ports: Ports,
+  launching: Launching,
+  claim: NodeClaim,
+  node: Node,
+): Promise<NextRun> {
+  const because = notInitializedBecause(claim, node);
+  if (because === null) return initialize(ports, launching, claim, node);
+  const registeredAtMs =
+    claim.status.conditions.find((condition) => condition.type === 'Registered')?.sinceMs ??
+    claim.createdAtMs;
+  const { registrationTtlMs } = launching.settings;
+  const leftMs = Math.max(registeredAtMs, node.createdAtMs) + registrationTtlMs - ports.clock.nowMs();
+  if (leftMs > 0) return { afterMs: leftMs };
+  const minutes = Math.round(registrationTtlMs / 60_000);
+  const message = `Node ${node.name} is not ready for pods ${minutes} min after it joined: ${because}; it is given back`;
+  ports.telemetry.log.warn({ nodeClaim: claim.name, node: node.name, because }, 'node never initialized');
+  await tellClaim(ports, launching.live, claim, { type: 'Warning', reason: 'NeverInitialized', message });
+  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  return WHEN_CHANGED;
+}
+
 async function initialize(ports: Ports, { live }: Launching, claim: NodeClaim, node: Node): Promise<NextRun> {
-  if (notInitializedBecause(claim, node) !== null) return WHEN_CHANGED;
   const patch = { labels: { [LABEL.initialized]: 'true' } };
   const patched = live.recordNode(node, await ports.kube.patchNode(node, patch));
   if (patched?.labels[LABEL.initialized] !== 'true') return WHEN_CHANGED;

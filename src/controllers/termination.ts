@@ -7,6 +7,7 @@ import { type Pod, podKey } from '../model/pod.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Backoff } from './backoff.ts';
 import { tellClaim } from './claimEvents.ts';
+import { nodesByProviderId } from './claimNodes.ts';
 import { concurrently, independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
@@ -41,7 +42,7 @@ export async function terminateNodeClaims(ports: Ports, terminating: Terminating
   terminating.evictions.prune(snapshot.takenAtMs);
   terminating.questions.prune(snapshot.takenAtMs);
   if (leaving.length === 0) return WHEN_CHANGED;
-  const nodes = new Map(snapshot.nodes.map((node) => [node.providerId, node]));
+  const nodes = nodesByProviderId(snapshot.nodes);
   const ours = new Set(leaving.flatMap(({ status }) => nodes.get(status.providerId)?.name ?? []));
   const podsByNode = Map.groupBy(
     snapshot.pods.filter((pod) => ours.has(pod.nodeName)),

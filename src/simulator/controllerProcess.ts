@@ -1,6 +1,8 @@
 // One life of the controller: its own state and manager over the shared world, until it is killed.
 import { ControllerManager } from '../controllers/manager.ts';
 import type { ControllerSettings } from '../controllers/settings.ts';
+import { steadyClock } from '../controllers/steadyClock.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { CloudProvider } from '../ports/cloudProvider.ts';
 import type { KubeApi } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -16,6 +18,8 @@ export interface ProcessWorld {
   readonly store: ObjectStore;
   readonly random: Random;
   readonly ports: Ports;
+  /** By how much the machine errs about the time of day. */
+  readonly clockErrorMs: () => number;
 }
 
 /** Decides the fate of one port call: does it, fails it, or never answers. */
@@ -30,8 +34,10 @@ export class ControllerProcess {
   readonly #feed: WatchFeed;
   readonly #manager: ControllerManager;
   readonly #guard: CallGuard;
+  readonly #clock: Clock;
+  readonly #world: ProcessWorld;
   #isAlive = true;
-  #isAwake = true;
+  #hasWoken = true;
 
   /** Starts with a full list; `guard` is asked about each call to the API server and the cloud. */
   constructor(
@@ -40,19 +46,24 @@ export class ControllerProcess {
     options: { guard: CallGuard; watch: WatchFaults },
   ) {
     this.#guard = options.guard;
+    this.#world = world;
+    this.#clock = steadyClock(
+      {
+        wallMs: () => world.clock.nowMs() + world.clockErrorMs(),
+        monotonicMs: () => world.clock.nowMs(),
+      },
+      (durationMs) => this.#whileAlive(() => world.clock.sleep(durationMs)),
+    );
     const state = new ClusterState();
     const ports: Ports = {
       ...world.ports,
-      clock: {
-        nowMs: () => world.clock.nowMs(),
-        sleep: (durationMs) => this.#whileAlive(() => world.clock.sleep(durationMs)),
-      },
+      clock: this.#clock,
       kube: guarded<KubeApi>(world.ports.kube, (method, call) => this.#guardedCall(method, call)),
       cloud: guarded<CloudProvider>(world.ports.cloud, (method, call) => this.#guardedCall(method, call)),
     };
     this.#manager = new ControllerManager(ports, state, settings);
     this.#manager.onWake = () => {
-      this.#isAwake = true;
+      this.#hasWoken = true;
     };
     this.#feed = new WatchFeed(
       {
@@ -77,16 +88,21 @@ export class ControllerProcess {
     return this.#isAlive && !this.#manager.idle;
   }
 
-  /** True once since something asked for a poll. */
-  takeWake(): boolean {
-    const isAwake = this.#isAwake && this.#isAlive;
-    this.#isAwake = false;
-    return isAwake;
+  /** True when something has asked for a poll since the last one. */
+  get isAwake(): boolean {
+    return this.#hasWoken && this.#isAlive;
   }
 
-  /** Starts what is due; returns when to poll next. */
+  /** Starts what is due; returns when to poll next, in the world's time. */
   poll(): number {
-    return this.#isAlive ? this.#manager.poll() : Number.POSITIVE_INFINITY;
+    if (!this.#isAlive) return Number.POSITIVE_INFINITY;
+    this.#hasWoken = false;
+    return this.#manager.poll() - this.#clock.nowMs() + this.#world.clock.nowMs();
+  }
+
+  /** All that was written before then has reached this process. */
+  knownUpToMs(): number {
+    return this.#feed.knownUpToMs();
   }
 
   relist(): void {

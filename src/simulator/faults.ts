@@ -10,6 +10,14 @@ export interface CloudFaults {
   /** Describe calls answer as of some seconds ago. */
   readonly staleList: number;
   readonly neverBoots: number;
+  /** Of the launches asked for together, only the first few get an instance. */
+  readonly partialFleet: number;
+  /** A call goes through twice, as when a client repeats a request whose answer it has lost. */
+  readonly repeated: number;
+  /** The kubelet registers, and its Node never becomes Ready. */
+  readonly neverReady: number;
+  /** The Node is deleted under its kubelet, or joins under a second name, and registers once more. */
+  readonly registersTwice: number;
 }
 
 export interface WatchFaults {
@@ -17,6 +25,8 @@ export interface WatchFaults {
   readonly late: number;
   readonly latestMs: number;
   readonly repeated: number;
+  /** Share of events that may overtake those of other objects of their kind; never those of their own. */
+  readonly reordered: number;
 }
 
 export interface KubeFaults {
@@ -25,16 +35,25 @@ export interface KubeFaults {
   /** A call that fails outright, with or without having gone through. */
   readonly failed: number;
   readonly answerLost: number;
+  /** A write that goes through twice; the second answer is the one that comes back. */
+  readonly repeated: number;
 }
 
 /** Things that happen by themselves, mean times between them for the whole cluster; Infinity for never. */
 export interface MishapRates {
   readonly crashMs: number;
   readonly relistMs: number;
+  /** A spot instance gets its two-minute notice. */
   readonly interruptionMs: number;
+  /** An instance ends without notice: a failed host, or someone at the console. */
+  readonly hostFailureMs: number;
   readonly silenceMs: number;
   readonly shortageMs: number;
   readonly apiOutageMs: number;
+  /** The machine's wall clock jumps, forward or back, and is put right later. */
+  readonly clockJumpMs: number;
+  /** A second leader starts while the first goes on for a lease's length. */
+  readonly twoLeadersMs: number;
 }
 
 export interface FaultPlan {
@@ -48,16 +67,29 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 /** Nothing goes wrong. */
 export const CALM: FaultPlan = {
-  cloud: { throttled: 0, answerLost: 0, listFails: 0, staleList: 0, neverBoots: 0 },
-  watch: { late: 0, latestMs: 0, repeated: 0 },
-  kube: { conflict: 0, failed: 0, answerLost: 0 },
+  cloud: {
+    throttled: 0,
+    answerLost: 0,
+    listFails: 0,
+    staleList: 0,
+    neverBoots: 0,
+    partialFleet: 0,
+    repeated: 0,
+    neverReady: 0,
+    registersTwice: 0,
+  },
+  watch: { late: 0, latestMs: 0, repeated: 0, reordered: 0 },
+  kube: { conflict: 0, failed: 0, answerLost: 0, repeated: 0 },
   mishaps: {
     crashMs: NEVER,
     relistMs: NEVER,
     interruptionMs: NEVER,
+    hostFailureMs: NEVER,
     silenceMs: NEVER,
     shortageMs: NEVER,
     apiOutageMs: NEVER,
+    clockJumpMs: NEVER,
+    twoLeadersMs: NEVER,
   },
 };
 
@@ -74,16 +106,28 @@ export function drawFaults(random: Random): FaultPlan {
       listFails: rate(0.2),
       staleList: rate(0.5),
       neverBoots: rate(0.1),
+      partialFleet: rate(0.5),
+      repeated: rate(0.3),
+      neverReady: rate(0.1),
+      registersTwice: rate(0.2),
     },
-    watch: { late: rate(0.2), latestMs: random.integer(100, 5000), repeated: rate(0.2) },
-    kube: { conflict: rate(0.1), failed: rate(0.1), answerLost: rate(0.1) },
+    watch: {
+      late: rate(0.2),
+      latestMs: random.integer(100, 5000),
+      repeated: rate(0.2),
+      reordered: rate(0.3),
+    },
+    kube: { conflict: rate(0.1), failed: rate(0.1), answerLost: rate(0.1), repeated: rate(0.2) },
     mishaps: {
       crashMs: everyMs(minuteMs / 2),
       relistMs: everyMs(minuteMs),
       interruptionMs: everyMs(2 * minuteMs),
+      hostFailureMs: everyMs(3 * minuteMs),
       silenceMs: everyMs(3 * minuteMs),
       shortageMs: everyMs(2 * minuteMs),
       apiOutageMs: everyMs(5 * minuteMs),
+      clockJumpMs: everyMs(5 * minuteMs),
+      twoLeadersMs: everyMs(4 * minuteMs),
     },
   };
 }

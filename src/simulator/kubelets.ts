@@ -53,6 +53,8 @@ interface Machine {
   /** Pulled already, named by the owner of the pods that run it. */
   readonly images: Set<string>;
   alive: boolean;
+  /** False when something on it is broken for good: its network plugin never starts. */
+  readonly becomesReady: boolean;
 }
 
 export class Kubelets {
@@ -71,16 +73,21 @@ export class Kubelets {
     });
   }
 
-  /** The machine registers now; it becomes Ready, and loses its startup taints, a little later. */
-  join(description: MachineDescription): void {
-    this.#machines.set(description.nodeName, { description, images: new Set(), alive: true });
+  /** The machine registers now; it becomes Ready, if it ever does, and loses its startup taints, a little later. */
+  join(description: MachineDescription, { becomesReady }: { readonly becomesReady: boolean }): void {
+    this.#machines.set(description.nodeName, { description, images: new Set(), alive: true, becomesReady });
     this.#register(description);
     this.#parts.clock.after(this.#timings.readyMs, () => this.#becomeReady(description.nodeName));
   }
 
   /** A machine that is there and Ready from the start. */
   joinReady(description: MachineDescription): void {
-    this.#machines.set(description.nodeName, { description, images: new Set(), alive: true });
+    this.#machines.set(description.nodeName, {
+      description,
+      images: new Set(),
+      alive: true,
+      becomesReady: true,
+    });
     this.#register(description);
     this.#setReady(description.nodeName);
   }
@@ -132,7 +139,7 @@ export class Kubelets {
   }
 
   #becomeReady(nodeName: string): void {
-    if (!this.isAlive(nodeName)) return;
+    if (!this.isAlive(nodeName) || this.#machines.get(nodeName)?.becomesReady !== true) return;
     this.#setReady(nodeName);
     const startupTaints = this.#machines.get(nodeName)?.description.startupTaints ?? [];
     if (startupTaints.length === 0) return;

@@ -16,9 +16,18 @@ export interface MishapTarget {
   readonly lifecycle: NodeLifecycle;
   readonly history: History;
   readonly random: Random;
-  readonly process: ControllerProcess;
+  /** Those that are alive: more than one while two lead. */
+  readonly processes: readonly ControllerProcess[];
+  /** By how much the controllers' machine errs about the time of day. */
+  clockErrorMs: number;
   crash(downMs: number): void;
+  /** A second process takes over while the first goes on for `leaseMs`. */
+  supersede(leaseMs: number): void;
 }
+
+/** `leaseDuration` of kube-style leader election. */
+const LEASE_MS = 15_000;
+const CLOCK_ERROR_MOST_MS = 600_000;
 
 /** Writes whose outcome may be a conflict. */
 const VERSIONED_WRITES: ReadonlySet<string> = new Set([
@@ -33,7 +42,8 @@ export class Mishaps {
   readonly #plan: FaultPlan;
   readonly #untilMs: number;
   readonly #random: Random;
-  #apiAwayUntilMs = 0;
+  /** No controller starts before: without a list it knows nothing. */
+  apiAwayUntilMs = 0;
   #crashOnCall = false;
 
   constructor(target: MishapTarget, plan: FaultPlan, untilMs: number) {
@@ -52,24 +62,30 @@ export class Mishaps {
       if (random.chance(0.5)) this.#crash();
       else this.#crashOnCall = true;
     });
-    this.#repeat('relist', mishaps.relistMs, () => this.#target.process.relist());
+    this.#repeat('relist', mishaps.relistMs, () => {
+      for (const process of this.#target.processes) process.relist();
+    });
     this.#repeat('interruption', mishaps.interruptionMs, (random) => this.#interrupt(random));
+    this.#repeat('hostFailure', mishaps.hostFailureMs, (random) => this.#failHost(random));
     this.#repeat('silence', mishaps.silenceMs, (random) => this.#silence(random));
     this.#repeat('shortage', mishaps.shortageMs, (random) => this.#runShort(random));
     this.#repeat('apiOutage', mishaps.apiOutageMs, (random) => {
-      this.#apiAwayUntilMs = clock.nowMs() + random.integer(5000, 120_000);
-      this.#target.process.holdWatchUntil(this.#apiAwayUntilMs);
+      this.apiAwayUntilMs = Math.min(clock.nowMs() + random.integer(5000, 300_000), this.#untilMs);
+      for (const process of this.#target.processes) process.holdWatchUntil(this.apiAwayUntilMs);
     });
+    this.#repeat('clockJump', mishaps.clockJumpMs, (random) => this.#jumpClock(random));
+    this.#repeat('twoLeaders', mishaps.twoLeadersMs, () => this.#target.supersede(LEASE_MS));
   }
 
   /** The fate of one call to the API server or the cloud. */
   async guard(method: string, call: () => Promise<unknown>): Promise<unknown> {
     if (this.#crashOnCall) return this.#crashAround(call);
     const isCalm = this.#target.clock.nowMs() >= this.#untilMs;
-    if (isCalm || CLOUD_CALLS.has(method) || method === 'publishEvent') return call();
+    if (isCalm || method === 'publishEvent') return call();
+    if (CLOUD_CALLS.has(method)) return this.#perhapsTwice(this.#plan.cloud.repeated, call);
     const { kube } = this.#plan;
     const random = this.#random;
-    const isAway = this.#target.clock.nowMs() < this.#apiAwayUntilMs;
+    const isAway = this.#target.clock.nowMs() < this.apiAwayUntilMs;
     const fails = random.chance(kube.failed) || isAway;
     const isAnswerLost = random.chance(kube.answerLost);
     const conflicts = random.chance(kube.conflict) && VERSIONED_WRITES.has(method);
@@ -81,9 +97,14 @@ export class Mishaps {
       await this.#target.clock.sleep(5);
       return { kind: 'conflict' };
     }
-    const answer = await call();
+    const answer = await this.#perhapsTwice(kube.repeated, call);
     if (isAnswerLost) throw new Error('connection reset: simulated');
     return answer;
+  }
+
+  async #perhapsTwice(rate: number, call: () => Promise<unknown>): Promise<unknown> {
+    if (this.#random.chance(rate)) await call().catch(() => undefined);
+    return call();
   }
 
   /** The process dies before the call, or after it went through and before its answer came. */
@@ -103,8 +124,24 @@ export class Mishaps {
   }
 
   #interrupt(random: Random): void {
+    const { cloud } = this.#target;
+    const spot = [...cloud.living()].filter(({ instance }) => instance.capacityType === 'spot');
+    if (spot.length > 0) cloud.interrupt(random.pick(spot).instance.providerId);
+  }
+
+  #failHost(random: Random): void {
     const running = [...this.#target.cloud.living()];
     if (running.length > 0) this.#target.cloud.takeBack(random.pick(running).instance.providerId);
+  }
+
+  #jumpClock(random: Random): void {
+    const { clock } = this.#target;
+    const errorMs = random.integer(-CLOCK_ERROR_MOST_MS, CLOCK_ERROR_MOST_MS);
+    this.#target.clockErrorMs = errorMs;
+    const lastsMs = Math.min(random.integer(1000, 900_000), Math.max(0, this.#untilMs - clock.nowMs()));
+    clock.after(lastsMs, () => {
+      if (this.#target.clockErrorMs === errorMs) this.#target.clockErrorMs = 0;
+    });
   }
 
   #silence(random: Random): void {

@@ -63,7 +63,7 @@ export class NodeLifecycle {
   cameBack(nodeName: string): void {
     this.#parts.kubelets.resume(nodeName);
     const node = this.#parts.store.get('node', nodeName);
-    if (node === undefined) return;
+    if (node === undefined || !this.#parts.kubelets.isAlive(nodeName)) return;
     this.#parts.store.put('node', nodeName, {
       ...node,
       taints: withTaints(node.taints, [], UNREACHABLE_TAINTS),

@@ -8,7 +8,7 @@ import type { InstanceType } from '../model/instanceType.ts';
 import type { Shortage } from './cloudMarket.ts';
 import { autoscaledSteps, burstSteps, dailySteps, type Window } from './curves.ts';
 import { checkedDurationMs } from './durations.ts';
-import { CALM, type FaultPlan } from './faults.ts';
+import type { FaultPlan } from './faults.ts';
 import type { KubeletTimings } from './kubelets.ts';
 import { type ReadManifests, readManifests } from './manifests.ts';
 import type { WireCurve, WireFaults, WireScenario, WireShortage } from './scenarioFile.ts';
@@ -212,20 +212,44 @@ function curveSteps(curve: WireCurve, window: Window): readonly ReplicaStep[] | 
 function readFaults(faults: WireFaults): FaultPlan {
   return {
     cloud: {
-      ...CALM.cloud,
       throttled: faults.throttled ?? 0,
       answerLost: faults.answerLost ?? 0,
+      listFails: faults.failedLists ?? 0,
+      staleList: faults.staleLists ?? 0,
       neverBoots: faults.neverBoots ?? 0,
+      neverReady: faults.neverReady ?? 0,
+      registersTwice: faults.registersTwice ?? 0,
+      partialFleet: faults.partialFleets ?? 0,
+      repeated: faults.repeatedCalls ?? 0,
     },
-    watch: { late: faults.lateEvents ?? 0, latestMs: 5000, repeated: 0 },
-    kube: { ...CALM.kube, conflict: faults.conflicts ?? 0 },
+    watch: {
+      late: faults.lateEvents ?? 0,
+      latestMs: 5000,
+      repeated: faults.repeatedEvents ?? 0,
+      reordered: faults.reorderedEvents ?? 0,
+    },
+    kube: {
+      conflict: faults.conflicts ?? 0,
+      failed: faults.failedCalls ?? 0,
+      answerLost: faults.answerLost ?? 0,
+      repeated: faults.repeatedCalls ?? 0,
+    },
     mishaps: {
-      ...CALM.mishaps,
-      crashMs: optionalMs(faults.crashEvery) ?? Number.POSITIVE_INFINITY,
-      interruptionMs: optionalMs(faults.interruptionEvery) ?? Number.POSITIVE_INFINITY,
-      silenceMs: optionalMs(faults.silenceEvery) ?? Number.POSITIVE_INFINITY,
+      crashMs: everyMs(faults.crashEvery),
+      relistMs: everyMs(faults.relistEvery),
+      interruptionMs: everyMs(faults.interruptionEvery),
+      hostFailureMs: everyMs(faults.hostFailureEvery),
+      silenceMs: everyMs(faults.silenceEvery),
+      shortageMs: everyMs(faults.shortageEvery),
+      apiOutageMs: everyMs(faults.apiOutageEvery),
+      clockJumpMs: everyMs(faults.clockJumpEvery),
+      twoLeadersMs: everyMs(faults.twoLeadersEvery),
     },
   };
+}
+
+function everyMs(text: string | undefined): number {
+  return optionalMs(text) ?? Number.POSITIVE_INFINITY;
 }
 
 function readShortage(

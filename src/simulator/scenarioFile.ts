@@ -37,12 +37,27 @@ export interface WireShortage {
 export interface WireFaults {
   readonly throttled?: number;
   readonly answerLost?: number;
-  readonly neverBoots?: number;
-  readonly lateEvents?: number;
+  readonly repeatedCalls?: number;
+  readonly failedCalls?: number;
   readonly conflicts?: number;
+  readonly partialFleets?: number;
+  readonly failedLists?: number;
+  readonly staleLists?: number;
+  readonly neverBoots?: number;
+  readonly neverReady?: number;
+  readonly registersTwice?: number;
+  readonly lateEvents?: number;
+  readonly repeatedEvents?: number;
+  readonly reorderedEvents?: number;
   readonly crashEvery?: string;
+  readonly twoLeadersEvery?: string;
+  readonly relistEvery?: string;
+  readonly apiOutageEvery?: string;
+  readonly clockJumpEvery?: string;
   readonly interruptionEvery?: string;
+  readonly hostFailureEvery?: string;
   readonly silenceEvery?: string;
+  readonly shortageEvery?: string;
   readonly shortages?: readonly WireShortage[];
 }
 

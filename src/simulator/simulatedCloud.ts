@@ -43,6 +43,22 @@ export interface CloudObserver {
   launchAnswered?(claim: NodeClaim, outcome: LaunchOutcome): void;
   terminationAsked?(instance: SimulatedInstance): void;
   changed?(instance: SimulatedInstance): void;
+  /** EC2 has said that it will take the spot instance back. */
+  noticed?(instance: SimulatedInstance, notice: InterruptionNotice): void;
+}
+
+/** What EC2 says of a spot instance before it takes it back. */
+export interface InterruptionNotice {
+  readonly providerId: string;
+  readonly noticedAtMs: number;
+  readonly endsAtMs: number;
+}
+
+/** What goes wrong with one machine once it has booted. */
+export interface BootMishaps {
+  readonly isNeverReady: boolean;
+  /** Its Node goes and is registered anew, or it joins once more under another name. */
+  readonly again: { readonly kind: 'deleted' | 'renamed'; readonly afterMs: number } | null;
 }
 
 /** An instance, and the claim it boots with: what user data carries. */
@@ -50,7 +66,11 @@ export interface SimulatedInstance {
   instance: LaunchedInstance;
   readonly claim: NodeClaim;
   readonly lot: Lot;
-  readonly nodeName: string;
+  /** As its kubelet registers it; a machine may come back under another. */
+  nodeName: string;
+  readonly mishaps: BootMishaps;
+  /** Its states so far and since when, the oldest first: what stale answers are made from. */
+  readonly states: { readonly state: Instance['state']; readonly sinceMs: number }[];
 }
 
 export interface CloudParts {
@@ -60,6 +80,14 @@ export interface CloudParts {
   readonly timings: CloudTimings;
 }
 
+/** How long before its end a spot instance is told (Amazon EC2 User Guide, "Spot Instance interruption notices"). */
+export const NOTICE_MS = 120_000;
+/** Launches that are asked for within so short a time count as one fleet. */
+const FLEET_MS = 100;
+/** Describe calls may answer as of this long ago. */
+const STALE_MOST_MS = 20_000;
+/** A terminated instance still answers for its claim this long, as the client token of its launch does. */
+const TOKEN_MEMORY_MS = 3_600_000;
 /** How long a pool that had no capacity is reported as unavailable, as the real adapter remembers it. */
 const SHORTAGE_MEMORY_MS = 180_000;
 
@@ -71,6 +99,10 @@ export class SimulatedCloud implements CloudProvider {
   readonly #byClaimUid = new Map<string, SimulatedInstance>();
   readonly #unavailableUntilMs = new Map<string, number>();
   readonly #shortages: Shortage[] = [];
+  readonly #notices = new Map<string, InterruptionNotice>();
+  /** Terminated a moment ago: stale answers still have them. */
+  readonly #lately = new Set<SimulatedInstance>();
+  #fleet = { sinceMs: Number.NEGATIVE_INFINITY, left: 0 };
   #offered: readonly InstanceType[] | null = null;
   #faults: CloudFaults = CALM.cloud;
   #nextAddress = 0;
@@ -110,10 +142,11 @@ export class SimulatedCloud implements CloudProvider {
     const { random, timings } = this.#parts;
     const isThrottled = random.chance(this.#faults.throttled);
     const isAnswerLost = random.chance(this.#faults.answerLost);
+    const isLeftOut = this.#isLeftOut();
     return this.#call(timings.launch, () => {
       const outcome: LaunchOutcome = isThrottled
         ? { kind: 'retryable', message: 'RequestLimitExceeded: simulated' }
-        : this.#launchNow(claim);
+        : this.#launchNow(claim, isLeftOut);
       for (const observer of this.#observers) observer.launchAnswered?.(claim, outcome);
       return isAnswerLost ? { kind: 'retryable', message: 'the answer was lost: simulated' } : outcome;
     });
@@ -122,14 +155,16 @@ export class SimulatedCloud implements CloudProvider {
   list(): Promise<readonly Instance[]> {
     const { clock, random, timings } = this.#parts;
     const isFailing = random.chance(this.#faults.listFails);
-    const staleMs = random.chance(this.#faults.staleList) ? random.integer(1000, 20_000) : 0;
+    const staleMs = random.chance(this.#faults.staleList) ? random.integer(1000, STALE_MOST_MS) : 0;
     return this.#call(timings.call, () => {
       if (isFailing) throw new Error('RequestLimitExceeded: simulated');
-      const seenBeforeMs = clock.nowMs() - staleMs;
-      return [...this.#byProviderId.values()]
-        .map(({ instance }) => instance)
-        .filter(({ launchedAtMs }) => launchedAtMs <= seenBeforeMs);
+      return this.#listAsOf(clock.nowMs() - staleMs);
     });
+  }
+
+  /** Spot instances that EC2 is about to take back, as its API shows them to whoever asks. */
+  interruptionNotices(): readonly InterruptionNotice[] {
+    return [...this.#notices.values()];
   }
 
   terminate(providerId: string): Promise<'terminating' | 'gone'> {
@@ -146,7 +181,19 @@ export class SimulatedCloud implements CloudProvider {
     });
   }
 
-  /** EC2 takes the instance back by itself, as a spot interruption or a failed host does. */
+  /** EC2 gives notice, and takes the spot instance back two minutes later. */
+  interrupt(providerId: string): void {
+    const held = this.#byProviderId.get(providerId);
+    if (held === undefined || held.instance.state === 'shutting-down' || this.#notices.has(providerId))
+      return;
+    const { clock } = this.#parts;
+    const notice = { providerId, noticedAtMs: clock.nowMs(), endsAtMs: clock.nowMs() + NOTICE_MS };
+    this.#notices.set(providerId, notice);
+    for (const observer of this.#observers) observer.noticed?.(held, notice);
+    clock.at(notice.endsAtMs, () => this.takeBack(providerId));
+  }
+
+  /** EC2 ends the instance by itself, as after a notice, or without one when a host fails. */
   takeBack(providerId: string): void {
     const held = this.#byProviderId.get(providerId);
     if (held !== undefined && held.instance.state !== 'shutting-down') this.#shutDown(held);
@@ -157,7 +204,27 @@ export class SimulatedCloud implements CloudProvider {
     return this.#create(claim, lot);
   }
 
-  #launchNow(claim: NodeClaim): LaunchOutcome {
+  /** A fleet may be given fewer instances than it asked for. */
+  #isLeftOut(): boolean {
+    const { clock, random } = this.#parts;
+    if (clock.nowMs() - this.#fleet.sinceMs > FLEET_MS) {
+      const isPartial = random.chance(this.#faults.partialFleet);
+      const given = random.integer(0, 3);
+      this.#fleet = { sinceMs: clock.nowMs(), left: isPartial ? given : Number.POSITIVE_INFINITY };
+    }
+    this.#fleet.left -= 1;
+    return this.#fleet.left < 0;
+  }
+
+  #listAsOf(atMs: number): readonly Instance[] {
+    const known = [...this.#byProviderId.values(), ...this.#lately];
+    return known.flatMap(({ instance, states }) => {
+      const state = states.findLast(({ sinceMs }) => sinceMs <= atMs)?.state;
+      return state === undefined || state === 'terminated' ? [] : [{ ...instance, state }];
+    });
+  }
+
+  #launchNow(claim: NodeClaim, isLeftOut: boolean): LaunchOutcome {
     const known = this.#byClaimUid.get(claim.uid);
     if (known !== undefined) return { kind: 'launched', instance: known.instance };
     const lots = allowedLots(claim.spec, this.#types);
@@ -166,7 +233,9 @@ export class SimulatedCloud implements CloudProvider {
       return { kind: 'rejected', reason: 'NoOffering', message };
     }
     const nowMs = this.#parts.clock.nowMs();
-    const lot = lots.find((one) => one.offering.available && !isShort(this.#shortages, one, nowMs));
+    const lot = isLeftOut
+      ? undefined
+      : lots.find((one) => one.offering.available && !isShort(this.#shortages, one, nowMs));
     if (lot !== undefined) return { kind: 'launched', instance: this.#create(claim, lot).instance };
     for (const { type, offering } of lots) {
       this.#unavailableUntilMs.set(lotKey(type.name, offering), nowMs + SHORTAGE_MEMORY_MS);
@@ -189,6 +258,8 @@ export class SimulatedCloud implements CloudProvider {
       claim,
       lot,
       nodeName: `ip-${address}.ec2.internal`,
+      mishaps: this.#drawBootMishaps(),
+      states: [{ state: 'pending', sinceMs: clock.nowMs() }],
       instance: {
         providerId: `aws:///${offering.zone}/i-${random.hex(17)}`,
         instanceType: type.name,
@@ -215,16 +286,29 @@ export class SimulatedCloud implements CloudProvider {
     return created;
   }
 
+  #drawBootMishaps(): BootMishaps {
+    const random = this.#parts.random.fork(`boot/${this.#nextAddress}`);
+    const isNeverReady = random.chance(this.#faults.neverReady);
+    const again = random.chance(this.#faults.registersTwice);
+    const kind = random.chance(0.5) ? 'deleted' : 'renamed';
+    return { isNeverReady, again: again ? { kind, afterMs: random.integer(1000, 90_000) } : null };
+  }
+
   #shutDown(held: SimulatedInstance): void {
     this.#setState(held, 'shutting-down');
     this.#parts.clock.after(this.#delay(this.#parts.timings.shutdown), () => {
       this.#byProviderId.delete(held.instance.providerId);
+      this.#notices.delete(held.instance.providerId);
       this.#setState(held, 'terminated');
+      this.#lately.add(held);
+      this.#parts.clock.after(STALE_MOST_MS, () => this.#lately.delete(held));
+      this.#parts.clock.after(TOKEN_MEMORY_MS, () => this.#byClaimUid.delete(held.claim.uid));
     });
   }
 
   #setState(held: SimulatedInstance, state: Instance['state']): void {
     held.instance = { ...held.instance, state };
+    held.states.push({ state, sinceMs: this.#parts.clock.nowMs() });
     this.#tell(held);
   }
 

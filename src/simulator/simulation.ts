@@ -83,7 +83,10 @@ export class Simulation {
   readonly setup: SimulationSetup;
   readonly #mishaps: Mishaps;
   readonly #ports: Ports;
-  #process: ControllerProcess;
+  clockErrorMs = 0;
+  #processes: ControllerProcess[] = [];
+  #isDown = false;
+  #starts = 0;
   #stepListeners: (() => void)[] = [];
 
   constructor(setup: SimulationSetup) {
@@ -112,11 +115,11 @@ export class Simulation {
     new KubeScheduler({ clock, store, ledger });
     recorder.recordCloud(this.cloud);
     recorder.recordKube(this.kube);
-    connectMachines({ cloud: this.cloud, kubelets: this.kubelets, lifecycle: this.lifecycle });
+    connectMachines({ clock, store, cloud: this.cloud, kubelets: this.kubelets, lifecycle: this.lifecycle });
     this.#populate();
     this.#ports = this.#makePorts();
     this.#mishaps = new Mishaps(this, setup.faults, setup.faultsUntilMs);
-    this.#process = this.#startProcess();
+    this.#processes = [this.#startProcess()];
     this.#mishaps.start();
   }
 
@@ -125,16 +128,31 @@ export class Simulation {
     this.#stepListeners.push(listener);
   }
 
-  get process(): ControllerProcess {
-    return this.#process;
+  /** The controllers that are alive: one, none after a crash, two while a new leader and the old one both act. */
+  get processes(): readonly ControllerProcess[] {
+    return this.#processes;
   }
 
-  /** Kills the controller and starts it anew after `downMs`. */
+  /** Kills the controllers, and starts one anew after `downMs`, or once the API server can be asked. */
   crash(downMs: number): void {
-    if (!this.#process.isAlive) return;
-    this.#process.kill();
-    this.clock.after(downMs, () => {
-      this.#process = this.#startProcess();
+    if (this.#isDown) return;
+    for (const process of this.#processes) process.kill();
+    this.#processes = [];
+    this.#isDown = true;
+    this.clock.at(Math.max(this.clock.nowMs() + downMs, this.#mishaps.apiAwayUntilMs), () => {
+      this.#isDown = false;
+      this.#processes = [this.#startProcess()];
+    });
+  }
+
+  /** Another leader starts; the one that there is has not noticed, and acts on for `leaseMs`. */
+  supersede(leaseMs: number): void {
+    if (this.#isDown || this.clock.nowMs() < this.#mishaps.apiAwayUntilMs) return;
+    const before = this.#processes;
+    this.#processes = [...before, this.#startProcess()];
+    this.clock.after(leaseMs, () => {
+      for (const process of before) process.kill();
+      this.#processes = this.#processes.filter((process) => process.isAlive);
     });
   }
 
@@ -155,21 +173,28 @@ export class Simulation {
   async #settle(): Promise<number> {
     let pollAtMs = Number.POSITIVE_INFINITY;
     for (let polls = 0; polls < POLLS_MOST; polls += 1) {
-      this.#process.takeWake();
-      pollAtMs = this.#process.poll();
+      pollAtMs = this.#poll();
       // One turn of the event loop runs every promise that can run; nothing here waits for anything but this clock.
-      if (this.#process.isBusy) await new Promise(setImmediate);
-      if (!this.#process.takeWake()) return pollAtMs;
+      if (this.#processes.some((process) => process.isBusy)) await new Promise(setImmediate);
+      if (!this.#processes.some((process) => process.isAwake)) return pollAtMs;
     }
     throw new Error(`controllers ran ${POLLS_MOST} times at one instant`);
   }
 
+  #poll(): number {
+    let pollAtMs = Number.POSITIVE_INFINITY;
+    for (const process of this.#processes) pollAtMs = Math.min(pollAtMs, process.poll());
+    return pollAtMs;
+  }
+
   #startProcess(): ControllerProcess {
+    this.#starts += 1;
     const life = {
       clock: this.clock,
       store: this.store,
-      random: this.random.fork('watch'),
+      random: this.random.fork(`watch/${this.#starts}`),
       ports: this.#ports,
+      clockErrorMs: () => this.clockErrorMs,
     };
     const settings = { ...SIMULATED_SETTINGS, ...this.setup.settings };
     return new ControllerProcess(life, settings, {

@@ -19,11 +19,16 @@ export class WatchFeed {
   readonly #parts: FeedParts;
   readonly #faults: WatchFaults;
   readonly #lastAtMs = new Map<ObjectKind, number>();
+  /** By kind and key, while events are on their way: no object's own events ever change places. */
+  readonly #lastOfObjectAtMs = new Map<string, number>();
   /** Keys told of so far, so that a relist can tell what went meanwhile. */
   readonly #known = new Map<ObjectKind, Set<string>>();
   /** Events of an earlier list's watch are dropped. */
   #generation = 0;
   #heldUntilMs = 0;
+  /** When each event that has not arrived yet was written, in that order. */
+  readonly #onTheirWay = new Map<number, number>();
+  #sequence = 0;
   readonly #unsubscribe: () => void;
 
   constructor(parts: FeedParts, faults: WatchFaults) {
@@ -34,8 +39,18 @@ export class WatchFeed {
 
   /** Lists everything anew and goes on watching from there: what a 410 Gone leads to. */
   relist(): void {
+    const { clock } = this.#parts;
+    if (clock.nowMs() < this.#heldUntilMs) {
+      const generation = this.#generation;
+      clock.at(this.#heldUntilMs, () => {
+        if (generation === this.#generation) this.relist();
+      });
+      return;
+    }
     this.#generation += 1;
     this.#lastAtMs.clear();
+    this.#lastOfObjectAtMs.clear();
+    this.#onTheirWay.clear();
     const events = this.#parts.store.relist();
     const listed = new Set(events.map((event) => `${event.kind} ${event.key}`));
     for (const [kind, keys] of this.#known) {
@@ -51,6 +66,12 @@ export class WatchFeed {
     this.#heldUntilMs = Math.max(this.#heldUntilMs, atMs);
   }
 
+  /** Everything that was written before then has arrived. */
+  knownUpToMs(): number {
+    const [oldestMs] = this.#onTheirWay.values();
+    return oldestMs ?? this.#parts.clock.nowMs();
+  }
+
   close(): void {
     this.#unsubscribe();
     this.#generation += 1;
@@ -58,16 +79,26 @@ export class WatchFeed {
 
   #deliverLater(event: ClusterEvent): void {
     const { clock, random } = this.#parts;
+    const writtenAtMs = clock.nowMs();
     const isLate = random.chance(this.#faults.late);
     const delayMs = isLate
       ? random.integer(0, this.#faults.latestMs)
       : random.integer(DELIVERY_MS.least, DELIVERY_MS.most);
     const times = random.chance(this.#faults.repeated) ? 2 : 1;
-    const atMs = Math.max(clock.nowMs() + delayMs, this.#lastAtMs.get(event.kind) ?? 0, this.#heldUntilMs);
-    this.#lastAtMs.set(event.kind, atMs);
+    const object = `${event.kind} ${event.key}`;
+    const isReordered = random.chance(this.#faults.reordered);
+    const afterMs = (isReordered ? this.#lastOfObjectAtMs.get(object) : this.#lastAtMs.get(event.kind)) ?? 0;
+    const atMs = Math.max(writtenAtMs + delayMs, afterMs, this.#heldUntilMs);
+    this.#lastAtMs.set(event.kind, Math.max(atMs, this.#lastAtMs.get(event.kind) ?? 0));
+    this.#lastOfObjectAtMs.set(object, atMs);
+    this.#sequence += 1;
+    const sequence = this.#sequence;
+    this.#onTheirWay.set(sequence, writtenAtMs);
     const generation = this.#generation;
     clock.at(atMs, () => {
       if (generation !== this.#generation) return;
+      if (this.#lastOfObjectAtMs.get(object) === atMs) this.#lastOfObjectAtMs.delete(object);
+      this.#onTheirWay.delete(sequence);
       for (let time = 0; time < times; time += 1) this.#deliver(event);
     });
   }
