@@ -196,7 +196,8 @@ async function initializeInTime(
   const leftMs = Math.max(registeredAtMs, node.createdAtMs) + registrationTtlMs - ports.clock.nowMs();
   if (leftMs > 0) return { afterMs: leftMs };
   const minutes = Math.round(registrationTtlMs / 60_000);
-  const message = `Node ${node.name} is not ready for pods ${minutes} min after it joined: ${because}; it is given back`;
+  const what = `Node ${node.name} is not ready for pods ${minutes} min after it joined`;
+  const message = `${what}: ${because}; it is given back`;
   ports.telemetry.log.warn({ nodeClaim: claim.name, node: node.name, because }, 'node never initialized');
   await tellClaim(ports, launching.live, claim, { type: 'Warning', reason: 'NeverInitialized', message });
   await ports.kube.deleteNodeClaim(claim.name, claim.uid);
