@@ -1,5 +1,6 @@
 // The AWS adapter, put together from the settings and what the API server says of the cluster.
 import { readFile } from 'node:fs/promises';
+import { fencedEc2 } from '../aws/fencedEc2.ts';
 import { PolledInterruptions } from '../aws/interruptionPolling.ts';
 import { InterruptionQueue } from '../aws/interruptionQueue.ts';
 import { onDemandPrices, type PriceTable, parsePriceOverrides } from '../aws/prices.ts';
@@ -11,6 +12,7 @@ import type { AwsSettings } from '../aws/settings.ts';
 import { shippedPrices } from '../aws/shippedCatalogue.ts';
 import type { ServerInfo } from '../kube/serverInfo.ts';
 import type { CloudProvider } from '../ports/cloudProvider.ts';
+import type { Fence } from '../ports/fence.ts';
 import type { InterruptionSource } from '../ports/interruptions.ts';
 import type { Log } from '../ports/telemetry.ts';
 import { REAL_CLOCK } from './realClock.ts';
@@ -33,9 +35,10 @@ export async function connectAws(
   settings: RunSettings,
   server: ServerInfo,
   log: Log,
+  fence: Fence,
 ): Promise<CloudConnection> {
   const cloud = new AwsCloudProvider({
-    ec2: connectEc2(settings.region),
+    ec2: fencedEc2(connectEc2(settings.region), fence),
     ssm: connectSsm(settings.region),
     clock: REAL_CLOCK,
     chance: Math.random,

@@ -21,6 +21,7 @@ import { type CloudRefresh, connectAws, keepFresh } from './awsWiring.ts';
 import { type ControlLoop, startControlLoop } from './controlLoop.ts';
 import { type Health, serveEndpoints } from './endpoints.ts';
 import { EXIT } from './exitCodes.ts';
+import { prepareLeadership } from './leadership.ts';
 import { REAL_CLOCK } from './realClock.ts';
 import { type RunSettings, readSettings, type SettingSources } from './settings.ts';
 import { VERSION } from './version.ts';
@@ -74,7 +75,9 @@ async function runUntilStopped(settings: RunSettings, log: Log): Promise<void> {
   const stopSignal = stopRequested();
   try {
     const running = await startControllers(settings, telemetry, health, stopSignal);
-    await stopSignal.promise;
+    const end = await Promise.race([stopSignal.promise, running?.lost.then(() => 'lost' as const)]);
+    // What is under way may be under way in another replica by now: nothing is waited for.
+    if (end === 'lost') throw new Error('the Lease was lost to another replica, or could not be renewed');
     log.info({}, 'stopping');
     await running?.stop();
     log.info({}, 'stopped');
@@ -84,6 +87,8 @@ async function runUntilStopped(settings: RunSettings, log: Log): Promise<void> {
 }
 
 interface Running {
+  /** Resolves when another replica may be acting. */
+  readonly lost: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -96,14 +101,17 @@ async function startControllers(
 ): Promise<Running | null> {
   const { log } = telemetry;
   const connection = connectKube({ kubeconfig: settings.kubeconfig ?? undefined, env: process.env });
+  const leadership = prepareLeadership(settings, connection, telemetry);
   const transport = new KubeTransport(connection, {
     timeoutMs: KUBE_TIMEOUT_MS,
     timing: REAL_TIMING,
     userAgent: `cooper/${VERSION}`,
+    beforeWrite: () => leadership.fence.check(),
   });
   const server = await serverInfo(() => readServerInfo(transport, connection), log, stopSignal);
   if (server === null) return null;
-  const { cloud, interruptions, refresh, close } = await connectAws(settings, server, log);
+  const aws = await connectAws(settings, server, log, leadership.fence);
+  const { cloud, interruptions, refresh, close } = aws;
   const kube = new ServerKubeApi(transport, {
     timing: REAL_TIMING,
     onProblem: (problem) => log.warn({ error: problem.message }, 'event not published'),
@@ -113,30 +121,17 @@ async function startControllers(
   const ports: Ports = { clock: REAL_CLOCK, cloud, interruptions, kube, planner, journal, telemetry };
   const state = new ClusterState();
   const manager = new ControllerManager(ports, state, controllerSettings(settings));
-  const watch = watchCluster(
-    transport,
-    {
-      onEvent: (event) => {
-        // An object that was never usable leaves nothing in the state, but its faults are to be forgotten.
-        if (state.apply(event) || event.type === 'delete') manager.noteEvent(event);
-      },
-      onInvalid: ({ kind, name, uid, problems }) => {
-        log.warn({ kind, name, problems }, 'object ignored');
-        if (!isReported(kind)) return;
-        manager.noteInvalid({ kind, name, uid, problems: problems.map(describeProblem) });
-      },
-      onProblem: (problem) => log.warn({ error: problem.message }, 'watch failed'),
-    },
-    REAL_TIMING,
-  );
+  const watch = watchCluster(transport, watchHandlers(state, manager, log), REAL_TIMING);
   let loop: ControlLoop | null = null;
-  health.unreadyBecause = () =>
-    unreadyBecause(loop !== null, watch.waitingFor(), watch.stalenessMs(Date.now()));
+  let complete = false;
+  health.unreadyBecause = () => unreadyBecause(complete, watch.waitingFor(), watch.stalenessMs(Date.now()));
   const warming = refresh();
   void watch.synced.then(async () => {
     await warming;
     if (stopSignal.asked) return;
     log.info({ kubernetes: server.kubernetesVersion }, 'cluster state is complete');
+    complete = true;
+    if (!(await leadership.lead()) || stopSignal.asked) return;
     loop = startControlLoop(manager, REAL_CLOCK);
   });
   const freshness = keepFresh(async () => {
@@ -144,7 +139,31 @@ async function startControllers(
     await refresh();
   }, log);
   return {
-    stop: () => stopRunning({ loop: () => loop, manager, freshness, close, stopWatch: () => watch.stop() }),
+    lost: leadership.lost,
+    stop: async () => {
+      await stopRunning({ loop: () => loop, manager, freshness, close, stopWatch: () => watch.stop() });
+      await leadership.stop();
+    },
+  };
+}
+
+/** Every change goes into the state first, and then to the controllers. */
+function watchHandlers(
+  state: ClusterState,
+  manager: ControllerManager,
+  log: Log,
+): Parameters<typeof watchCluster>[1] {
+  return {
+    onEvent: (event) => {
+      // An object that was never usable leaves nothing in the state, but its faults are to be forgotten.
+      if (state.apply(event) || event.type === 'delete') manager.noteEvent(event);
+    },
+    onInvalid: ({ kind, name, uid, problems }) => {
+      log.warn({ kind, name, problems }, 'object ignored');
+      if (!isReported(kind)) return;
+      manager.noteInvalid({ kind, name, uid, problems: problems.map(describeProblem) });
+    },
+    onProblem: (problem) => log.warn({ error: problem.message }, 'watch failed'),
   };
 }
 
@@ -152,9 +171,13 @@ function isReported(kind: string): kind is 'Provisioner' | 'AWSNodeTemplate' | '
   return kind === 'Provisioner' || kind === 'AWSNodeTemplate' || kind === 'NodeClaim';
 }
 
-function unreadyBecause(started: boolean, waitingFor: readonly string[], stalenessMs: number): string | null {
+function unreadyBecause(
+  complete: boolean,
+  waitingFor: readonly string[],
+  stalenessMs: number,
+): string | null {
   if (waitingFor.length > 0) return `waiting for the list of ${waitingFor.join(', ')}`;
-  if (!started) return 'loading instance types';
+  if (!complete) return 'loading instance types';
   if (stalenessMs > STALE_AFTER_MS)
     return `nothing heard from the API server for ${Math.round(stalenessMs / 1000)} s`;
   return null;

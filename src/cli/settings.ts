@@ -28,6 +28,9 @@ export interface RunSettings {
   readonly interruptionQueue: string | null;
   readonly dumpFolder: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly leaderElection: boolean;
+  readonly leaderElectionName: string;
+  readonly leaderElectionNamespace: string;
   readonly metricsPort: number;
   readonly healthProbePort: number;
 }

@@ -128,6 +128,24 @@ export const SETTINGS = {
     help: 'folder for snapshots of plans that failed their check',
   },
   logLevel: { env: 'LOG_LEVEL', type: 'logLevel', default: 'info', help: 'debug, info, warn or error' },
+  leaderElection: {
+    env: 'LEADER_ELECTION',
+    type: 'boolean',
+    default: 'false',
+    help: 'act only while holding a Lease, so that several replicas can run',
+  },
+  leaderElectionName: {
+    env: 'LEADER_ELECTION_NAME',
+    type: 'string',
+    default: 'cooper',
+    help: 'name of the Lease',
+  },
+  leaderElectionNamespace: {
+    env: 'LEADER_ELECTION_NAMESPACE',
+    type: 'string',
+    default: 'kube-system',
+    help: 'namespace of the Lease',
+  },
   metricsPort: { env: 'METRICS_PORT', type: 'port', default: '8080', help: 'port of /metrics' },
   healthProbePort: {
     env: 'HEALTH_PROBE_PORT',

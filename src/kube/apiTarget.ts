@@ -31,6 +31,7 @@ export const RESOURCE = {
   csiNodes: { group: 'storage.k8s.io', version: 'v1', resource: 'csinodes' },
   disruptionBudgets: { group: 'policy', version: 'v1', resource: 'poddisruptionbudgets' },
   serviceCidrs: { group: 'networking.k8s.io', version: 'v1', resource: 'servicecidrs' },
+  leases: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
   provisioners: { ...KARPENTER, version: 'v1alpha5', resource: 'provisioners' },
   nodeClaims: { ...KARPENTER, version: 'v1', resource: 'nodeclaims' },
   nodeTemplates: { group: 'karpenter.k8s.aws', version: 'v1alpha1', resource: 'awsnodetemplates' },

@@ -28,6 +28,8 @@ export interface TransportOptions {
   readonly timeoutMs: number;
   readonly timing: Timing;
   readonly userAgent: string;
+  /** Called right before each try of a call that changes something; when it rejects, the call is not made. */
+  readonly beforeWrite?: () => Promise<void>;
 }
 
 const METHODS: Readonly<Record<ApiVerb, string>> = {
@@ -59,10 +61,11 @@ export class KubeTransport {
    * Sends one call, and repeats it when the failure is passing. Every call of ours bears repeating: creates carry
    * fixed names, patches and deletes a precondition or the same end state.
    * @returns the answer, if it succeeded or its status is `expected`
-   * @throws KubeApiError
+   * @throws KubeApiError, and whatever `beforeWrite` throws
    */
   async call(call: ApiCall): Promise<ApiAnswer> {
     for (let tries = 1; ; tries += 1) {
+      if (METHODS[call.verb] !== 'GET') await this.#options.beforeWrite?.();
       const attempt = await this.#attempt(call);
       if (attempt.kind === 'answered') return attempt.answer;
       const { failure, waitMs } = attempt;

@@ -105,6 +105,11 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     help: 'Pods that the last planning pass found no node for.',
     labels: [],
   },
+  cooper_leader: {
+    type: 'gauge',
+    help: '1 while this replica holds the Lease, or needs none; 0 while it stands by.',
+    labels: [],
+  },
   cooper_watch_staleness_seconds: {
     type: 'gauge',
     help: 'Seconds since the API server was last heard on the quietest watch.',

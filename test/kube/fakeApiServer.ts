@@ -282,7 +282,7 @@ export class FakeApiServer {
     const changed =
       method === 'PUT' || Array.isArray(body) ? replaced(held.object, body, path) : merged(held.object, body);
     const { uid, resourceVersion } = (changed as FakeObject).metadata;
-    if (uid !== held.object.metadata.uid) {
+    if (uid !== undefined && uid !== held.object.metadata.uid) {
       return failure(422, 'Invalid', 'immutable', { causes: [{ field: 'metadata.uid' }] });
     }
     if (resourceVersion !== held.object.metadata.resourceVersion) return failure(409, 'Conflict', 'modified');
