@@ -55,6 +55,7 @@ function readSpec(spec: WireNodeClaimSpec): NodeClaimSpec {
     requirements: spec.requirements.map(readStoredRequirement),
     instanceTypes: spec.instanceTypes,
     requests: readAmounts(spec.resources?.requests),
+    ...(spec.launchGroup === undefined ? {} : { launchGroup: spec.launchGroup }),
   };
 }
 
@@ -157,6 +158,7 @@ function writeSpec(spec: NodeClaimSpec): WireNodeClaimSpec {
     requirements: spec.requirements,
     instanceTypes: spec.instanceTypes,
     resources: { requests: formatResources(spec.requests) },
+    ...(spec.launchGroup === undefined ? {} : { launchGroup: spec.launchGroup }),
   };
 }
 

@@ -101,6 +101,7 @@ export interface WireNodeClaimSpec {
   readonly requirements: readonly WireRequirement[];
   readonly instanceTypes: readonly string[];
   readonly resources?: { readonly requests?: Quantities };
+  readonly launchGroup?: { readonly id: string; readonly size: number };
 }
 
 export interface WireCondition {

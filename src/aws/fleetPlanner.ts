@@ -11,7 +11,7 @@ import type { ResolvedNodeClass } from './nodeClasses.ts';
 import { eniLimitedPods } from './overhead.ts';
 import { found, type Resolved } from './readiness.ts';
 import type { AwsSettings } from './settings.ts';
-import type { SubnetLedger } from './subnets.ts';
+import { addressesOf, type SubnetLedger } from './subnets.ts';
 import { fleetTags } from './tags.ts';
 import type { LaunchableType } from './typeCatalogue.ts';
 import { userData } from './userData.ts';
@@ -22,6 +22,8 @@ export interface FleetPlan {
   readonly candidates: readonly Candidate[];
   /** By subnet id. */
   readonly zoneOf: ReadonlyMap<string, string>;
+  /** What the launch may take of each subnet, by its id. */
+  readonly addressesBySubnet: ReadonlyMap<string, number>;
 }
 
 export interface PlanInput {
@@ -30,6 +32,8 @@ export interface PlanInput {
   readonly resolved: ResolvedNodeClass;
   readonly candidates: readonly Candidate[];
   readonly token: string;
+  /** Instances to buy: one for each claim of the launch group that waits. */
+  readonly count: number;
 }
 
 export interface PlannerDependencies {
@@ -47,7 +51,7 @@ export class FleetPlanner {
 
   /** A plan, or the outcome that a person must mend. Throws `AwsFault` when a template cannot be made. */
   async plan(input: PlanInput): Promise<FleetPlan | LaunchOutcome> {
-    const { claim, nodeClass, resolved, candidates, token } = input;
+    const { claim, nodeClass, resolved, candidates, token, count } = input;
     const { settings, ledger } = this.#with;
     const subnets = ledger.choose(resolved.subnets);
     const groups = templateGroups(candidates, (launchable) => this.#maxPods(launchable, input));
@@ -67,12 +71,20 @@ export class FleetPlanner {
     const request: FleetRequest = {
       clientToken: token,
       capacityType: groups[0]?.capacityType ?? 'on-demand',
-      count: 1,
+      count,
       templates: ready,
       tags: fleetTags(claim, nodeClass, settings),
       context: nodeClass.context,
     };
-    return { request, candidates, zoneOf: new Map(resolved.subnets.map(({ id, zone }) => [id, zone])) };
+    const most = Math.max(...candidates.map(({ launchable }) => addressesOf(launchable, settings)));
+    return {
+      request,
+      candidates,
+      zoneOf: new Map(resolved.subnets.map(({ id, zone }) => [id, zone])),
+      addressesBySubnet: new Map(
+        ready.flatMap(({ overrides }) => overrides.map(({ subnetId }) => [subnetId, count * most])),
+      ),
+    };
   }
 
   async #templateName(

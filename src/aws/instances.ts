@@ -6,7 +6,7 @@ import { AwsFault, awsFault, faultKind } from './awsFault.ts';
 import type { Ec2Api, Ec2Instance, Filter, InstanceState } from './ec2Api.ts';
 import { Gathered } from './gathered.ts';
 import type { AwsSettings } from './settings.ts';
-import { CLAIM_UID_TAG, clusterTag } from './tags.ts';
+import { CLAIM_UID_TAG, clusterTag, LAUNCH_GROUP_TAG } from './tags.ts';
 
 /** How long a new instance may be missing from answers. Source: EC2 API Reference, "Eventual consistency". */
 const UNSEEN_MS = 60_000;
@@ -22,6 +22,8 @@ export class Instances {
   readonly #states: Gathered<InstanceState>;
   /** Launched by us, by id, until EC2 shows them. */
   readonly #recent = new Map<string, Instance>();
+  /** Instances of shared fleets, by id: their first tags do not say which claim has them. */
+  readonly #claimed = new Map<string, Instance>();
   /** When termination was asked for last, by id, until the instance is gone. */
   readonly #terminationAskedMs = new Map<string, number>();
 
@@ -42,9 +44,11 @@ export class Instances {
     });
   }
 
-  /** A fleet has answered with this instance. */
-  noteLaunched(instance: Instance): void {
-    this.#recent.set(instanceId(instance.providerId), instance);
+  /** A fleet has answered with this instance, and this claim has it. */
+  noteClaimed(instance: Instance): void {
+    const id = instanceId(instance.providerId);
+    this.#recent.set(id, instance);
+    if (instance.launchGroup !== undefined) this.#claimed.set(id, instance);
   }
 
   /** Everything of this cluster that carries owner tags and is not terminated. Throws `AwsFault`. */
@@ -55,20 +59,39 @@ export class Instances {
       { name: 'instance-state-name', values: [...LIVING_STATES, 'shutting-down'] },
     ]);
     const seen = new Set(described.map(({ id }) => id));
-    return [...described.map(instanceOf), ...this.#unseen(seen)];
+    const unseen = this.#unseen(seen);
+    for (const id of this.#claimed.keys()) {
+      if (!seen.has(id) && !this.#recent.has(id)) this.#claimed.delete(id);
+    }
+    return [...described.map((one) => this.#withClaim(one)), ...unseen];
   }
 
-  /** The living instance of a claim, null when EC2 shows none. Throws `AwsFault`. */
-  async findByClaim(claimUid: string): Promise<Ec2Instance | null> {
+  /** What EC2 shows, with the claim that has it where its tags do not say so yet. */
+  #withClaim(described: Ec2Instance): Instance {
+    const instance = instanceOf(described);
+    const claimed = this.#claimed.get(described.id);
+    if (claimed === undefined || instance.nodeClaimUid !== '') return instance;
+    return { ...instance, nodeClaim: claimed.nodeClaim, nodeClaimUid: claimed.nodeClaimUid };
+  }
+
+  /** The living instances bought for a launch group, by its id. Throws `AwsFault`. */
+  findByGroup(group: string): Promise<readonly Ec2Instance[]> {
+    return this.#living({ name: `tag:${LAUNCH_GROUP_TAG}`, values: [group] });
+  }
+
+  /** The living instance of a claim, none when EC2 shows none. Throws `AwsFault`. */
+  async findByClaim(claimUid: string): Promise<readonly Ec2Instance[]> {
+    return (await this.#living({ name: `tag:${CLAIM_UID_TAG}`, values: [claimUid] })).slice(0, 1);
+  }
+
+  /** Oldest first. */
+  async #living(filter: Filter): Promise<readonly Ec2Instance[]> {
     const described = await this.#ec2.describeInstances([
-      { name: `tag:${CLAIM_UID_TAG}`, values: [claimUid] },
+      filter,
       this.#clusterFilter(),
       { name: 'instance-state-name', values: LIVING_STATES },
     ]);
-    const oldestFirst = [...described].sort(
-      (a, b) => a.launchedAtMs - b.launchedAtMs || (a.id < b.id ? -1 : 1),
-    );
-    return oldestFirst[0] ?? null;
+    return [...described].sort((a, b) => a.launchedAtMs - b.launchedAtMs || (a.id < b.id ? -1 : 1));
   }
 
   /**
@@ -138,6 +161,7 @@ function statesById(
 /** The port's view of an instance. */
 export function instanceOf(instance: Ec2Instance): Instance {
   const { id, zone, instanceType, capacityType, imageId, launchedAtMs, state, tags } = instance;
+  const group = tags[LAUNCH_GROUP_TAG];
   return {
     providerId: `aws:///${zone}/${id}`,
     instanceType,
@@ -149,6 +173,7 @@ export function instanceOf(instance: Ec2Instance): Instance {
     nodeClaim: tags[TAG.nodeClaim] ?? '',
     nodeClaimUid: tags[CLAIM_UID_TAG] ?? '',
     provisioner: tags[TAG.provisioner] ?? '',
+    ...(group === undefined ? {} : { launchGroup: group }),
   };
 }
 

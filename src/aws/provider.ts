@@ -10,6 +10,7 @@ import type {
   InstanceTypesOutcome,
   InterruptedOffering,
   LaunchOutcome,
+  TakenInstances,
 } from '../ports/cloudProvider.ts';
 import type { Log } from '../ports/telemetry.ts';
 import { awsFault, faultKind, permissionAdvice } from './awsFault.ts';
@@ -92,8 +93,8 @@ export class AwsCloudProvider implements CloudProvider {
     return held;
   }
 
-  launch(claim: NodeClaim, nodeClass: NodeClass): Promise<LaunchOutcome> {
-    return this.#launcher.launch(claim, nodeClass);
+  launch(claim: NodeClaim, nodeClass: NodeClass, taken?: TakenInstances): Promise<LaunchOutcome> {
+    return this.#launcher.launch(claim, nodeClass, taken);
   }
 
   list(): Promise<readonly Instance[]> {

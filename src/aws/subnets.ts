@@ -1,6 +1,8 @@
 // Which subnet a launch goes to: per zone the one with most free addresses, less those of launches under way.
 import type { Clock } from '../ports/clock.ts';
 import type { Subnet } from './ec2Api.ts';
+import type { AwsSettings } from './settings.ts';
+import type { LaunchableType } from './typeCatalogue.ts';
 
 interface Reservation {
   readonly subnetId: string;
@@ -17,6 +19,7 @@ const EXHAUSTED_MS = 180_000;
 export class SubnetLedger {
   readonly #clock: Clock;
   #reservations: Reservation[] = [];
+  readonly #holds = new Set<ReadonlyMap<string, number>>();
   readonly #exhaustedUntilMs = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -26,6 +29,14 @@ export class SubnetLedger {
   /** A launch takes that many addresses there. */
   reserve(subnetId: string, addresses: number): void {
     this.#reservations.push({ subnetId, addresses, atMs: this.#clock.nowMs() });
+  }
+
+  /** A launch that is under way may take that many addresses of each subnet. The answer ends the hold. */
+  hold(addressesBySubnet: ReadonlyMap<string, number>): () => void {
+    this.#holds.add(addressesBySubnet);
+    return () => {
+      this.#holds.delete(addressesBySubnet);
+    };
   }
 
   /** EC2 found no free address there. */
@@ -53,10 +64,22 @@ export class SubnetLedger {
     for (const { subnetId, addresses } of this.#reservations) {
       taken.set(subnetId, (taken.get(subnetId) ?? 0) + addresses);
     }
+    for (const hold of this.#holds) {
+      for (const [subnetId, addresses] of hold) taken.set(subnetId, (taken.get(subnetId) ?? 0) + addresses);
+    }
     return taken;
   }
 
   #isExhausted(subnetId: string): boolean {
     return this.#clock.nowMs() < (this.#exhaustedUntilMs.get(subnetId) ?? 0);
   }
+}
+
+/** Addresses that a node's pods may take, and its own. */
+export function addressesOf(
+  launchable: LaunchableType | undefined,
+  { eniLimitedPodDensity }: AwsSettings,
+): number {
+  const pods = launchable?.type.capacity.pods ?? 0;
+  return 1 + (eniLimitedPodDensity ? pods : 0);
 }

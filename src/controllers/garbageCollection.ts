@@ -42,7 +42,7 @@ export async function collectGarbage(ports: Ports, collecting: Collecting): Prom
   // Claims are read after the instances: a claim is always stored before its instance is launched.
   const snapshot = collecting.live.snapshot();
   const { settings } = collecting;
-  const known = new Set([...snapshot.nodeClaims.map(({ uid }) => uid), ...collecting.unreadableClaims()]);
+  const known = knownToClaims(snapshot.nodeClaims, collecting.unreadableClaims());
   const orphans = orphanedInstances(instances, known, {
     nowMs: snapshot.takenAtMs,
     graceMs: settings.garbageGraceMs,
@@ -57,20 +57,52 @@ export async function collectGarbage(ports: Ports, collecting: Collecting): Prom
   return { afterMs: collecting.sweeps.count <= EARLY_SWEEPS ? EARLY_EVERY_MS : settings.garbageEveryMs };
 }
 
-/** Instances older than the grace time whose claim (by uid) is not known. */
+/** By what claims an instance may be known. */
+export interface KnownToClaims {
+  readonly uids: ReadonlySet<string>;
+  readonly providerIds: ReadonlySet<string>;
+  /** Launch groups of which a claim still waits for an instance: it may get any that was bought for the group. */
+  readonly waitingGroups: ReadonlySet<string>;
+  /** Claims that cannot be read: any instance of any group may be one of theirs. */
+  readonly hasUnreadable: boolean;
+}
+
+export function knownToClaims(claims: readonly NodeClaim[], unreadable: readonly string[]): KnownToClaims {
+  const waiting = claims.filter(({ status }) => status.providerId === '');
+  return {
+    uids: new Set([...claims.map(({ uid }) => uid), ...unreadable]),
+    providerIds: new Set(claims.map(({ status }) => status.providerId)),
+    waitingGroups: new Set(waiting.flatMap(({ spec }) => spec.launchGroup?.id ?? [])),
+    hasUnreadable: unreadable.length > 0,
+  };
+}
+
+/** Instances older than the grace time that no claim knows, by uid, by provider id or as one of its launch group. */
 export function orphanedInstances(
   instances: readonly Instance[],
-  knownUids: ReadonlySet<string>,
+  known: KnownToClaims,
   { nowMs, graceMs }: { readonly nowMs: number; readonly graceMs: number },
 ): readonly Instance[] {
   return instances.filter(
-    ({ nodeClaimUid, launchedAtMs, state }) =>
-      nodeClaimUid !== '' &&
-      !knownUids.has(nodeClaimUid) &&
-      state !== 'shutting-down' &&
-      state !== 'terminated' &&
-      nowMs - launchedAtMs >= graceMs,
+    (instance) =>
+      isOurs(instance) &&
+      !isKnown(instance, known) &&
+      instance.state !== 'shutting-down' &&
+      instance.state !== 'terminated' &&
+      nowMs - instance.launchedAtMs >= graceMs,
   );
+}
+
+function isOurs({ nodeClaimUid, launchGroup = '' }: Instance): boolean {
+  return nodeClaimUid !== '' || launchGroup !== '';
+}
+
+function isKnown(
+  { nodeClaimUid, providerId, launchGroup }: Instance,
+  { uids, providerIds, waitingGroups, hasUnreadable }: KnownToClaims,
+): boolean {
+  if (uids.has(nodeClaimUid) || providerIds.has(providerId)) return true;
+  return nodeClaimUid === '' && (hasUnreadable || waitingGroups.has(launchGroup ?? ''));
 }
 
 /**

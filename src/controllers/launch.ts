@@ -55,8 +55,12 @@ async function attempt(ports: Ports, launching: Launching, claim: NodeClaim): Pr
 async function ask(ports: Ports, { live }: Launching, claim: NodeClaim): Promise<LaunchOutcome> {
   const key = nodeClassKey(claim.spec.nodeClassRef);
   const nodeClass = live.get('nodeClass', key);
-  if (nodeClass !== undefined) return ports.cloud.launch(claim, nodeClass);
+  if (nodeClass !== undefined) return ports.cloud.launch(claim, nodeClass, () => takenInstances(live));
   return { kind: 'rejected', reason: 'NodeClassMissing', message: `${key} is gone; create it again` };
+}
+
+function takenInstances(live: LiveState): ReadonlySet<string> {
+  return new Set(live.snapshot().nodeClaims.map(({ status }) => status.providerId));
 }
 
 async function settle(

@@ -9,6 +9,7 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import { type CatalogueReading, readCatalogue } from './catalogue.ts';
 import { independently } from './concurrently.ts';
 import { brake } from './launchBrake.ts';
+import { withLaunchGroups } from './launchGroups.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
 import { claimName } from './nodeClaimNames.ts';
@@ -176,7 +177,7 @@ export async function carryOut(
   // The next pass must find the nominations of this one.
   const holdMs = Math.max(nominationMs(settings.batchMaxMs), 1.5 * settings.retryMs);
   memory.nominations.nominate(plan.nominations, ports.clock.nowMs(), holdMs);
-  const launched = withinBrake(ports, memory, plan);
+  const launched = withLaunchGroups(withinBrake(ports, memory, plan), `${snapshot.takenAtMs}`);
   const store = async (planned: PlannedNodeClaim, index: number): Promise<void> => {
     const draft = draftOf(planned, snapshot, index);
     const { object } = await ports.kube.createNodeClaim(draft);

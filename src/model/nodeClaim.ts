@@ -5,6 +5,13 @@ import type { Requirement } from './requirement.ts';
 import type { Resources } from './resources.ts';
 import type { Taint } from './taint.ts';
 
+/** Claims of one plan that differ in nothing a launch depends on: one fleet may be asked for all of them. */
+export interface LaunchGroup {
+  readonly id: string;
+  /** How many claims the plan had in it. */
+  readonly size: number;
+}
+
 /** What a launch needs, complete: a restarted controller repeats it from here and nowhere else. */
 export interface NodeClaimSpec {
   readonly provisioner: string;
@@ -20,6 +27,8 @@ export interface NodeClaimSpec {
   readonly instanceTypes: readonly string[];
   /** What the planned pods and daemons ask for together. */
   readonly requests: Resources;
+  /** Absent when no other claim of the plan is alike. */
+  readonly launchGroup?: LaunchGroup;
 }
 
 export interface NodeClaimCondition {

@@ -18,7 +18,12 @@ export interface Instance {
   readonly nodeClaim: string;
   readonly nodeClaimUid: string;
   readonly provisioner: string;
+  /** Launch group that it was bought for, from its tags; absent when it was bought for one claim. */
+  readonly launchGroup?: string;
 }
+
+/** Provider ids on record in stored claims: an instance of a shared fleet that one of them has is no other's. */
+export type TakenInstances = () => ReadonlySet<string>;
 
 /** What a launch answered, beyond the instance itself. */
 export interface LaunchedInstance extends Instance {
@@ -48,8 +53,11 @@ export type InstanceTypesOutcome =
 export interface CloudProvider {
   /** Types and prices for the Provisioner, offerings out of stock marked unavailable. Cheap to repeat: cached. */
   instanceTypes(provisioner: Provisioner, nodeClass: NodeClass): Promise<InstanceTypesOutcome>;
-  /** Launches the claim's one instance. Repeating it for the same claim uid gives the same instance, never a second. */
-  launch(claim: NodeClaim, nodeClass: NodeClass): Promise<LaunchOutcome>;
+  /**
+   * Launches the claim's one instance. Repeating it for the same claim uid gives the same instance, never a second.
+   * Claims of one launch group may be bought together; `taken` is asked before one gets an instance bought for all.
+   */
+  launch(claim: NodeClaim, nodeClass: NodeClass, taken?: TakenInstances): Promise<LaunchOutcome>;
   /** Every instance of this cluster that carries owner tags and is not terminated. Throws when EC2 cannot be asked. */
   list(): Promise<readonly Instance[]>;
   /** Asks for termination; repeat until 'gone': the instance is terminated, or EC2 does not know it. */

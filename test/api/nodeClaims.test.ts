@@ -76,7 +76,7 @@ const kubelet: fc.Arbitrary<KubeletConfiguration> = fc.oneof(
   }),
 );
 
-const spec: fc.Arbitrary<NodeClaimSpec> = fc.record({
+const alone: fc.Arbitrary<NodeClaimSpec> = fc.record({
   provisioner: name,
   nodeClassRef: fc.record({
     kind: fc.constantFrom('Provisioner' as const, 'AWSNodeTemplate' as const),
@@ -91,6 +91,11 @@ const spec: fc.Arbitrary<NodeClaimSpec> = fc.record({
   instanceTypes: fc.array(name, { maxLength: 60 }),
   requests: amounts,
 });
+const launchGroup = fc.record({ id: name, size: fc.integer({ min: 2, max: 100 }) });
+const spec = fc.oneof(
+  alone,
+  fc.tuple(alone, launchGroup).map(([one, group]): NodeClaimSpec => ({ ...one, launchGroup: group })),
+);
 
 const condition: fc.Arbitrary<NodeClaimCondition> = fc.record({
   type: fc.constantFrom('Launched', 'Registered', 'Initialized', 'Drained', 'InstanceTerminating'),

@@ -65,6 +65,8 @@ export class MemoryEc2 implements Ec2Api {
   readonly templates = new Map<string, LaunchTemplateDraft>();
   /** `capacityType:type:zone`, `*` for any part. */
   readonly outOfStock = new Set<string>();
+  /** Instances left of `capacityType:type:zone`; what is not in it never ends. */
+  readonly stock = new Map<string, number>();
   /** Errors that the next fleets answer with, in place of an instance. */
   readonly fleetErrors: (readonly FleetError[])[] = [];
   /** How long a new instance is missing from describes and unknown to terminations. */
@@ -220,6 +222,7 @@ export class MemoryEc2 implements Ec2Api {
     const ordered = this.fleetErrors.shift();
     if (ordered !== undefined) return { fleetId, instances: [], errors: ordered };
     const errors: FleetError[] = [];
+    const instances: FleetResponse['instances'][0][] = [];
     for (const { launchTemplate, overrides } of request.templates) {
       if (!this.templates.has(launchTemplate) && !launchTemplate.startsWith('users-')) {
         const code = 'InvalidLaunchTemplateName.NotFoundException';
@@ -230,12 +233,29 @@ export class MemoryEc2 implements Ec2Api {
         };
       }
       for (const override of overrides) {
-        const error = this.#refusalOf(request, override);
-        if (error !== null) errors.push(error);
-        else return { fleetId, instances: [this.#start(request, launchTemplate, override)], errors };
+        // Source: EC2 User Guide, "Configure an EC2 Fleet of type instant": each pool once, refusals beside instances.
+        while (instances.length < request.count) {
+          const error = this.#refusalOf(request, override);
+          if (error !== null) {
+            errors.push(error);
+            break;
+          }
+          this.#sell(request, override);
+          instances.push(this.#start(request, launchTemplate, override));
+        }
       }
     }
-    return { fleetId, instances: [], errors };
+    return { fleetId, instances, errors };
+  }
+
+  #sell({ capacityType }: FleetRequest, { instanceType, subnetId }: FleetOverride): void {
+    const key = `${capacityType}:${instanceType}:${this.#zoneOf(subnetId)}`;
+    const left = this.stock.get(key);
+    if (left !== undefined) this.stock.set(key, left - 1);
+  }
+
+  #zoneOf(subnetId: string): string {
+    return this.account.subnets.find(({ id }) => id === subnetId)?.zone ?? '';
   }
 
   #refusalOf({ capacityType }: FleetRequest, { instanceType, subnetId }: FleetOverride): FleetError | null {
@@ -260,7 +280,7 @@ export class MemoryEc2 implements Ec2Api {
       `${capacityType}:${instanceType}:${subnet.zone}`,
       `${capacityType}:${instanceType}:*`,
       `${capacityType}:*:*`,
-    ].some((key) => this.outOfStock.has(key));
+    ].some((key) => this.outOfStock.has(key) || (this.stock.get(key) ?? Infinity) <= 0);
     if (!isOut) return null;
     const message = `no capacity for ${instanceType} in ${subnet.zone}`;
     return { code: 'InsufficientInstanceCapacity', message, instanceType, subnetId };
@@ -277,7 +297,7 @@ export class MemoryEc2 implements Ec2Api {
     this.#instances.set(id, {
       id,
       instanceType,
-      zone: this.account.subnets.find((subnet) => subnet.id === subnetId)?.zone ?? '',
+      zone: this.#zoneOf(subnetId),
       capacityType: request.capacityType,
       imageId: this.templates.get(template)?.imageId ?? '',
       launchedAtMs: nowMs,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { lostClaims, orphanedInstances } from '../../src/controllers/garbageCollection.ts';
-import { NO_STATUS } from '../../src/model/nodeClaim.ts';
+import { describe, test } from 'node:test';
+import { knownToClaims, lostClaims, orphanedInstances } from '../../src/controllers/garbageCollection.ts';
+import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { Instance } from '../../src/ports/cloudProvider.ts';
 import { aNode, aNodeClaim, aSnapshot } from '../builders.ts';
 
@@ -71,11 +71,32 @@ const orphanCases = [
 
 for (const { when, instance, claims, atMs, orphan } of orphanCases) {
   test(`an instance is ${orphan ? '' : 'not '}orphaned when ${when}`, () => {
-    const known = new Set(claims.map(({ uid }) => uid));
+    const known = knownToClaims(claims, []);
     const found = orphanedInstances([anInstance(instance)], known, { nowMs: atMs, graceMs: GRACE_MS });
     assert.equal(found.length, orphan ? 1 : 0);
   });
 }
+
+describe('an instance of a shared fleet, untagged yet', () => {
+  const instance = anInstance({ nodeClaimUid: '', nodeClaim: '', launchGroup: 'group-1', launchedAtMs: 0 });
+  const launchGroup = { id: 'group-1', size: 2 };
+  const waiting = aNodeClaim({ spec: { ...aNodeClaim().spec, launchGroup } });
+  const has = (providerId: string): NodeClaim => ({ ...waiting, status: { ...NO_STATUS, providerId } });
+  const cases = [
+    { when: 'no claim of its group waits', claims: [has('aws:///us-east-1a/i-other')], orphan: true },
+    { when: 'its group is gone', claims: [], orphan: true },
+    { when: 'a claim of its group waits', claims: [waiting], orphan: false },
+    { when: 'a claim has it', claims: [has(instance.providerId)], orphan: false },
+    { when: 'some claim cannot be read', claims: [], unreadable: ['uid-unread'], orphan: false },
+  ];
+  for (const { when, claims, unreadable = [], orphan } of cases) {
+    test(`is ${orphan ? '' : 'not '}orphaned when ${when}`, () => {
+      const known = knownToClaims(claims, unreadable);
+      const found = orphanedInstances([instance], known, { nowMs: 60_000, graceMs: GRACE_MS });
+      assert.equal(found.length, orphan ? 1 : 0);
+    });
+  }
+});
 
 test('a claim is lost only after its instance was missing from two lists in a row', () => {
   const snapshot = aSnapshot({ takenAtMs: 120_000, nodeClaims: [aLaunchedClaim(0)] });

@@ -19,6 +19,16 @@ const IMMUTABLE = rule<object>(
   () => true,
 );
 
+const launchGroup: ObjectSchema = {
+  type: 'object',
+  description: 'Claims planned together and alike: one fleet is asked for all of them.',
+  required: ['id', 'size'],
+  properties: {
+    id: { ...text('The same for all of them, and never used again.'), minLength: 1 },
+    size: { type: 'int32', description: 'How many claims were planned in it.', minimum: 2 },
+  },
+};
+
 const spec: ObjectSchema = {
   type: 'object',
   description: 'What a launch needs, complete: it can be repeated from here alone.',
@@ -58,6 +68,7 @@ const spec: ObjectSchema = {
       description: 'What the node must hold.',
       properties: { requests: resourceList('What its planned pods and daemons ask for together.') },
     },
+    launchGroup,
   },
 };
 

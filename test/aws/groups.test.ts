@@ -1,0 +1,182 @@
+// Claims that share a fleet: one call, one instance each, and no crash, loss or shortage changes that.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { LABEL } from '../../src/model/labels.ts';
+import type { NodeClaim } from '../../src/model/nodeClaim.ts';
+import type { CloudProvider, LaunchOutcome } from '../../src/ports/cloudProvider.ts';
+import { aNodeClass } from '../builders.ts';
+import { aWorld, type World } from './account.ts';
+
+const nodeClass = aNodeClass();
+const ON_DEMAND = [{ key: LABEL.capacityType, operator: 'In' as const, values: ['on-demand'] }];
+
+/** Claims of one plan that are alike. */
+function aGroup(world: World, size: number, id = 'group'): readonly NodeClaim[] {
+  return Array.from({ length: size }, (_, index) =>
+    world.claim(
+      { name: `${id}-${index}`, uid: `uid-${id}-${index}` },
+      { requirements: ON_DEMAND, launchGroup: { id, size } },
+    ),
+  );
+}
+
+/** What stored claims say. */
+class Store {
+  readonly providerIds = new Map<string, string>();
+
+  async launch(cloud: CloudProvider, claims: readonly NodeClaim[]): Promise<readonly LaunchOutcome[]> {
+    const outcomes = await Promise.all(
+      claims.map((claim) => cloud.launch(claim, nodeClass, () => new Set(this.providerIds.values()))),
+    );
+    return outcomes;
+  }
+
+  keep(claims: readonly NodeClaim[], outcomes: readonly LaunchOutcome[]): void {
+    outcomes.forEach((outcome, index) => {
+      if (outcome.kind === 'launched')
+        this.providerIds.set(claims[index]?.uid ?? '', outcome.instance.providerId);
+    });
+  }
+
+  waiting(claims: readonly NodeClaim[]): readonly NodeClaim[] {
+    return claims.filter(({ uid }) => !this.providerIds.has(uid));
+  }
+}
+
+function assertOneEach(world: World, store: Store, claims: readonly NodeClaim[]): void {
+  assert.equal(store.providerIds.size, claims.length);
+  assert.equal(new Set(store.providerIds.values()).size, claims.length, 'an instance for two claims');
+  const living = world.ec2.livingInstances().map(({ zone, id }) => `aws:///${zone}/${id}`);
+  assert.deepEqual(living.toSorted(), [...store.providerIds.values()].toSorted());
+}
+
+describe('a launch group', () => {
+  it('becomes one fleet of its size, tagged with the group, each claim with an instance of its own', async () => {
+    const world = aWorld();
+    const store = new Store();
+    const claims = aGroup(world, 20);
+    store.keep(claims, await store.launch(world.cloud, claims));
+    assertOneEach(world, store, claims);
+    assert.deepEqual(
+      world.ec2.fleets.map(({ count }) => count),
+      [20],
+    );
+    const tags = world.ec2.fleets[0]?.tags ?? {};
+    assert.equal(tags['karpenter.sh/launch-group'], 'group');
+    assert.equal(tags['karpenter.sh/nodeclaim-uid'], undefined);
+    const listed = await world.cloud.list();
+    const byProvider = new Map(listed.map((one) => [one.providerId, one.nodeClaimUid]));
+    for (const [uid, providerId] of store.providerIds) assert.equal(byProvider.get(providerId), uid);
+  });
+
+  it('launches those left over by a partial fleet with other offerings', async () => {
+    const world = aWorld();
+    const store = new Store();
+    for (const zone of ['us-east-1a', 'us-east-1b', 'us-east-1c'])
+      world.ec2.stock.set(`on-demand:c5.large:${zone}`, 2);
+    const claims = aGroup(world, 10);
+    const outcomes = await store.launch(world.cloud, claims);
+    store.keep(claims, outcomes);
+    assertOneEach(world, store, claims);
+    const types = outcomes.map((one) => (one.kind === 'launched' ? one.instance.instanceType : ''));
+    assert.equal(types.filter((type) => type === 'c5.large').length, 6);
+  });
+
+  it('tells each claim that got nothing what is out of stock', async () => {
+    const world = aWorld();
+    for (const type of ['c5.large', 'm5.large', 'm5.xlarge'])
+      for (const zone of ['us-east-1a', 'us-east-1b', 'us-east-1c'])
+        world.ec2.stock.set(`on-demand:${type}:${zone}`, type === 'c5.large' ? 1 : 0);
+    const outcomes = await new Store().launch(world.cloud, aGroup(world, 5));
+    const kinds = outcomes.map(({ kind }) => kind);
+    assert.equal(kinds.filter((kind) => kind === 'launched').length, 3);
+    assert.equal(kinds.filter((kind) => kind === 'insufficientCapacity').length, 2);
+    assert.equal(
+      new Set(world.ec2.fleets.map(({ clientToken }) => clientToken)).size,
+      world.ec2.fleets.length,
+    );
+  });
+
+  it('repeats a lost fleet as it was, for those that come back first', async () => {
+    const world = aWorld();
+    world.ec2.lagMs = 60_000;
+    const store = new Store();
+    const claims = aGroup(world, 6);
+    world.ec2.order({ action: 'createFleet', when: 'after', code: 'TimeoutError' });
+    const lost = await store.launch(world.cloud, claims);
+    assert.ok(lost.every(({ kind }) => kind === 'retryable'));
+    for (const part of [claims.slice(0, 2), claims.slice(2)])
+      store.keep(part, await store.launch(world.cloud, part));
+    assertOneEach(world, store, claims);
+    assert.equal(world.ec2.fleets.length, 2);
+  });
+
+  it('launches what comes after the window has closed in a fleet of its own', async () => {
+    const world = aWorld();
+    const store = new Store();
+    const claims = aGroup(world, 4);
+    for (const part of [claims.slice(0, 3), claims.slice(3)])
+      store.keep(part, await store.launch(world.cloud, part));
+    assertOneEach(world, store, claims);
+    assert.deepEqual(
+      world.ec2.fleets.map(({ count }) => count),
+      [3, 1],
+    );
+  });
+});
+
+describe('a launch group across a crash', () => {
+  const STORED = [[], [0], [1, 3], [0, 1, 2], [0, 1, 2, 3, 4]];
+  const CASES = STORED.flatMap((stored) =>
+    [0, 20_000].flatMap((lagMs) =>
+      [1_000, 10_000].flatMap((pauseMs) =>
+        [false, true].map((isChanged) => ({ stored, lagMs, pauseMs, isChanged })),
+      ),
+    ),
+  );
+  for (const { stored, lagMs, pauseMs, isChanged } of CASES) {
+    const changed = isChanged ? 'what is on sale has changed' : 'nothing has changed';
+    it(`${stored.length} of 5 stored, EC2 lags ${lagMs} ms, back after ${pauseMs} ms, ${changed}`, async () => {
+      const world = aWorld();
+      world.ec2.lagMs = lagMs;
+      const store = new Store();
+      const claims = aGroup(world, 5);
+      const outcomes = await store.launch(world.cloud, claims);
+      for (const index of stored) {
+        const [claim, outcome] = [claims[index], outcomes[index]];
+        if (claim !== undefined && outcome !== undefined) store.keep([claim], [outcome]);
+      }
+      world.clock.pass(pauseMs);
+      if (isChanged) world.ec2.outOfStock.add('on-demand:c5.large:us-east-1a');
+      if (isChanged) {
+        const subnets = world.ec2.account.subnets.filter(({ zone }) => zone !== 'us-east-1c');
+        world.ec2.account = { ...world.ec2.account, subnets };
+      }
+      const again = world.restarted();
+      for (let tries = 0; tries < 30 && store.waiting(claims).length > 0; tries += 1) {
+        const waiting = store.waiting(claims);
+        store.keep(waiting, await store.launch(again, waiting));
+        world.clock.pass(3_000);
+      }
+      assertOneEach(world, store, claims);
+      assert.equal(world.ec2.everyInstance().length, 5);
+    });
+  }
+
+  it('killed before its fleet was sent, launches as if nothing had been', async () => {
+    const world = aWorld();
+    const store = new Store();
+    const claims = aGroup(world, 5);
+    world.clock.pass(60_000);
+    store.keep(claims, await store.launch(world.restarted(), claims));
+    assertOneEach(world, store, claims);
+  });
+
+  it('killed with only some claims stored, launches those', async () => {
+    const world = aWorld();
+    const store = new Store();
+    const claims = aGroup(world, 5).slice(0, 3);
+    store.keep(claims, await store.launch(world.cloud, claims));
+    assertOneEach(world, store, claims);
+  });
+});
