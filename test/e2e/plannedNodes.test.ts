@@ -18,7 +18,8 @@ import { aNode, aNodeClaim } from '../builders.ts';
 import { reasonToSkip } from './harness/prerequisites.ts';
 import { pathOf, type RawObject, rawNode } from './harness/rawObjects.ts';
 import { eachOf, type Stage, startStage } from './harness/stage.ts';
-import { NODE_SCENARIOS, type PlanScenario, POD_SCENARIOS, provisioner } from './placement/planScenarios.ts';
+import { provisioner } from './placement/planObjects.ts';
+import { NODE_SCENARIOS, type PlanScenario, POD_SCENARIOS } from './placement/planScenarios.ts';
 
 const SCENARIOS = [...NODE_SCENARIOS, ...POD_SCENARIOS];
 
