@@ -32,6 +32,7 @@ export function readNodeClass(id: Pick<NodeClass, 'key' | 'generation'>, spec: W
     metadataOptions: spec.metadataOptions === undefined ? null : readMetadataOptions(spec.metadataOptions),
     blockDevices: (spec.blockDeviceMappings ?? []).map(readBlockDevice),
     detailedMonitoring: spec.detailedMonitoring ?? false,
+    ...(spec.instanceStorePolicy === 'RAID0' ? { instanceStorePolicy: 'RAID0' as const } : {}),
     context: spec.context ?? null,
   };
 }

@@ -57,6 +57,7 @@ export interface WireAwsSpec {
   readonly amiFamily?: string;
   readonly amiSelector?: Texts;
   readonly userData?: string;
+  readonly instanceStorePolicy?: string;
   readonly launchTemplate?: string;
   readonly tags?: Texts;
   readonly metadataOptions?: {

@@ -1,6 +1,7 @@
 // Which machine image a node class boots, by architecture and accelerator: from SSM by family, or by amiSelector.
 import { isWellKnownLabel } from '../model/labels.ts';
 import type { AmiFamily, NodeClass, TagSelector } from '../model/nodeClass.ts';
+import { type ImageCandidate, imageCandidates, PINNABLE_FAMILIES } from './amiParameters.ts';
 import type { Image, ImageQuery } from './ec2Api.ts';
 import type { InstanceTypeFacts } from './instanceTypeFacts.ts';
 import { DEFAULT_AMI_FAMILY } from './instanceTypes.ts';
@@ -24,13 +25,6 @@ export interface ImageSource {
   images(query: ImageQuery): Promise<readonly Image[]>;
 }
 
-interface Candidate {
-  readonly arch: 'amd64' | 'arm64';
-  readonly variant: ImageVariant;
-  /** Tried in this order. */
-  readonly parameters: readonly string[];
-}
-
 /** First Kubernetes minor version without AL2 images. Source: AWS, "Amazon EKS AL2 end of support". */
 const FIRST_MINOR_WITHOUT_AL2 = 33;
 
@@ -44,11 +38,14 @@ export async function bootImages(
   source: ImageSource,
 ): Promise<Resolved<readonly BootImage[]>> {
   const family = nodeClass.amiFamily ?? DEFAULT_AMI_FAMILY;
-  if (Object.keys(nodeClass.amiSelector).length > 0) return selectedImages(nodeClass, source);
+  const isPinned = Object.hasOwn(nodeClass.amiSelector, ALIAS_KEY);
+  if (!isPinned && Object.keys(nodeClass.amiSelector).length > 0) return selectedImages(nodeClass, source);
+  const pin = pinnedRelease(nodeClass, family);
+  if (pin.kind === 'notReady') return pin;
   const refusal = familyRefusal(nodeClass, family, kubernetesVersion);
   if (refusal !== null) return refusal;
   const version = `1.${kubernetesMinor(kubernetesVersion)}`;
-  const candidates = imageCandidates(family, version);
+  const candidates = imageCandidates(family, version, pin.value);
   const images = (await Promise.all(candidates.map((one) => candidateImage(one, source)))).flat();
   if (images.length > 0) return found(images);
   const tried = candidates[0]?.parameters[0] ?? '';
@@ -57,6 +54,26 @@ export async function bootImages(
     `${fieldOf(nodeClass, 'amiFamily')}: there is no ${family} image for Kubernetes ${version} ` +
       `(SSM has no parameter ${tried}); name another family, or your own image in amiSelector`,
   );
+}
+
+/** The release that `aws::alias` pins, null for the newest; `al2023@v20260801`, `bottlerocket@1.44.0`, `…@latest`. */
+function pinnedRelease(nodeClass: NodeClass, family: AmiFamily): Resolved<string | null> {
+  const alias = nodeClass.amiSelector[ALIAS_KEY];
+  if (alias === undefined) return found(null);
+  const field = fieldOf(nodeClass, 'amiSelector');
+  const refuse = (what: string): Resolved<never> => notReady('AmiAliasInvalid', `${field}: ${what}`);
+  if (Object.keys(nodeClass.amiSelector).length > 1) {
+    return refuse(`${ALIAS_KEY} stands alone; remove the other entries, or the alias`);
+  }
+  const [name = '', release = ''] = alias.split('@');
+  if (name !== family.toLowerCase() || !/^(latest|v?\d+(\.\d+)*)$/.test(release)) {
+    return refuse(
+      `alias ${alias} is no image of ${family}; write ${family.toLowerCase()}@<version> or @latest`,
+    );
+  }
+  if (release === 'latest') return found(null);
+  if (PINNABLE_FAMILIES.includes(family)) return found(release);
+  return refuse(`images of ${family} cannot be pinned by version; name one by its id in aws::ids`);
 }
 
 function familyRefusal(nodeClass: NodeClass, family: AmiFamily, version: string): Resolved<never> | null {
@@ -73,12 +90,10 @@ function familyRefusal(nodeClass: NodeClass, family: AmiFamily, version: string)
         `write ${written}: AL2023, or leave the field out`,
     );
   }
-  if (!family.startsWith('Windows')) return null;
-  const message = `${field}: ${family} is not supported yet; write AL2023, Bottlerocket, Ubuntu or Custom`;
-  return notReady('AmiFamilyUnsupported', message);
+  return null;
 }
 
-async function candidateImage(candidate: Candidate, source: ImageSource): Promise<readonly BootImage[]> {
+async function candidateImage(candidate: ImageCandidate, source: ImageSource): Promise<readonly BootImage[]> {
   for (const parameter of candidate.parameters) {
     const id = await source.parameter(parameter);
     if (id !== null) return [{ id, arch: candidate.arch, variant: candidate.variant, labels: {} }];
@@ -86,64 +101,7 @@ async function candidateImage(candidate: Candidate, source: ImageSource): Promis
   return [];
 }
 
-const EKS = '/aws/service/eks/optimized-ami';
-
-/** SSM parameters by family. Sources: Amazon EKS User Guide "Retrieve AMI IDs"; Bottlerocket; Canonical. */
-function imageCandidates(family: AmiFamily, version: string): readonly Candidate[] {
-  switch (family) {
-    case 'AL2023': {
-      const path = (arch: string, variant: string): readonly string[] => [
-        `${EKS}/${version}/amazon-linux-2023/${arch}/${variant}/recommended/image_id`,
-      ];
-      return [
-        { arch: 'amd64', variant: 'standard', parameters: path('x86_64', 'standard') },
-        { arch: 'arm64', variant: 'standard', parameters: path('arm64', 'standard') },
-        { arch: 'amd64', variant: 'nvidia', parameters: path('x86_64', 'nvidia') },
-        { arch: 'arm64', variant: 'nvidia', parameters: path('arm64', 'nvidia') },
-        { arch: 'amd64', variant: 'neuron', parameters: path('x86_64', 'neuron') },
-      ];
-    }
-    case 'Bottlerocket': {
-      const path = (arch: string, flavour: string): readonly string[] => [
-        `/aws/service/bottlerocket/aws-k8s-${version}${flavour}/${arch}/latest/image_id`,
-      ];
-      return [
-        { arch: 'amd64', variant: 'standard', parameters: path('x86_64', '') },
-        { arch: 'arm64', variant: 'standard', parameters: path('arm64', '') },
-        { arch: 'amd64', variant: 'nvidia', parameters: path('x86_64', '-nvidia') },
-        { arch: 'arm64', variant: 'nvidia', parameters: path('arm64', '-nvidia') },
-        // The plain image drives Neuron devices too.
-        { arch: 'amd64', variant: 'neuron', parameters: path('x86_64', '') },
-      ];
-    }
-    case 'Ubuntu':
-      return [
-        { arch: 'amd64', variant: 'any', parameters: ubuntuParameters(version, 'amd64') },
-        { arch: 'arm64', variant: 'any', parameters: ubuntuParameters(version, 'arm64') },
-      ];
-    default:
-      return al2Candidates(version);
-  }
-}
-
-function ubuntuParameters(version: string, arch: string): readonly string[] {
-  const path = (release: string, disk: string): string =>
-    `/aws/service/canonical/ubuntu/eks/${release}/${version}/stable/current/${arch}/hvm/${disk}/ami-id`;
-  return [path('24.04', 'ebs-gp3'), path('22.04', 'ebs-gp2'), path('20.04', 'ebs-gp2')];
-}
-
-function al2Candidates(version: string): readonly Candidate[] {
-  const path = (flavour: string): readonly string[] => [
-    `${EKS}/${version}/amazon-linux-2${flavour}/recommended/image_id`,
-  ];
-  return [
-    { arch: 'amd64', variant: 'standard', parameters: path('') },
-    { arch: 'arm64', variant: 'standard', parameters: path('-arm64') },
-    { arch: 'amd64', variant: 'nvidia', parameters: path('-gpu') },
-    { arch: 'amd64', variant: 'neuron', parameters: path('-gpu') },
-  ];
-}
-
+const ALIAS_KEY = 'aws::alias';
 const OWNERS_KEY = 'aws::owners';
 const NAME_KEY = 'aws::name';
 

@@ -1,8 +1,11 @@
 // Instance types as the scheduler sees them: what EC2 says of a type, seen through node class, kubelet and prices.
 import type { CapacityType, InstanceType, Offering } from '../model/instanceType.ts';
+import { LABEL } from '../model/labels.ts';
 import type { AmiFamily, NodeClass } from '../model/nodeClass.ts';
 import type { KubeletConfiguration } from '../model/provisioner.ts';
+import type { Requirement } from '../model/requirement.ts';
 import type { Resources } from '../model/resources.ts';
+import { bottlerocketHugePages } from './bottlerocket.ts';
 import { burstOf } from './burst.ts';
 import type { InstanceTypeFacts } from './instanceTypeFacts.ts';
 import { typeRequirements } from './instanceTypeLabels.ts';
@@ -20,6 +23,8 @@ export interface NodeShape {
   readonly settings: Omit<AwsSettings, 'clusterName' | 'clusterEndpoint' | 'kubernetesVersion'>;
   readonly kubelet: KubeletConfiguration;
   readonly nodeClass: NodeClass;
+  /** What a machine of this type and image has reported; absent: what EC2 says less the usual share. */
+  readonly learnedMemoryBytes?: number;
 }
 
 /** A type with all but its offerings, which change more often. */
@@ -28,47 +33,75 @@ export type UnpricedType = Omit<InstanceType, 'offerings'>;
 /** What a node of this type holds and is labelled with. */
 export function unpricedType(
   facts: InstanceTypeFacts,
-  { settings, kubelet, nodeClass }: NodeShape,
+  { settings, kubelet, nodeClass, learnedMemoryBytes }: NodeShape,
 ): UnpricedType {
   const amiFamily = nodeClass.amiFamily ?? DEFAULT_AMI_FAMILY;
-  const pods = podCapacity(facts, kubelet, settings);
-  const capacity = capacityOf(facts, { pods, nodeClass, amiFamily, settings });
-  const burst = burstOf(facts.name, facts.vcpus);
   const os = amiFamily.startsWith('Windows') ? 'windows' : 'linux';
+  // The VPC CNI gives Windows pods secondary addresses by itself: its limits are not those of Linux nodes.
+  const density = os === 'windows' ? { ...settings, eniLimitedPodDensity: false } : settings;
+  const pods = podCapacity(facts, kubelet, density);
+  const memoryBytes = learnedMemoryBytes ?? guessedMemoryBytes(facts, settings);
+  const capacity = capacityOf(facts, { pods, memoryBytes, nodeClass, amiFamily, settings });
+  const burst = burstOf(facts.name, facts.vcpus);
   return {
     name: facts.name,
-    requirements: typeRequirements({ facts, region: settings.region, os, pods }),
+    requirements: [
+      ...typeRequirements({ facts, region: settings.region, os, pods }),
+      ...windowsBuild(amiFamily),
+    ],
     capacity,
     allocatable: allocatableOf({ facts, kubelet, amiFamily, capacity }),
     ...(burst === undefined ? {} : { burst }),
   };
 }
 
+/** Builds of the Windows Server releases, which a pod's image must match. Source: Kubernetes, "Windows containers". */
+const WINDOWS_BUILDS: Readonly<Partial<Record<AmiFamily, string>>> = {
+  Windows2019: '10.0.17763',
+  Windows2022: '10.0.20348',
+  Windows2025: '10.0.26100',
+};
+
+function windowsBuild(amiFamily: AmiFamily): readonly Requirement[] {
+  const build = WINDOWS_BUILDS[amiFamily];
+  return build === undefined ? [] : [{ key: LABEL.windowsBuild, operator: 'In', values: [build] }];
+}
+
+/** The hypervisor and the kernel keep a share that EC2 does not state; rounded up to whole MiB. */
+function guessedMemoryBytes(
+  { memoryMib }: InstanceTypeFacts,
+  { vmMemoryOverheadPercent }: Pick<AwsSettings, 'vmMemoryOverheadPercent'>,
+): number {
+  return (memoryMib - Math.ceil(memoryMib * vmMemoryOverheadPercent)) * MIB;
+}
+
 interface CapacityInput {
   readonly pods: number;
+  readonly memoryBytes: number;
   readonly nodeClass: NodeClass;
   readonly amiFamily: AmiFamily;
-  readonly settings: Pick<AwsSettings, 'vmMemoryOverheadPercent' | 'podEni'>;
+  readonly settings: Pick<AwsSettings, 'podEni'>;
 }
 
 function capacityOf(
   facts: InstanceTypeFacts,
-  { pods, nodeClass, amiFamily, settings }: CapacityInput,
+  { pods, memoryBytes, nodeClass, amiFamily, settings }: CapacityInput,
 ): Resources {
-  // The hypervisor and the kernel keep a share that EC2 does not state; rounded up to whole MiB.
-  const unseenMib = Math.ceil(facts.memoryMib * settings.vmMemoryOverheadPercent);
   const extended: Readonly<Record<string, number>> = {
     ...gpuResources(facts),
     'aws.amazon.com/neuron': facts.neuron?.devices ?? 0,
     'aws.amazon.com/neuroncore': facts.neuron?.cores ?? 0,
     'vpc.amazonaws.com/efa': facts.efaInterfaces,
     'vpc.amazonaws.com/pod-eni': settings.podEni ? facts.branchEnis : 0,
+    // Windows pods ask for their address by name. Source: Amazon EKS User Guide, "Deploy Windows nodes".
+    'vpc.amazonaws.com/PrivateIPv4Address': amiFamily.startsWith('Windows') ? facts.ipv4PerEni - 1 : 0,
+    'hugepages-2Mi': amiFamily === 'Bottlerocket' ? bottlerocketHugePages(nodeClass) : 0,
   };
   return {
     cpu: facts.vcpus * 1000,
-    memory: (facts.memoryMib - unseenMib) * MIB,
+    memory: memoryBytes,
     pods,
-    'ephemeral-storage': ephemeralGib(nodeClass, amiFamily) * GIB,
+    'ephemeral-storage': ephemeralBytes(facts, nodeClass, amiFamily),
     ...Object.fromEntries(Object.entries(extended).filter(([, amount]) => amount > 0)),
   };
 }
@@ -89,6 +122,12 @@ export function ephemeralDeviceName(nodeClass: NodeClass, amiFamily: AmiFamily):
   if (amiFamily === 'Custom') return nodeClass.blockDevices.at(-1)?.deviceName ?? '';
   if (amiFamily === 'Bottlerocket') return '/dev/xvdb';
   return amiFamily === 'AL2' || amiFamily === 'AL2023' ? '/dev/xvda' : '/dev/sda1';
+}
+
+/** With RAID0 the local disks hold what pods write; EC2 counts them in decimal gigabytes. */
+function ephemeralBytes(facts: InstanceTypeFacts, nodeClass: NodeClass, amiFamily: AmiFamily): number {
+  const isJoined = nodeClass.instanceStorePolicy === 'RAID0' && facts.nvmeGb > 0;
+  return isJoined ? facts.nvmeGb * 1e9 : ephemeralGib(nodeClass, amiFamily) * GIB;
 }
 
 function ephemeralGib(nodeClass: NodeClass, amiFamily: AmiFamily): number {

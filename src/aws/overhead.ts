@@ -78,6 +78,8 @@ export function allocatableOf(input: OverheadInput): Resources {
     kubeReserved(input),
     parsedReserve(kubelet.systemReserved),
     evictionReserve(capacity, kubelet),
+    // Huge pages are set aside from memory, whoever uses them.
+    { memory: capacity['hugepages-2Mi'] ?? 0 },
   ];
   const left = kept.reduce((rest, one) => subtractResources(rest, withoutPid(one)), capacity);
   return Object.fromEntries(Object.entries(left).map(([name, amount]) => [name, Math.max(amount, 0)]));

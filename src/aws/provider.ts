@@ -10,6 +10,7 @@ import type {
   InstanceTypesOutcome,
   InterruptedOffering,
   LaunchOutcome,
+  RegisteredNode,
   TakenInstances,
 } from '../ports/cloudProvider.ts';
 import type { Log } from '../ports/telemetry.ts';
@@ -18,6 +19,7 @@ import type { Ec2Api } from './ec2Api.ts';
 import { Instances } from './instances.ts';
 import { Launcher } from './launcher.ts';
 import { LaunchTemplates } from './launchTemplates.ts';
+import { LearnedMemory } from './learnedMemory.ts';
 import { NodeClasses } from './nodeClasses.ts';
 import type { PriceTable } from './prices.ts';
 import type { AwsSettings } from './settings.ts';
@@ -46,6 +48,7 @@ export class AwsCloudProvider implements CloudProvider {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #outOfStock: UnavailableOfferings;
+  readonly #learned = new LearnedMemory();
   readonly #bareTypes = new WeakMap<readonly LaunchableType[], readonly InstanceType[]>();
 
   constructor(dependencies: AwsDependencies) {
@@ -56,7 +59,7 @@ export class AwsCloudProvider implements CloudProvider {
     this.#clock = clock;
     this.#outOfStock = outOfStock;
     this.#nodeClasses = new NodeClasses({ ec2, ssm }, clock, settings);
-    this.#catalogue = new TypeCatalogue({ ...dependencies, outOfStock, ledger });
+    this.#catalogue = new TypeCatalogue({ ...dependencies, outOfStock, ledger, learned: this.#learned });
     this.#instances = new Instances(ec2, clock, settings);
     this.#launcher = new Launcher({
       ...{ ec2, clock, settings, outOfStock, ledger },
@@ -109,6 +112,10 @@ export class AwsCloudProvider implements CloudProvider {
   /** EC2 takes back an instance of this offering: the next one would not last either. */
   noteInterrupted(offering: InterruptedOffering): void {
     this.#outOfStock.markUnavailable(offering, this.#clock.nowMs());
+  }
+
+  noteNode(node: RegisteredNode): void {
+    this.#learned.note(node);
   }
 
   /** Loads what takes long before the first launch needs it. Failures are logged: the first use tries again. */

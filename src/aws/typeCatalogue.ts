@@ -11,6 +11,7 @@ import type { Ec2Api, TypeInZone } from './ec2Api.ts';
 import { FreshCache } from './freshCache.ts';
 import type { InstanceTypeFacts } from './instanceTypeFacts.ts';
 import { type Market, offeringsOf, type UnpricedType, unpricedType } from './instanceTypes.ts';
+import type { LearnedMemory } from './learnedMemory.ts';
 import type { ResolvedNodeClass } from './nodeClasses.ts';
 import { type PriceTable, priceOf, type SpotPriceTable, spotPriceTable } from './prices.ts';
 import type { AwsSettings } from './settings.ts';
@@ -59,6 +60,7 @@ export interface CatalogueDependencies {
   readonly onDemandPrices: PriceTable;
   readonly outOfStock: UnavailableOfferings;
   readonly ledger: SubnetLedger;
+  readonly learned: LearnedMemory;
 }
 
 const MINUTE_MS = 60_000;
@@ -89,7 +91,13 @@ export class TypeCatalogue {
     const { nodeClass, kubelet, resolved } = view;
     const key = `${nodeClass.key} ${JSON.stringify(kubelet)}`;
     const held = this.#built.get(key);
-    const inputs = [answers.facts, nodeClass.generation, resolved.boot?.images.map(({ id }) => id).join()];
+    const learned = this.#with.learned.version;
+    const inputs = [
+      answers.facts,
+      learned,
+      nodeClass.generation,
+      resolved.boot?.images.map(({ id }) => id).join(),
+    ];
     const bootable =
       held !== undefined && sameItems(held.inputs, inputs) ? held.bootable : this.#bootable(view, answers);
     const open = this.#with.ledger.choose(resolved.subnets);
@@ -151,7 +159,10 @@ export class TypeCatalogue {
       const unpriced = unpricedType(one, shape);
       if (resolved.boot === null) return [{ facts: one, unpriced, image: null }];
       const image = imageFor(resolved.boot.images, one, labelsFromRequirements(unpriced.requirements));
-      return image === null ? [] : [{ facts: one, unpriced, image }];
+      if (image === null) return [];
+      const learnedMemoryBytes = this.#with.learned.bytesOf(one.name, image.id);
+      if (learnedMemoryBytes === null) return [{ facts: one, unpriced, image }];
+      return [{ facts: one, unpriced: unpricedType(one, { ...shape, learnedMemoryBytes }), image }];
     });
   }
 

@@ -4,9 +4,11 @@ import type { AmiFamily, NodeClass } from '../model/nodeClass.ts';
 import { type BootFacts, kubeletConfig, nodeLabelsFlag } from './bootFacts.ts';
 import { bottlerocketUserData } from './bottlerocket.ts';
 import { DEFAULT_AMI_FAMILY } from './instanceTypes.ts';
+import { kubeletFlags } from './kubeletFlags.ts';
 import { isMime, type MimePart, readMime, writeMime } from './mime.ts';
 import { found, notReady, type Resolved } from './readiness.ts';
 import { fieldOf } from './selectors.ts';
+import { windowsUserData } from './windows.ts';
 
 /** Before encoding. Source: Amazon EC2 User Guide, "Run commands when you launch an EC2 instance". */
 const LONGEST_BYTES = 16_384;
@@ -32,6 +34,10 @@ function familyUserData(nodeClass: NodeClass, family: AmiFamily, boot: BootFacts
       return bottlerocketUserData(nodeClass, boot);
     case 'AL2023':
       return nodeadmUserData(nodeClass, boot);
+    case 'Windows2019':
+    case 'Windows2022':
+    case 'Windows2025':
+      return windowsUserData(nodeClass, boot);
     default:
       return bootstrapUserData(nodeClass, boot);
   }
@@ -43,7 +49,7 @@ function nodeadmUserData(nodeClass: NodeClass, boot: BootFacts): Resolved<string
     return missingSetting(nodeClass, 'serviceCidr', 'the service CIDR, 10.100.0.0/16');
   if (boot.clusterCaBundle === null)
     return missingSetting(nodeClass, 'clusterCaBundle', 'the base64 CA certificate');
-  const own: MimePart = { contentType: NODE_CONFIG_TYPE, body: nodeConfig(boot) };
+  const own: MimePart = { contentType: NODE_CONFIG_TYPE, body: nodeConfig(nodeClass, boot) };
   const users = userParts(nodeClass);
   return users.kind === 'notReady' ? users : found(writeMime([...users.value, own]));
 }
@@ -54,7 +60,7 @@ function missingSetting(nodeClass: NodeClass, setting: string, what: string): Re
 }
 
 /** Source: awslabs.github.io/amazon-eks-ami/nodeadm, NodeConfig node.eks.aws/v1alpha1. */
-function nodeConfig(boot: BootFacts): string {
+function nodeConfig(nodeClass: NodeClass, boot: BootFacts): string {
   const labels = nodeLabelsFlag(boot);
   const config = {
     apiVersion: 'node.eks.aws/v1alpha1',
@@ -70,6 +76,9 @@ function nodeConfig(boot: BootFacts): string {
         config: kubeletConfig(boot),
         ...(labels === '' ? {} : { flags: [`--node-labels=${labels}`] }),
       },
+      ...(nodeClass.instanceStorePolicy === 'RAID0'
+        ? { instance: { localStorage: { strategy: 'RAID0' } } }
+        : {}),
     },
   };
   return stringify(config, { lineWidth: 0 });
@@ -117,35 +126,6 @@ function bootstrapScript(boot: BootFacts): string {
   ];
   const log = 'exec > >(tee /var/log/user-data.log|logger -t user-data -s 2>/dev/console) 2>&1';
   return `#!/bin/bash -xe\n${log}\n${command.join(' \\\n')}\n`;
-}
-
-/** Kubelet flags of the same meaning as `kubeletConfig`, for images that know no configuration file. */
-function kubeletFlags(boot: BootFacts): readonly string[] {
-  const { kubelet, maxPods, taints } = boot;
-  const pairs = (values: Readonly<Record<string, string>> | undefined, sign: string): string | undefined =>
-    values === undefined
-      ? undefined
-      : Object.entries(values)
-          .map(([key, value]) => `${key}${sign}${value}`)
-          .join(',');
-  const written = taints.map(({ key, value, effect }) => `${key}=${value}:${effect}`).join(',');
-  const flags: Readonly<Record<string, string | number | boolean | undefined>> = {
-    'node-labels': nodeLabelsFlag(boot),
-    'register-with-taints': written,
-    'max-pods': maxPods ?? undefined,
-    'pods-per-core': kubelet.podsPerCore,
-    'system-reserved': pairs(kubelet.systemReserved, '='),
-    'kube-reserved': pairs(kubelet.kubeReserved, '='),
-    'eviction-hard': pairs(kubelet.evictionHard, '<'),
-    'eviction-soft': pairs(kubelet.evictionSoft, '<'),
-    'eviction-soft-grace-period': pairs(kubelet.evictionSoftGracePeriod, '='),
-    'eviction-max-pod-grace-period': kubelet.evictionMaxPodGracePeriod,
-    'image-gc-high-threshold': kubelet.imageGcHighThresholdPercent,
-    'image-gc-low-threshold': kubelet.imageGcLowThresholdPercent,
-    'cpu-cfs-quota': kubelet.cpuCfsQuota,
-  };
-  const given = Object.entries(flags).filter(([, value]) => value !== undefined && value !== '');
-  return given.map(([name, value]) => `--${name}=${value}`);
 }
 
 /** One word to a POSIX shell, whatever it holds. */

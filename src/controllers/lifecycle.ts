@@ -75,6 +75,7 @@ async function advance(
     await ports.kube.deleteNodeClaim(claim.name, claim.uid);
     return WHEN_CHANGED;
   }
+  noteNode(ports, claim, node);
   // A Node that was deleted under its kubelet, or comes under another name, has to be registered once more.
   const isRegistered =
     hasCondition(claim, 'Registered') &&
@@ -86,6 +87,12 @@ async function advance(
   if (hasCondition(registered, 'Initialized') && fresh.labels[LABEL.initialized] === 'true')
     return WHEN_CHANGED;
   return initializeInTime(ports, launching, registered, fresh);
+}
+
+/** Tells the cloud what the machine has. After a start each node is told of again, so that nothing is forgotten. */
+function noteNode(ports: Ports, { status }: NodeClaim, node: Node): void {
+  const { instanceType, imageId } = status;
+  ports.cloud.noteNode?.({ instanceType, imageId, memoryBytes: node.capacity.memory ?? 0 });
 }
 
 /** A launch that has not gone through in time is given up: its pods are planned again, with fresh stock and prices. */

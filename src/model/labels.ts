@@ -11,6 +11,7 @@ export const LABEL = {
   arch: 'kubernetes.io/arch',
   os: 'kubernetes.io/os',
   hostname: 'kubernetes.io/hostname',
+  windowsBuild: 'node.kubernetes.io/windows-build',
   instanceHypervisor: 'karpenter.k8s.aws/instance-hypervisor',
   instanceCategory: 'karpenter.k8s.aws/instance-category',
   instanceFamily: 'karpenter.k8s.aws/instance-family',
@@ -69,6 +70,7 @@ export const WELL_KNOWN_LABELS: ReadonlySet<string> = new Set([
   LABEL.instanceType,
   LABEL.arch,
   LABEL.os,
+  LABEL.windowsBuild,
   ...Object.values(LABEL).filter((label) => label.startsWith('karpenter.k8s.aws/')),
 ]);
 

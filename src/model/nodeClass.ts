@@ -48,6 +48,8 @@ export interface NodeClass {
   readonly metadataOptions: MetadataOptions | null;
   readonly blockDevices: readonly BlockDevice[];
   readonly detailedMonitoring: boolean;
+  /** RAID0: local NVMe disks become one, which holds what pods write; absent: they are left alone. */
+  readonly instanceStorePolicy?: 'RAID0';
   readonly context: string | null;
 }
 

@@ -273,6 +273,25 @@ const TEMPLATE_EXAMPLES: readonly RuleExample[] = [
     { ...AWS_SPEC, amiFamily: 'Custom' },
     { ...AWS_SPEC, amiFamily: 'Custom', amiSelector: { 'aws::ids': 'ami-1' } },
   ),
+  // Two bytes a letter: short enough in characters, too long for EC2.
+  example(
+    templateManifest,
+    [
+      'spec.userData',
+      'has more than 16384 bytes, which is all that EC2 takes; shorten it, or fetch the rest at boot',
+    ],
+    { ...AWS_SPEC, userData: '\u00e9'.repeat(8193) },
+    { ...AWS_SPEC, userData: '\u00e9'.repeat(8192) },
+  ),
+  example(
+    templateManifest,
+    [
+      'spec.instanceStorePolicy',
+      'is known to AL2023 and Bottlerocket only; choose one of them as amiFamily, or join the disks in userData',
+    ],
+    { ...AWS_SPEC, amiFamily: 'Ubuntu', instanceStorePolicy: 'RAID0' },
+    { ...AWS_SPEC, amiFamily: 'Bottlerocket', instanceStorePolicy: 'RAID0' },
+  ),
   example(
     templateManifest,
     [

@@ -9,10 +9,10 @@ import { onDemandPrices, parsePriceOverrides } from '../../src/aws/prices.ts';
 import { kubernetesMinor } from '../../src/aws/settings.ts';
 import { shippedCatalogue, shippedFacts, shippedPrices } from '../../src/aws/shippedCatalogue.ts';
 import { type OfferingKey, UnavailableOfferings } from '../../src/aws/unavailableOfferings.ts';
-import type { BlockDevice } from '../../src/model/nodeClass.ts';
+import type { BlockDevice, NodeClass } from '../../src/model/nodeClass.ts';
 import type { KubeletConfiguration } from '../../src/model/provisioner.ts';
-import { aNodeClass, GIB, MIB } from '../builders.ts';
-import { SETTINGS } from './account.ts';
+import { aNodeClass, aProvisioner, GIB, MIB } from '../builders.ts';
+import { aWorld, SETTINGS } from './account.ts';
 
 const FACTS = new Map(shippedFacts().facts.map((facts) => [facts.name, facts]));
 
@@ -322,5 +322,102 @@ describe('the memory of shortages', () => {
 describe('settings', () => {
   it('read the minor version of Kubernetes', () => {
     assert.deepEqual(['1.34', 'v1.33.2-eks-1a2b', '1.29+', 'x'].map(kubernetesMinor), [34, 33, 29, 0]);
+  });
+});
+
+describe('what an image family and a policy change', () => {
+  const RAID0 = { instanceStorePolicy: 'RAID0' } as const;
+  const HUGE = '[settings.kernel.sysctl]\n"vm.nr_hugepages" = "512"\n';
+
+  it('RAID0 gives pods the local disks, where there are any', () => {
+    const ephemeral = (name: string, fields: Partial<NodeClass>): number | undefined =>
+      typeOf(name, {}, aNodeClass(fields)).capacity['ephemeral-storage'];
+    assert.equal(ephemeral('m5d.large', RAID0), 75e9);
+    assert.equal(ephemeral('i3en.24xlarge', RAID0), 60_000e9);
+    assert.equal(ephemeral('m5d.large', {}), 20 * GIB);
+    assert.equal(ephemeral('m5.large', RAID0), 20 * GIB);
+  });
+
+  it('huge pages come out of memory', () => {
+    const plain = typeOf('m5.large', {}, aNodeClass({ amiFamily: 'Bottlerocket' }));
+    const huge = typeOf('m5.large', {}, aNodeClass({ amiFamily: 'Bottlerocket', userData: HUGE }));
+    assert.equal(huge.capacity['hugepages-2Mi'], GIB);
+    assert.equal(huge.allocatable['hugepages-2Mi'], GIB);
+    assert.equal((plain.allocatable.memory ?? 0) - (huge.allocatable.memory ?? 0), GIB);
+    assert.equal(huge.capacity.memory, plain.capacity.memory);
+    assert.equal(plain.capacity['hugepages-2Mi'], undefined);
+  });
+
+  it('Windows nodes are labelled, take 110 pods, and have addresses to ask for', () => {
+    const { capacity, requirements } = typeOf('m5.large', {}, aNodeClass({ amiFamily: 'Windows2022' }));
+    const label = (key: string) => requirements.find((one) => one.key === key)?.values;
+    assert.deepEqual(label('kubernetes.io/os'), ['windows']);
+    assert.deepEqual(label('node.kubernetes.io/windows-build'), ['10.0.20348']);
+    assert.equal(capacity.pods, 110);
+    assert.equal(capacity['vpc.amazonaws.com/PrivateIPv4Address'], 9);
+    assert.equal(capacity['ephemeral-storage'], 50 * GIB);
+  });
+
+  const DEVICES = [
+    { type: 'p5.48xlarge', resource: 'nvidia.com/gpu', amount: 8 },
+    { type: 'p5.48xlarge', resource: 'vpc.amazonaws.com/efa', amount: 32 },
+    { type: 'inf2.24xlarge', resource: 'aws.amazon.com/neuron', amount: 6 },
+    { type: 'trn1.2xlarge', resource: 'aws.amazon.com/neuroncore', amount: 2 },
+    { type: 'm5.large', resource: 'vpc.amazonaws.com/pod-eni', amount: 9 },
+  ];
+  for (const { type, resource, amount } of DEVICES) {
+    it(`${type} offers ${amount} ${resource}`, () => {
+      const { capacity } = typeOf(type, {}, aNodeClass(), { ...SETTINGS, podEni: true });
+      assert.equal(capacity[resource], amount);
+    });
+  }
+});
+
+describe('accelerators of other makers', () => {
+  const MAKERS = [
+    { manufacturer: 'AMD', resource: 'amd.com/gpu' },
+    { manufacturer: 'Habana', resource: 'habana.ai/gaudi' },
+    { manufacturer: 'NVIDIA', resource: 'nvidia.com/gpu' },
+  ];
+  for (const { manufacturer, resource } of MAKERS) {
+    it(`${manufacturer}'s are ${resource}`, () => {
+      const gpu = { name: 'x', manufacturer, count: 8, memoryMib: 1024 };
+      const shape = { settings: SETTINGS, kubelet: {}, nodeClass: aNodeClass() };
+      const { capacity } = unpricedType({ ...factsOf('m5.large'), gpu }, shape);
+      assert.equal(capacity[resource], 8);
+    });
+  }
+});
+
+describe('memory learned from nodes', () => {
+  const memoryOf = async (cloud: ReturnType<typeof aWorld>['cloud']): Promise<number | undefined> => {
+    const outcome = await cloud.instanceTypes(aProvisioner(), aNodeClass());
+    const types = outcome.kind === 'found' ? outcome.instanceTypes : assert.fail(outcome.message);
+    return types.find(({ name }) => name === 'm5.large')?.capacity.memory;
+  };
+  const seen = (memoryBytes: number, imageId = 'ami-amd64') => ({
+    instanceType: 'm5.large',
+    imageId,
+    memoryBytes,
+  });
+
+  it('takes the place of the guess, the least counting, for the image that it was seen with', async () => {
+    const { cloud, restarted } = aWorld();
+    const guess = (8192 - 615) * MIB;
+    assert.equal(await memoryOf(cloud), guess);
+    cloud.noteNode(seen(1 * GIB, 'ami-other'));
+    assert.equal(await memoryOf(cloud), guess);
+    cloud.noteNode(seen(8_000_000_000));
+    assert.equal(await memoryOf(cloud), 8_000_000_000);
+    cloud.noteNode(seen(7_999_000_000));
+    cloud.noteNode(seen(8_000_000_000));
+    assert.equal(await memoryOf(cloud), 7_999_000_000);
+    cloud.noteNode(seen(0));
+    assert.equal(await memoryOf(cloud), 7_999_000_000);
+    // A new process knows nothing until the nodes that are there have told it again.
+    const next = restarted();
+    assert.equal(await memoryOf(next), guess);
+    next.noteNode(seen(8_000_000_000));
+    assert.equal(await memoryOf(next), 8_000_000_000);
   });
 });

@@ -72,6 +72,30 @@ const CAUSES: readonly Cause[] = [
     says: /spec\.amiSelector: no image matches \{team: blue\}; check ids, tags, owner and region/,
   },
   {
+    when: 'the alias is of another family',
+    nodeClass: { amiFamily: 'AL2023', amiSelector: { 'aws::alias': 'bottlerocket@1.44.0' } },
+    reason: 'AmiAliasInvalid',
+    says: /spec\.amiSelector: alias bottlerocket@1\.44\.0 is no image of AL2023; write al2023@<version>/,
+  },
+  {
+    when: 'the alias is not alone',
+    nodeClass: { amiSelector: { 'aws::alias': 'al2023@latest', team: 'blue' } },
+    reason: 'AmiAliasInvalid',
+    says: /aws::alias stands alone/,
+  },
+  {
+    when: 'the family has no versions to pin',
+    nodeClass: { amiFamily: 'Windows2022', amiSelector: { 'aws::alias': 'windows2022@v1' } },
+    reason: 'AmiAliasInvalid',
+    says: /images of Windows2022 cannot be pinned by version; name one by its id in aws::ids/,
+  },
+  {
+    when: 'AL2 is pinned on Kubernetes 1.33 and later',
+    nodeClass: { amiFamily: 'AL2', amiSelector: { 'aws::alias': 'al2@v20260801' } },
+    reason: 'AmiFamilyUnsupported',
+    says: /AL2 has no images/,
+  },
+  {
     when: 'SSM may not be asked',
     arrange: ({ ssm }) => {
       ssm.fault = new AwsFault('ssm:GetParameter', 'AccessDeniedException', 'no');

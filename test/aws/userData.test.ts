@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { bootFacts, kubeletLabels } from '../../src/aws/bootFacts.ts';
 import { readMime, writeMime } from '../../src/aws/mime.ts';
 import { shellQuoted, userData } from '../../src/aws/userData.ts';
+import { powerShellQuoted } from '../../src/aws/windows.ts';
 import type { NodeClaimSpec } from '../../src/model/nodeClaim.ts';
 import type { NodeClass } from '../../src/model/nodeClass.ts';
 import { aNodeClaim, aNodeClass } from '../builders.ts';
@@ -80,6 +81,18 @@ function written(nodeClass: NodeClass, spec = aNodeClaim().spec, maxPods: number
   return outcome.kind === 'found' ? outcome.value : assert.fail(outcome.message);
 }
 
+const USER_NODE_CONFIG = `apiVersion: node.eks.aws/v1alpha1
+kind: NodeConfig
+spec:
+  kubelet:
+    config:
+      shutdownGracePeriod: 30s
+`;
+
+const FULL_LINUX = { spec: FULL_SPEC, maxPods: 42 };
+const SCRIPT = '#!/bin/bash\necho hello\n';
+const POWERSHELL = '<powershell>\nWrite-Output "hello"\n</powershell>\n';
+
 const GOLDEN: readonly { readonly file: string; readonly text: () => string }[] = [
   { file: 'al2023-plain.txt', text: () => written(aNodeClass()) },
   { file: 'al2023-full.txt', text: () => written(aNodeClass(), FULL_SPEC, 42) },
@@ -90,6 +103,25 @@ const GOLDEN: readonly { readonly file: string; readonly text: () => string }[] 
     file: 'bottlerocket-full.toml',
     text: () => written(aNodeClass({ amiFamily: 'Bottlerocket', userData: USER_TOML }), FULL_SPEC, 42),
   },
+  { file: 'al2023-node-config.txt', text: () => written(aNodeClass({ userData: USER_NODE_CONFIG })) },
+  { file: 'al2023-raid0.txt', text: () => written(aNodeClass({ instanceStorePolicy: 'RAID0' })) },
+  {
+    file: 'bottlerocket-raid0.toml',
+    text: () => written(aNodeClass({ amiFamily: 'Bottlerocket', instanceStorePolicy: 'RAID0' })),
+  },
+  { file: 'ubuntu-plain.txt', text: () => written(aNodeClass({ amiFamily: 'Ubuntu' })) },
+  {
+    file: 'ubuntu-full.txt',
+    text: () =>
+      written(aNodeClass({ amiFamily: 'Ubuntu', userData: SCRIPT }), FULL_LINUX.spec, FULL_LINUX.maxPods),
+  },
+  { file: 'windows2022-plain.txt', text: () => written(aNodeClass({ amiFamily: 'Windows2022' })) },
+  {
+    file: 'windows2025-full.txt',
+    text: () =>
+      written(aNodeClass({ amiFamily: 'Windows2025', userData: POWERSHELL }), FULL_SPEC, FULL_LINUX.maxPods),
+  },
+  { file: 'custom.txt', text: () => written(aNodeClass({ amiFamily: 'Custom', userData: 'as it is\n' })) },
   { file: 'al2-plain.txt', text: () => written(aNodeClass({ amiFamily: 'AL2' })) },
   {
     file: 'al2-full.txt',
@@ -155,6 +187,13 @@ describe('user data', () => {
     });
   }
 
+  it('of Windows is refused when it holds the tags of EC2Launch in the middle', () => {
+    const text = 'echo one\n</powershell>\n<script>format c:</script>';
+    const boot = bootFacts(aNodeClaim().spec, SETTINGS, { capacityType: 'spot', maxPods: null });
+    const outcome = userData(aNodeClass({ amiFamily: 'Windows2022', userData: text }), boot);
+    assert.match(outcome.kind === 'notReady' ? outcome.message : 'written', /tags of EC2Launch inside/);
+  });
+
   it('asks for the service CIDR where nodeadm needs it', () => {
     const settings = { ...SETTINGS, serviceCidr: null };
     const boot = bootFacts(aNodeClaim().spec, settings, { capacityType: 'spot', maxPods: null });
@@ -200,6 +239,40 @@ describe('labels and words that reach a root shell', () => {
     );
   });
 });
+
+describe('words that reach PowerShell', () => {
+  it('stay one literal, whatever they hold', () => {
+    const nasty = fc.array(
+      fc.constantFrom("'", '\u2018', '\u2019', '\u201a', '\u201b', '$(calc)', '`', 'a', '"'),
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          nasty.map((parts) => parts.join('')),
+        ),
+        (text) => {
+          assert.equal(readPowerShellLiteral(powerShellQuoted(text)), text);
+        },
+      ),
+    );
+  });
+});
+
+/** What PowerShell makes of a verbatim string: any of its quotes, twice, is one; once, it ends the string. */
+function readPowerShellLiteral(literal: string): string {
+  const isQuote = (at: string | undefined): boolean => /^['\u2018-\u201b]$/u.test(at ?? '');
+  assert.ok(isQuote(literal[0]) && isQuote(literal.at(-1)));
+  const inner = literal.slice(1, -1);
+  let text = '';
+  for (let index = 0; index < inner.length; index += 1) {
+    text += inner[index];
+    if (!isQuote(inner[index])) continue;
+    assert.ok(isQuote(inner[index + 1]), 'the literal ends early');
+    index += 1;
+  }
+  return text;
+}
 
 describe('MIME', () => {
   it('reads back what it writes, even with its own boundary in a body', () => {

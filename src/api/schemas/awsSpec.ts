@@ -188,7 +188,8 @@ const TEMPLATE_PROPERTIES: Readonly<Record<string, Schema>> = {
     ...selector('Tags of the images to boot, in place of the latest one of the family.', 'ami'),
     description:
       'Tags of the images to boot, in place of the latest one of the family. aws-ids (or aws::ids) takes a ' +
-      'comma-separated list of ids, aws::name a name, aws::owners the accounts (self,amazon when absent).',
+      'comma-separated list of ids, aws::name a name, aws::owners the accounts (self,amazon when absent). ' +
+      'aws::alias alone pins a version of the family, as al2023@v20260801 or bottlerocket@1.44.0.',
   },
   userData: {
     type: 'text',
@@ -196,7 +197,44 @@ const TEMPLATE_PROPERTIES: Readonly<Record<string, Schema>> = {
     maxLength: 16_384,
   },
   detailedMonitoring: { type: 'flag', description: 'Whether CloudWatch gets metrics every minute.' },
+  instanceStorePolicy: oneOf(
+    'RAID0 joins the local NVMe disks to one, which holds what pods write; left alone when absent.',
+    ['RAID0'],
+  ),
 };
+
+/** What EC2 takes, in bytes. Source: EC2 User Guide, "Run commands when you launch an EC2 instance". */
+const USER_DATA_BYTES = 16_384;
+
+const userDataFits: Rule = rule<WrittenAwsSpec>(
+  {
+    field: 'userData',
+    problem: `has more than ${USER_DATA_BYTES} bytes, which is all that EC2 takes`,
+    mend: 'shorten it, or fetch the rest at boot',
+  },
+  `!has(self.userData) || size(bytes(self.userData)) <= ${USER_DATA_BYTES}`,
+  (spec) => utf8Bytes(spec.userData ?? '') <= USER_DATA_BYTES,
+);
+
+function utf8Bytes(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+/** Families whose images can join local disks by themselves; another one needs a script in userData. */
+const RAID_FAMILIES = ['AL2023', 'Bottlerocket'];
+
+const raidIsKnown: Rule = rule<WrittenAwsSpec>(
+  {
+    field: 'instanceStorePolicy',
+    problem: 'is known to AL2023 and Bottlerocket only',
+    mend: 'choose one of them as amiFamily, or join the disks in userData',
+  },
+  `!has(self.instanceStorePolicy) || !has(self.amiFamily) || self.amiFamily in ${celList(RAID_FAMILIES)}`,
+  (spec) =>
+    spec.instanceStorePolicy === undefined ||
+    spec.amiFamily === undefined ||
+    RAID_FAMILIES.includes(spec.amiFamily),
+);
 
 interface WrittenAwsSpec {
   readonly securityGroupSelector?: object;
@@ -207,6 +245,7 @@ interface WrittenAwsSpec {
   readonly blockDeviceMappings?: readonly object[];
   readonly userData?: string;
   readonly amiSelector?: object;
+  readonly instanceStorePolicy?: string;
 }
 
 const REPLACED_BY_LAUNCH_TEMPLATE = [
@@ -277,6 +316,8 @@ export const templateSpec: ObjectSchema = {
     ...COMMON_RULES,
     apartFromLaunchTemplate('userData'),
     apartFromLaunchTemplate('amiSelector'),
+    userDataFits,
+    raidIsKnown,
     rule<WrittenAwsSpec>(
       {
         field: 'amiSelector',
