@@ -25,6 +25,7 @@ export async function callCooper(args: readonly string[]): Promise<number> {
   addDemo(program, finish);
   addSimulate(program, finish);
   addReplay(program, finish);
+  addImportTrace(program, finish);
   addValidate(program, finish);
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -143,6 +144,28 @@ const REPLAY_IO = {
     ? { showProgress: (text: string) => void process.stderr.write(`\r\u001b[2K${text}`) }
     : {}),
 };
+
+function addImportTrace(program: Command, finish: Finish): void {
+  program
+    .command('import-trace')
+    .description('turn a CSV of pods, as cluster traces have them, into a scenario for replay')
+    .argument('<file>', 'CSV with the columns cpu_milli, memory_mib, num_gpu, creation_time, deletion_time')
+    .option('--out <file>', 'scenario file to write; default: standard output')
+    .option('--provisioners <file>', 'Provisioners and AWSNodeTemplates that serve the pods')
+    .action(async (file: string, { out, provisioners }: ImportTraceFlags) => {
+      const { importTraceCommand } = await import('./importTrace.ts');
+      const options = {
+        ...(out === undefined ? {} : { output: out }),
+        ...(provisioners === undefined ? {} : { provisioners }),
+      };
+      finish(importTraceCommand(file, options, SIMULATE_IO));
+    });
+}
+
+interface ImportTraceFlags {
+  readonly out?: string;
+  readonly provisioners?: string;
+}
 
 function addValidate(program: Command, finish: Finish): void {
   program

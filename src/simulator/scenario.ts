@@ -15,7 +15,7 @@ import type { WireCurve, WireFaults, WireScenario, WireShortage } from './scenar
 import { SCENARIO } from './scenarioSchema.ts';
 import { type CloudTimings, type DelayRange, USUAL_TIMINGS } from './simulatedCloud.ts';
 import type { AppliedChange, SimulationSetup } from './simulation.ts';
-import type { ReplicaStep, WorkloadSpec } from './workloads.ts';
+import type { Arrival, ReplicaStep, WorkloadSpec } from './workloads.ts';
 
 /** What must hold at the end; null is not asked for. */
 export interface Expectations {
@@ -159,8 +159,22 @@ function withCurves(
       mend: `write one of ${[...names].join(', ')}, or add its manifest`,
     });
   });
+  const deployments = new Set(
+    workloads.flatMap(({ kind, namespace, name }) => (kind === 'Job' ? [] : [`${namespace}/${name}`])),
+  );
+  curves.forEach(({ workload, arrivals }, index) => {
+    if (arrivals === undefined || !deployments.has(workload)) return;
+    place.problems.push({
+      field: `curves[${index}].arrivals`,
+      problem: `is for Jobs, and ${workload} is a Deployment`,
+      mend: 'make it a Job, or write steps',
+    });
+  });
   return workloads.map((workload) => {
     const curve = byName.get(`${workload.namespace}/${workload.name}`);
+    if (curve?.arrivals !== undefined) {
+      return { ...workload, steps: [], arrivals: readArrivals(curve.arrivals, place.window) };
+    }
     const initial = workload.steps.map((step) => ({ ...step, atMs: place.window.startMs }));
     if (curve === undefined) return { ...workload, steps: initial };
     const runTimeMs = curve.runTime === undefined ? workload.runTimeMs : checkedDurationMs(curve.runTime);
@@ -190,6 +204,12 @@ function readChanges(
     const { provisioners, nodeClasses } = read.value;
     return [{ atMs: window.startMs + checkedDurationMs(at), provisioners, nodeClasses }];
   });
+}
+
+function readArrivals(arrivals: NonNullable<WireCurve['arrivals']>, { startMs }: Window): readonly Arrival[] {
+  return arrivals
+    .map(({ at, runTime }) => ({ atMs: startMs + checkedDurationMs(at), runTimeMs: optionalMs(runTime) }))
+    .sort((left, right) => left.atMs - right.atMs);
 }
 
 function curveSteps(curve: WireCurve, window: Window): readonly ReplicaStep[] | null {

@@ -24,6 +24,7 @@ export interface WireCurve {
     readonly demand: readonly { readonly at: string; readonly units: number }[];
   };
   readonly bursts?: { readonly every: string; readonly pods: number };
+  readonly arrivals?: readonly { readonly at: string; readonly runTime?: string }[];
 }
 
 export interface WireShortage {

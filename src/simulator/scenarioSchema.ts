@@ -66,7 +66,7 @@ const STEP: ObjectSchema = {
 const CURVE: ObjectSchema = {
   type: 'object',
   description:
-    'How many replicas one Deployment or Job has over time: one of steps, daily, autoscaled, bursts.',
+    'How many replicas one Deployment or Job has over time: one of steps, daily, autoscaled, bursts, arrivals.',
   required: ['workload'],
   properties: {
     workload: text('Namespace and name of the Deployment or Job: web/nginx.'),
@@ -113,6 +113,20 @@ const CURVE: ObjectSchema = {
       description: 'New pods in bursts, for Jobs.',
       required: ['every', 'pods'],
       properties: { every: duration('Time between two bursts.'), pods: count('Pods of one burst.') },
+    },
+    arrivals: {
+      type: 'list',
+      description: 'New pods one by one, for Jobs, each with a run time of its own: what traces become.',
+      items: {
+        type: 'object',
+        description: 'One pod.',
+        required: ['at'],
+        properties: {
+          at: duration('When it is created, since the start.'),
+          runTime: duration('How long it runs before it succeeds. Without it, to the end.'),
+        },
+      },
+      maxItems: 1_000_000,
     },
   },
 };

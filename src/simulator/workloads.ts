@@ -18,6 +18,12 @@ export interface ReplicaStep {
   readonly replicas: number;
 }
 
+/** One pod of a Job, created at that time; null runs to the end. */
+export interface Arrival {
+  readonly atMs: number;
+  readonly runTimeMs: number | null;
+}
+
 export interface WorkloadSpec {
   readonly kind: 'Deployment' | 'Job';
   readonly namespace: string;
@@ -29,6 +35,8 @@ export interface WorkloadSpec {
   readonly steps: readonly ReplicaStep[];
   /** How long a pod runs before it succeeds; null for ever. */
   readonly runTimeMs: number | null;
+  /** Pods of a Job with run times of their own, in time order; absent for most. */
+  readonly arrivals?: readonly Arrival[];
 }
 
 export interface WorkloadParts {
@@ -50,6 +58,8 @@ interface Workload {
 export class Workloads {
   readonly #parts: WorkloadParts;
   readonly #byUid = new Map<string, Workload>();
+  /** By uid of the pod, of those that arrived with a run time of their own. */
+  readonly #runTimes = new Map<string, number | null>();
 
   constructor(parts: WorkloadParts) {
     this.#parts = parts;
@@ -73,9 +83,12 @@ export class Workloads {
     };
     this.#byUid.set(workload.uid, workload);
     this.#takeStepLater(workload, 0);
+    this.#takeArrivalLater(workload, 0);
   }
 
   runTimeOf(pod: Pod): number | null {
+    const own = this.#runTimes.get(pod.uid);
+    if (own !== undefined) return own;
     return this.#byUid.get(pod.owner?.uid ?? '')?.spec.runTimeMs ?? null;
   }
 
@@ -93,6 +106,15 @@ export class Workloads {
     this.#parts.clock.at(step.atMs, () => {
       this.#scale(workload, step.replicas);
       this.#takeStepLater(workload, index + 1);
+    });
+  }
+
+  #takeArrivalLater(workload: Workload, index: number): void {
+    const arrival = workload.spec.arrivals?.[index];
+    if (arrival === undefined) return;
+    this.#parts.clock.at(arrival.atMs, () => {
+      this.#createPod(workload, arrival.runTimeMs);
+      this.#takeArrivalLater(workload, index + 1);
     });
   }
 
@@ -125,19 +147,21 @@ export class Workloads {
     }
   }
 
-  #createPod(workload: Workload): void {
+  #createPod(workload: Workload, runTimeMs?: number | null): void {
     const { clock, store, random } = this.#parts;
     const { spec } = workload;
     const name = `${workload.ownerName}-${random.suffix(5)}`;
     const key = `${spec.namespace}/${name}`;
     if (store.get('pod', key) !== undefined) {
-      this.#createPod(workload);
+      this.#createPod(workload, runTimeMs);
       return;
     }
+    const uid = random.uuid();
+    if (runTimeMs !== undefined) this.#runTimes.set(uid, runTimeMs);
     store.put('pod', key, {
       namespace: spec.namespace,
       name,
-      uid: random.uuid(),
+      uid,
       labels: spec.labels,
       annotations: spec.annotations,
       spec: spec.pod,
@@ -176,7 +200,9 @@ export class Workloads {
     const workload = this.#byUid.get(pod.owner?.uid ?? '');
     if (workload === undefined) return;
     if (workload.live.delete(podKey(pod))) this.#syncLater(workload);
-    if (workload.spec.kind === 'Job' && !isTerminal(pod)) this.#createPod(workload);
+    if (workload.spec.kind === 'Job' && !isTerminal(pod))
+      this.#createPod(workload, this.#runTimes.get(pod.uid));
+    this.#runTimes.delete(pod.uid);
   }
 }
 

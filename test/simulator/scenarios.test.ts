@@ -107,6 +107,15 @@ const REFUSED = [
     says: /curves\[0\]\.workload names a\/b, which no manifest describes/,
   },
   {
+    when: 'arrivals of a Deployment',
+    text:
+      VALID +
+      '  - { apiVersion: apps/v1, kind: Deployment, metadata: { name: b, namespace: a }, spec: { template: ' +
+      '{ spec: { containers: [{ name: c }] } } } }\n' +
+      'curves:\n  - { workload: a/b, arrivals: [{ at: 1s }] }\n',
+    says: /curves\[0\]\.arrivals is for Jobs, and a\/b is a Deployment; make it a Job/,
+  },
+  {
     when: 'a workload that is applied later',
     text: `${VALID}changes:\n  - { at: 1m, manifests: [{ kind: Deployment }] }\n`,
     says: /changes\[0\]\.manifests\[0\]\.kind is Deployment, which cannot be applied later; write/,
