@@ -1,4 +1,4 @@
-// `cooper import-trace FILE`: a CSV of pods, as public cluster traces have them, becomes a scenario for `cooper replay`.
+// `cooper import-trace FILE`: a CSV of pods, as public cluster traces have them, becomes a scenario to replay.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { stringify } from 'yaml';
