@@ -1,7 +1,6 @@
 // `cooper run`: the controllers against a real cluster and a real account. Everything is wired here, in the open.
 import { readFile } from 'node:fs/promises';
 import { describeProblem } from '../api/parsed.ts';
-import { inlinePlanner } from '../controllers/inlinePlanner.ts';
 import { ControllerManager } from '../controllers/manager.ts';
 import { DEFAULT_SETTINGS } from '../controllers/settings.ts';
 import { watchCluster } from '../kube/clusterWatch.ts';
@@ -10,6 +9,7 @@ import { ServerKubeApi } from '../kube/kubeApi.ts';
 import { readServerInfo, type ServerInfo } from '../kube/serverInfo.ts';
 import { backoffMs, REAL_TIMING } from '../kube/timing.ts';
 import { KubeTransport } from '../kube/transport.ts';
+import { ThreadPlanner } from '../planner/threadPlanner.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Log, Telemetry } from '../ports/telemetry.ts';
 import { ClusterState } from '../state/clusterState.ts';
@@ -117,7 +117,7 @@ async function startControllers(
     onProblem: (problem) => log.warn({ error: problem.message }, 'event not published'),
   });
   const journal = new MemoryJournal(JOURNAL_RECORDS, log);
-  const planner = inlinePlanner(REAL_CLOCK, telemetry);
+  const planner = new ThreadPlanner({ telemetry, dumpFolder: settings.dumpFolder });
   const ports: Ports = { clock: REAL_CLOCK, cloud, interruptions, kube, planner, journal, telemetry };
   const state = new ClusterState();
   const manager = new ControllerManager(ports, state, controllerSettings(settings));
@@ -127,7 +127,7 @@ async function startControllers(
   health.unreadyBecause = () => unreadyBecause(complete, watch.waitingFor(), watch.stalenessMs(Date.now()));
   const warming = refresh();
   void watch.synced.then(async () => {
-    await warming;
+    await Promise.all([warming, planner.prepare(state.snapshot(Date.now()))]);
     if (stopSignal.asked) return;
     log.info({ kubernetes: server.kubernetesVersion }, 'cluster state is complete');
     complete = true;
@@ -136,12 +136,13 @@ async function startControllers(
   });
   const freshness = keepFresh(async () => {
     telemetry.metrics.gauge('cooper_watch_staleness_seconds', {}, watch.stalenessMs(Date.now()) / 1000);
-    await refresh();
+    await Promise.all([refresh(), planner.prepare(state.snapshot(Date.now()))]);
   }, log);
   return {
     lost: leadership.lost,
     stop: async () => {
-      await stopRunning({ loop: () => loop, manager, freshness, close, stopWatch: () => watch.stop() });
+      const stopWatch = (): Promise<void> => watch.stop();
+      await stopRunning({ loop: () => loop, manager, freshness, close, planner, stopWatch });
       await leadership.stop();
     },
   };
@@ -208,17 +209,19 @@ interface Stopping {
   readonly freshness: CloudRefresh;
   /** Gives up waits on AWS that nobody will hear the end of. */
   readonly close: () => void;
+  readonly planner: ThreadPlanner;
   readonly stopWatch: () => Promise<void>;
 }
 
 /** No new work is begun; what is under way is given time to end, so that nothing is cut between two writes. */
-async function stopRunning({ loop, manager, freshness, close, stopWatch }: Stopping): Promise<void> {
+async function stopRunning(running: Stopping): Promise<void> {
+  const { loop, manager, freshness, close, planner, stopWatch } = running;
   loop()?.stop();
   freshness.stop();
   close();
   const deadlineMs = REAL_CLOCK.nowMs() + STOP_MOST_MS;
   while (!manager.idle && REAL_CLOCK.nowMs() < deadlineMs) await REAL_CLOCK.sleep(50);
-  await stopWatch();
+  await Promise.all([stopWatch(), planner.stop()]);
 }
 
 function controllerSettings(settings: RunSettings) {

@@ -2,7 +2,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Planner } from '../ports/planner.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
-import { checkedPlan } from '../scheduling/checkedPlan.ts';
+import { type CheckedPlan, checkedPlan } from '../scheduling/checkedPlan.ts';
 
 /** A planner that answers before anything else can run. */
 export function inlinePlanner(clock: Clock, telemetry: Telemetry): Planner {
@@ -10,7 +10,16 @@ export function inlinePlanner(clock: Clock, telemetry: Telemetry): Planner {
     async plan({ snapshot, catalogue, pods, nominated, budgetMs }) {
       const startedAtMs = clock.nowMs();
       const elapsedMs = (): number => clock.nowMs() - startedAtMs;
-      const { plan, violations } = checkedPlan(snapshot, catalogue, pods, { budgetMs, elapsedMs, nominated });
+      let checked: CheckedPlan;
+      try {
+        checked = checkedPlan(snapshot, catalogue, pods, { budgetMs, elapsedMs, nominated });
+      } catch (failure) {
+        return {
+          kind: 'failed',
+          reason: `planning failed, which is a fault of Cooper: ${String(failure)}`,
+        };
+      }
+      const { plan, violations } = checked;
       if (violations.length === 0) return { kind: 'passed', plan };
       const found = { violations, plan, pods, snapshot, catalogue: [...catalogue] };
       return { kind: 'violating', violations, dump: telemetry.dump('rejected-plan', found) };

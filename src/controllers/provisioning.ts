@@ -41,7 +41,7 @@ export async function provision(ports: Ports, provisioning: Provisioning): Promi
   ports.telemetry.metrics.gauge('cooper_pods_waiting', {}, waiting.length);
   if (keys.length === 0) return WHEN_CHANGED;
   const reading = withoutRejected(await readCatalogue(ports.cloud, live.snapshot()), memory, startedAtMs);
-  const pass = { reading, refusals: [], plansLeft: PLANS_MOST };
+  const pass: Pass = { reading, refusals: [], placed: new Set(), plansLeft: PLANS_MOST };
   await planAndCarryOut(ports, provisioning, keys, pass);
   ports.telemetry.metrics.gauge('cooper_pods_refused', {}, pass.refusals.length);
   await tellRefused(ports, live, memory, pass.refusals);
@@ -52,6 +52,8 @@ export async function provision(ports: Ports, provisioning: Provisioning): Promi
 interface Pass {
   readonly reading: CatalogueReading;
   readonly refusals: Refusal[];
+  /** Keys of the pods that it has found a place for. */
+  readonly placed: Set<string>;
   plansLeft: number;
 }
 
@@ -72,20 +74,25 @@ async function planAndCarryOut(
 ): Promise<void> {
   const { live } = provisioning;
   const { snapshot, pods: displaced } = displacedPods(live.snapshot());
-  const wanted = new Set(keys);
-  const waiting = keys.flatMap((key) => live.get('pod', key) ?? []).filter((pod) => pod.nodeName === '');
+  // Those placed by an earlier part of this pass are on no node yet: without them its nodes would look empty.
+  const wanted = new Set([...keys, ...pass.placed]);
+  const waiting = [...wanted]
+    .flatMap((key) => live.get('pod', key) ?? [])
+    .filter((pod) => pod.nodeName === '');
   const pods = [...waiting, ...displaced.filter((pod) => wanted.has(podKey(pod)))];
   if (pods.length === 0 || pass.plansLeft <= 0) return;
   const attempt = await checkedPlan(ports, provisioning, { snapshot, pods }, pass);
   if (attempt.kind === 'passed') {
-    pass.refusals.push(...attempt.plan.refusals.map((refusal) => explained(refusal, pass.reading)));
-    const leaving = new Set(displaced.map(podKey));
-    await carryOut(ports, provisioning, { plan: stillWanted(attempt.plan, live, leaving), snapshot });
+    const plan = stillWanted(attempt.plan, live, new Set(displaced.map(podKey)));
+    const refused = plan.refusals.filter(({ pod }) => !pass.placed.has(pod));
+    for (const refusal of refused) pass.refusals.push(explained(refusal, pass.reading));
+    for (const pod of placedPods(plan)) pass.placed.add(pod);
+    await carryOut(ports, provisioning, { plan, snapshot });
     return;
   }
-  const [only] = pods;
-  if (only !== undefined && pods.length === 1) {
-    pass.refusals.push(notPlanned(podKey(only), attempt.reason));
+  const [only] = keys;
+  if (only !== undefined && keys.length === 1) {
+    pass.refusals.push(notPlanned(only, attempt.reason));
     return;
   }
   const middle = Math.ceil(keys.length / 2);
@@ -107,6 +114,10 @@ function stillWanted(plan: SchedulingPlan, live: LiveState, leaving: ReadonlySet
     nodeClaims: plan.nodeClaims.filter(({ pods }) => pods.some(isWanted)),
     nominations: plan.nominations.filter(({ pod }) => isWanted(pod)),
   };
+}
+
+function placedPods({ nodeClaims, nominations }: SchedulingPlan): readonly string[] {
+  return [...nodeClaims.flatMap(({ pods }) => pods), ...nominations.map(({ pod }) => pod)];
 }
 
 function notPlanned(pod: string, reason: string): Refusal {
@@ -219,7 +230,7 @@ function withinBrake(
 ): readonly PlannedNodeClaim[] {
   const nowMs = clock.nowMs();
   const isFresh = (pod: string): boolean => brakes.waitMs(pod, nowMs) === 0;
-  const placed = [...plan.nodeClaims.flatMap(({ pods }) => pods), ...plan.nominations.map(({ pod }) => pod)];
+  const placed = placedPods(plan);
   const { launched, held } = brake(plan.nodeClaims, placed.filter(isFresh).length, isFresh);
   for (const { spec, pods } of held) {
     const facts = { provisioner: spec.provisioner, pods: pods.slice(0, 5), podCount: pods.length };

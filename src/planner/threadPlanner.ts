@@ -1,0 +1,166 @@
+// Plans in a thread of its own, so that the event loop goes on answering probes and watches meanwhile.
+import { deserialize } from 'node:v8';
+import { Worker } from 'node:worker_threads';
+import type { PlannedNodeClaim, SchedulingPlan } from '../model/plan.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
+import type { Planner, PlanOutcome, PlanProblem } from '../ports/planner.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { FromThread, ThreadSettings } from './messages.ts';
+import { ProblemSender } from './problemSender.ts';
+
+export interface ThreadPlannerOptions {
+  readonly telemetry: Telemetry;
+  /** Where plans that fail their check are kept. */
+  readonly dumpFolder: string;
+  /** A plan that takes longer is given up, and its thread replaced. */
+  readonly deadlineMs?: number;
+  /** The thread's code; a test may give code with a fault. */
+  readonly entry?: URL;
+}
+
+/** A file of its own, so that a bundler can find it and make it one too. */
+const ENTRY = new URL('./planThread.ts', import.meta.url);
+
+/** Ten times what 50,000 pods take, transfer and check with them. */
+const DEADLINE_MS = 30_000;
+
+/** A batch whose thread dies is planned again so often; one that kills every thread is given up. */
+const LIVES_A_PLAN = 2;
+
+type Answer = PlanOutcome | { readonly kind: 'died'; readonly error: string } | { readonly kind: 'overdue' };
+
+export class ThreadPlanner implements Planner {
+  readonly #options: ThreadPlannerOptions;
+  readonly #deadlineMs: number;
+  #thread: PlanThread;
+  #queue: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  /** Starts the thread, which warms itself up meanwhile. */
+  constructor(options: ThreadPlannerOptions) {
+    this.#options = options;
+    this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.#thread = this.#startThread();
+  }
+
+  /** Plans one problem at a time, in the order asked. */
+  plan(problem: PlanProblem): Promise<PlanOutcome> {
+    return this.#inTurn(() => this.#plan(problem));
+  }
+
+  /** Tells the thread how the cluster stands, so that the next plan has less to send. */
+  prepare(snapshot: ClusterSnapshot): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#thread.hasEnded) await this.#thread.prepare(snapshot);
+    });
+  }
+
+  /** Ends the thread; a plan under way answers 'failed'. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#thread.end();
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(act);
+    this.#queue = turn.catch(() => {});
+    return turn;
+  }
+
+  async #plan(problem: PlanProblem): Promise<PlanOutcome> {
+    const { log } = this.#options.telemetry;
+    for (let life = 1; ; life++) {
+      if (this.#stopped) return { kind: 'failed', reason: 'Cooper is stopping' };
+      if (this.#thread.hasEnded) this.#restart();
+      const answer = await this.#thread.ask(problem, this.#deadlineMs);
+      if (answer.kind === 'overdue') {
+        await this.#thread.end();
+        const reason = `no plan for ${problem.pods.length} pods within ${this.#deadlineMs / 1000} s`;
+        log.error({ pods: problem.pods.length, deadlineMs: this.#deadlineMs }, 'planning took too long');
+        if (!this.#stopped) this.#restart();
+        return { kind: 'failed', reason };
+      }
+      if (answer.kind !== 'died') return answer;
+      if (this.#stopped) continue;
+      const { error } = answer;
+      log.error({ pods: problem.pods.length, error, again: life < LIVES_A_PLAN }, 'planning thread died');
+      if (life >= LIVES_A_PLAN) return { kind: 'failed', reason: `the planning thread died: ${error}` };
+    }
+  }
+
+  #restart(): void {
+    this.#options.telemetry.metrics.count('cooper_planner_restarts_total', {});
+    this.#thread = this.#startThread();
+  }
+
+  #startThread(): PlanThread {
+    return new PlanThread(this.#options.entry ?? ENTRY, { dumpFolder: this.#options.dumpFolder });
+  }
+}
+
+/** One life of the thread, and what it has been told in it. */
+class PlanThread {
+  readonly #worker: Worker;
+  readonly #sender: ProblemSender;
+  readonly #death: Promise<Answer>;
+  #onAnswer: (answer: FromThread) => void = () => {};
+  hasEnded = false;
+
+  constructor(entry: URL, settings: ThreadSettings) {
+    this.#worker = new Worker(entry, { workerData: settings, name: 'planning' });
+    this.#worker.unref();
+    this.#sender = new ProblemSender((message) => this.#worker.postMessage(message), nextTurn);
+    this.#worker.on('message', (answer: FromThread) => this.#onAnswer(answer));
+    const death = Promise.withResolvers<Answer>();
+    const died = (error: string): void => {
+      this.hasEnded = true;
+      void this.#worker.terminate();
+      death.resolve({ kind: 'died', error });
+    };
+    this.#worker.on('error', (failure) => died(String(failure)));
+    this.#worker.on('messageerror', (failure) => died(String(failure)));
+    this.#worker.on('exit', (code) => died(`it exited with code ${code}`));
+    this.#death = death.promise;
+  }
+
+  async ask(problem: PlanProblem, deadlineMs: number): Promise<Answer> {
+    let timer: NodeJS.Timeout | undefined;
+    const overdue = new Promise<Answer>((resolve) => {
+      timer = setTimeout(() => resolve({ kind: 'overdue' }), deadlineMs);
+    });
+    const answer = new Promise<FromThread>((resolve) => {
+      this.#onAnswer = resolve;
+    });
+    const solved = this.#sender.send(problem).then(async () => outcomeOf(await answer));
+    try {
+      return await Promise.race([solved, this.#death, overdue]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async prepare(snapshot: ClusterSnapshot): Promise<void> {
+    await this.#sender.prepare(snapshot);
+  }
+
+  async end(): Promise<void> {
+    this.hasEnded = true;
+    await this.#worker.terminate();
+  }
+}
+
+/** Reads the answer, one slice a turn. */
+async function outcomeOf(answer: FromThread): Promise<PlanOutcome> {
+  if (answer.kind !== 'passed') return answer;
+  const nodeClaims: PlannedNodeClaim[] = [];
+  for (const [index, slice] of answer.slices.entries()) {
+    if (index > 0) await nextTurn();
+    for (const claim of deserialize(slice) as PlannedNodeClaim[]) nodeClaims.push(claim);
+  }
+  const plan: SchedulingPlan = { ...answer.plan, nodeClaims };
+  return { kind: 'passed', plan };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inlinePlanner } from '../../src/controllers/inlinePlanner.ts';
+import { LiveState } from '../../src/controllers/liveState.ts';
+import { provision } from '../../src/controllers/provisioning.ts';
+import { ProvisioningMemory } from '../../src/controllers/provisioningMemory.ts';
+import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
+import { nodeClassKey } from '../../src/model/nodeClass.ts';
+import { type Pod, podKey } from '../../src/model/pod.ts';
+import type { EventDraft, KubeApi, NodeClaimDraft } from '../../src/ports/kubeApi.ts';
+import type { Planner, PlanOutcome, PlanProblem } from '../../src/ports/planner.ts';
+import type { Ports } from '../../src/ports/ports.ts';
+import { ClusterState } from '../../src/state/clusterState.ts';
+import { aNodeClaim, aNodeClass, anInstanceType, aProvisioner, somePods } from '../builders.ts';
+
+const NOW_MS = 1_000_000;
+const SETTINGS = { ...DEFAULT_SETTINGS, batchIdleMs: 0, batchMaxMs: 0 };
+
+/** One planning pass over pods that wait, with a planner of the test's choosing. */
+class Pass {
+  readonly problems: PlanProblem[] = [];
+  readonly drafts: NodeClaimDraft[] = [];
+  readonly events: EventDraft[] = [];
+  readonly errors: string[] = [];
+  readonly counts: Record<string, number> = {};
+  readonly state = new ClusterState();
+  readonly #memory = new ProvisioningMemory(SETTINGS);
+  readonly #ports: Ports;
+
+  constructor(pods: readonly Pod[], answer: (problem: PlanProblem, honest: Planner) => Promise<PlanOutcome>) {
+    const provisioner = aProvisioner();
+    const nodeClass = aNodeClass();
+    assert.equal(nodeClass.key, nodeClassKey(provisioner.nodeClassRef));
+    this.state.apply({ type: 'upsert', kind: 'provisioner', key: 'default', object: provisioner });
+    this.state.apply({ type: 'upsert', kind: 'nodeClass', key: nodeClass.key, object: nodeClass });
+    for (const pod of pods) this.pod(pod);
+    const { telemetry, clock } = this.#shell();
+    const honest = inlinePlanner(clock, telemetry);
+    this.#ports = {
+      clock,
+      telemetry,
+      cloud: {
+        instanceTypes: async () => ({ kind: 'found', instanceTypes: [anInstanceType()] }),
+      } as Partial<Ports['cloud']> as Ports['cloud'],
+      kube: {
+        createNodeClaim: async (draft) => {
+          this.drafts.push(draft);
+          return { kind: 'written', object: { ...aNodeClaim({ spec: draft.spec }), name: draft.name } };
+        },
+        publishEvent: async (event) => {
+          this.events.push(event);
+        },
+      } as Partial<KubeApi> as KubeApi,
+      planner: {
+        plan: (problem) => {
+          this.problems.push(problem);
+          return answer(problem, honest);
+        },
+      },
+      journal: { append: () => {}, latest: () => [] },
+    };
+  }
+
+  pod(pod: Pod): void {
+    const event = { type: 'upsert' as const, kind: 'pod' as const, key: podKey(pod), object: pod };
+    this.state.apply(event);
+    this.#memory.note(event, NOW_MS);
+  }
+
+  async run(): Promise<this> {
+    const live = new LiveState(this.state, this.#ports.clock, () => {});
+    await provision(this.#ports, { live, memory: this.#memory, settings: SETTINGS });
+    return this;
+  }
+
+  get plannedPods(): readonly string[] {
+    return this.events.filter(({ reason }) => reason === 'Nominated').map(({ about }) => about.name);
+  }
+
+  #shell(): Pick<Ports, 'clock' | 'telemetry'> {
+    return {
+      clock: { nowMs: () => NOW_MS, sleep: async () => {} },
+      telemetry: {
+        log: {
+          debug: () => {},
+          info: () => {},
+          warn: () => {},
+          error: (_, message) => this.errors.push(message),
+        },
+        metrics: {
+          count: (name) => {
+            this.counts[name] = (this.counts[name] ?? 0) + 1;
+          },
+          gauge: () => {},
+          observe: () => {},
+        },
+        dump: () => 'not kept',
+      },
+    };
+  }
+}
+
+const PODS = somePods(4, { name: 'web', cpuMillis: 1900 });
+const names = (problem: PlanProblem): string[] => problem.pods.map(({ name }) => name);
+
+test('a plan that passes its check is carried out', async () => {
+  const pass = await new Pass(PODS, (problem, honest) => honest.plan(problem)).run();
+  assert.equal(pass.problems.length, 1);
+  assert.equal(pass.drafts.length, 4);
+  assert.deepEqual(pass.plannedPods.toSorted(), ['web-0', 'web-1', 'web-2', 'web-3']);
+});
+
+test('a plan that fails its check is counted and not carried out; the first plan is tried in its place', async () => {
+  const pass = await new Pass(PODS, async (problem, honest) =>
+    problem.budgetMs > 0
+      ? { kind: 'violating', violations: ['planted'], dump: 'somewhere' }
+      : honest.plan(problem),
+  ).run();
+  assert.deepEqual(
+    pass.problems.map(({ budgetMs }) => budgetMs),
+    [DEFAULT_SETTINGS.planBudgetMs, 0],
+  );
+  assert.equal(pass.counts.cooper_plan_violations_total, 1);
+  assert.deepEqual(pass.errors, ['plan failed its check']);
+  assert.equal(pass.drafts.length, 4);
+});
+
+test('one pod that no plan is right for keeps itself waiting, and is told so', async () => {
+  const pass = await new Pass(PODS, async (problem, honest) =>
+    names(problem).includes('web-2')
+      ? { kind: 'violating', violations: ['planted'], dump: 'somewhere' }
+      : honest.plan(problem),
+  ).run();
+  assert.deepEqual(pass.plannedPods.toSorted(), ['web-0', 'web-1', 'web-3']);
+  const refused = pass.events.filter(({ reason }) => reason === 'FailedProvisioning');
+  assert.deepEqual(
+    refused.map(({ about }) => about.name),
+    ['web-2'],
+  );
+  assert.match(refused[0]?.message ?? '', /^NotPlanned: no plan for the pod passes its check/);
+});
+
+test('a batch that cannot be planned is tried in halves, a few times', async () => {
+  const reason = 'no plan for 4 pods within 30 s';
+  const pass = await new Pass(PODS, async () => ({ kind: 'failed', reason })).run();
+  assert.equal(pass.counts.cooper_plans_failed_total, 4);
+  assert.equal(pass.problems.length, 4, 'each failure may have taken the whole deadline');
+  assert.deepEqual(pass.drafts, []);
+  assert.match(pass.events[0]?.message ?? '', /NotPlanned: no plan for 4 pods within 30 s/);
+});
+
+test('pods that were bound or deleted while the plan was made get no node', async () => {
+  const pass: Pass = new Pass(PODS, async (problem, honest) => {
+    const [bound, deleted] = PODS;
+    assert.ok(bound !== undefined && deleted !== undefined);
+    pass.pod({ ...bound, nodeName: 'elsewhere' });
+    pass.state.apply({ type: 'delete', kind: 'pod', key: podKey(deleted) });
+    return honest.plan(problem);
+  });
+  await pass.run();
+  assert.equal(pass.drafts.length, 2);
+  assert.deepEqual(pass.plannedPods.toSorted(), ['web-2', 'web-3']);
+});
