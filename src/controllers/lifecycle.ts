@@ -52,8 +52,8 @@ function isFinished({ nodeLosses }: Launching, claim: NodeClaim, node: Node | un
   return (
     node !== undefined &&
     node.deletionRequestedAtMs === null &&
-    hasCondition(claim, 'Initialized') &&
-    hasCondition(claim, 'Registered') &&
+    isRegistered(claim, node) &&
+    isInitialized(claim, node) &&
     !nodeLosses.has(claim.uid)
   );
 }
@@ -76,16 +76,10 @@ async function advance(
     return WHEN_CHANGED;
   }
   noteNode(ports, claim, node);
-  // A Node that was deleted under its kubelet, or comes under another name, has to be registered once more.
-  const isRegistered =
-    hasCondition(claim, 'Registered') &&
-    claim.status.nodeName === node.name &&
-    node.labels[LABEL.registered] === 'true';
-  const registered = isRegistered ? claim : await register(ports, launching, claim, node);
+  const registered = isRegistered(claim, node) ? claim : await register(ports, launching, claim, node);
   if (registered === null) return WHEN_CHANGED;
   const fresh = launching.live.get('node', node.name) ?? node;
-  if (hasCondition(registered, 'Initialized') && fresh.labels[LABEL.initialized] === 'true')
-    return WHEN_CHANGED;
+  if (isInitialized(registered, fresh)) return WHEN_CHANGED;
   return initializeInTime(ports, launching, registered, fresh);
 }
 
@@ -93,6 +87,17 @@ async function advance(
 function noteNode(ports: Ports, { status }: NodeClaim, node: Node): void {
   const { instanceType, imageId } = status;
   ports.cloud.noteNode?.({ instanceType, imageId, memoryBytes: node.capacity.memory ?? 0 });
+}
+
+/** A Node that was deleted under its kubelet, or comes under another name, has to be registered once more. */
+function isRegistered(claim: NodeClaim, node: Node): boolean {
+  const { nodeName } = claim.status;
+  const isKnown = hasCondition(claim, 'Registered') && nodeName === node.name;
+  return isKnown && node.labels[LABEL.registered] === 'true';
+}
+
+function isInitialized(claim: NodeClaim, node: Node): boolean {
+  return hasCondition(claim, 'Initialized') && node.labels[LABEL.initialized] === 'true';
 }
 
 /** A launch that has not gone through in time is given up: its pods are planned again, with fresh stock and prices. */

@@ -10,6 +10,8 @@ import { ClusterState } from '../state/clusterState.ts';
 import type { WatchFaults } from './faults.ts';
 import type { ObjectStore } from './objectStore.ts';
 import type { Random } from './random.ts';
+import type { SpotNotice } from './simulatedCloud.ts';
+import { SimulatedInterruptions } from './simulatedInterruptions.ts';
 import type { VirtualClock } from './virtualClock.ts';
 import { WatchFeed } from './watchFeed.ts';
 
@@ -20,6 +22,8 @@ export interface ProcessWorld {
   readonly ports: Ports;
   /** By how much the machine errs about the time of day. */
   readonly clockErrorMs: () => number;
+  /** Spot notices that stand just now. */
+  readonly notices: () => readonly SpotNotice[];
 }
 
 /** Decides the fate of one port call: does it, fails it, or never answers. */
@@ -36,6 +40,7 @@ export class ControllerProcess {
   readonly #guard: CallGuard;
   readonly #clock: Clock;
   readonly #world: ProcessWorld;
+  readonly #interruptions: SimulatedInterruptions;
   #isAlive = true;
   #hasWoken = true;
 
@@ -47,6 +52,7 @@ export class ControllerProcess {
   ) {
     this.#guard = options.guard;
     this.#world = world;
+    this.#interruptions = new SimulatedInterruptions(world.notices);
     this.#clock = steadyClock(
       {
         wallMs: () => world.clock.nowMs() + world.clockErrorMs(),
@@ -60,6 +66,7 @@ export class ControllerProcess {
       clock: this.#clock,
       kube: guarded<KubeApi>(world.ports.kube, (method, call) => this.#guardedCall(method, call)),
       cloud: guarded<CloudProvider>(world.ports.cloud, (method, call) => this.#guardedCall(method, call)),
+      interruptions: this.#interruptions,
     };
     this.#manager = new ControllerManager(ports, state, settings);
     this.#manager.onWake = () => {
@@ -105,6 +112,11 @@ export class ControllerProcess {
     return this.#feed.knownUpToMs();
   }
 
+  /** A spot notice has come. */
+  noteNotice(): void {
+    if (this.#isAlive) this.#interruptions.onNotice();
+  }
+
   relist(): void {
     if (this.#isAlive) this.#feed.relist();
   }
@@ -141,6 +153,7 @@ function guarded<T extends object>(port: T, guard: CallGuard): T {
     get(target, property) {
       const member: unknown = Reflect.get(target, property);
       if (typeof member !== 'function') return member;
+      if (String(property).startsWith('note')) return member.bind(target); // takes note, and asks nobody
       return (...parameters: unknown[]) =>
         guard(String(property), () => Reflect.apply(member, target, parameters) as Promise<unknown>);
     },

@@ -7,6 +7,7 @@ import type {
   CloudProvider,
   Instance,
   InstanceTypesOutcome,
+  InterruptedOffering,
   LaunchedInstance,
   LaunchOutcome,
 } from '../ports/cloudProvider.ts';
@@ -44,11 +45,11 @@ export interface CloudObserver {
   terminationAsked?(instance: SimulatedInstance): void;
   changed?(instance: SimulatedInstance): void;
   /** EC2 has said that it will take the spot instance back. */
-  noticed?(instance: SimulatedInstance, notice: InterruptionNotice): void;
+  noticed?(instance: SimulatedInstance, notice: SpotNotice): void;
 }
 
 /** What EC2 says of a spot instance before it takes it back. */
-export interface InterruptionNotice {
+export interface SpotNotice {
   readonly providerId: string;
   readonly noticedAtMs: number;
   readonly endsAtMs: number;
@@ -99,7 +100,7 @@ export class SimulatedCloud implements CloudProvider {
   readonly #byClaimUid = new Map<string, SimulatedInstance>();
   readonly #unavailableUntilMs = new Map<string, number>();
   readonly #shortages: Shortage[] = [];
-  readonly #notices = new Map<string, InterruptionNotice>();
+  readonly #notices = new Map<string, SpotNotice>();
   /** Terminated a moment ago: stale answers still have them. */
   readonly #lately = new Set<SimulatedInstance>();
   #fleet = { sinceMs: Number.NEGATIVE_INFINITY, left: 0 };
@@ -163,7 +164,7 @@ export class SimulatedCloud implements CloudProvider {
   }
 
   /** Spot instances that EC2 is about to take back, as its API shows them to whoever asks. */
-  interruptionNotices(): readonly InterruptionNotice[] {
+  interruptionNotices(): readonly SpotNotice[] {
     return [...this.#notices.values()];
   }
 
@@ -191,6 +192,11 @@ export class SimulatedCloud implements CloudProvider {
     this.#notices.set(providerId, notice);
     for (const observer of this.#observers) observer.noticed?.(held, notice);
     clock.at(notice.endsAtMs, () => this.takeBack(providerId));
+  }
+
+  /** What is taken back is short: it is not offered for a while. */
+  noteInterrupted({ instanceType, zone, capacityType }: InterruptedOffering): void {
+    this.#noteShort([lotKey(instanceType, { zone, capacityType })]);
   }
 
   /** EC2 ends the instance by itself, as after a notice, or without one when a host fails. */
@@ -237,16 +243,19 @@ export class SimulatedCloud implements CloudProvider {
       ? undefined
       : lots.find((one) => one.offering.available && !isShort(this.#shortages, one, nowMs));
     if (lot !== undefined) return { kind: 'launched', instance: this.#create(claim, lot).instance };
-    for (const { type, offering } of lots) {
-      this.#unavailableUntilMs.set(lotKey(type.name, offering), nowMs + SHORTAGE_MEMORY_MS);
-    }
-    this.#offered = null;
-    this.#parts.clock.after(SHORTAGE_MEMORY_MS, () => {
-      this.#offered = null;
-    });
+    this.#noteShort(lots.map(({ type, offering }) => lotKey(type.name, offering)));
     const offerings = lots.map(({ type, offering }) => ({ ...offering, instanceType: type.name }));
     const message = `no capacity in ${lots.length} offerings: simulated`;
     return { kind: 'insufficientCapacity', offerings, message };
+  }
+
+  #noteShort(lots: readonly string[]): void {
+    const { clock } = this.#parts;
+    for (const lot of lots) this.#unavailableUntilMs.set(lot, clock.nowMs() + SHORTAGE_MEMORY_MS);
+    this.#offered = null;
+    clock.after(SHORTAGE_MEMORY_MS, () => {
+      this.#offered = null;
+    });
   }
 
   #create(claim: NodeClaim, lot: Lot): SimulatedInstance {

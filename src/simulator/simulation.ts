@@ -117,6 +117,11 @@ export class Simulation {
     recorder.recordKube(this.kube);
     connectMachines({ clock, store, cloud: this.cloud, kubelets: this.kubelets, lifecycle: this.lifecycle });
     this.#populate();
+    this.cloud.observe({
+      noticed: () => {
+        for (const process of this.#processes) process.noteNotice();
+      },
+    });
     this.#ports = this.#makePorts();
     this.#mishaps = new Mishaps(this, setup.faults, setup.faultsUntilMs);
     this.#processes = [this.#startProcess()];
@@ -195,6 +200,7 @@ export class Simulation {
       random: this.random.fork(`watch/${this.#starts}`),
       ports: this.#ports,
       clockErrorMs: () => this.clockErrorMs,
+      notices: () => this.cloud.interruptionNotices(),
     };
     const settings = { ...SIMULATED_SETTINGS, ...this.setup.settings };
     return new ControllerProcess(life, settings, {

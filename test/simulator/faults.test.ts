@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LABEL } from '../../src/model/labels.ts';
 import { isReady } from '../../src/model/node.ts';
+import { podKey } from '../../src/model/pod.ts';
 import { CALM, type FaultPlan } from '../../src/simulator/faults.ts';
 import type { HistoryEntry, HistoryKind } from '../../src/simulator/history.ts';
 import { ALWAYS_AND_AT_REST, watchInvariants } from '../../src/simulator/invariants/all.ts';
@@ -68,23 +69,24 @@ test('a partial fleet gives fewer instances than asked for, and the rest are ask
   assert.deepEqual([...outcomes].sort(), ['insufficientCapacity', 'launched']);
 });
 
-test('a spot instance has its notice for two minutes and then goes', async () => {
+test('a spot instance has its notice for two minutes, is drained in them, and then goes in any case', async () => {
   const simulation = aSimulation({});
-  const ended: number[] = [];
-  simulation.cloud.observe({
-    changed: ({ instance }) => {
-      if (instance.state === 'shutting-down') ended.push(simulation.clock.nowMs());
-    },
-  });
+  const asked: string[] = [];
+  simulation.cloud.observe({ terminationAsked: ({ nodeName }) => asked.push(nodeName) });
   await simulation.run(START_MS + 5 * MINUTE_MS);
-  const [first] = [...simulation.cloud.living()];
-  simulation.cloud.interrupt(first?.instance.providerId ?? '');
-  const [notice] = simulation.cloud.interruptionNotices();
-  assert.equal(notice?.providerId, first?.instance.providerId);
+  const [drained, held] = [...simulation.cloud.living()];
+  for (const pod of [...(simulation.ledger.get(held?.nodeName ?? '')?.pods.values() ?? [])]) {
+    const annotations = { 'karpenter.sh/do-not-evict': 'true' };
+    simulation.store.put('pod', podKey(pod), { ...pod, annotations });
+  }
+  for (const one of [drained, held]) simulation.cloud.interrupt(one?.instance.providerId ?? '');
+  assert.equal(simulation.cloud.interruptionNotices().length, 2);
   await simulation.run(START_MS + 7 * MINUTE_MS - 1);
-  assert.equal(first?.instance.state, 'running');
+  assert.deepEqual(asked, [drained?.nodeName]);
+  assert.equal(held?.instance.state, 'running');
+  await simulation.run(START_MS + 7 * MINUTE_MS);
+  assert.equal(held?.instance.state, 'shutting-down');
   await simulation.run(START_MS + 10 * MINUTE_MS);
-  assert.equal(ended[0], START_MS + 7 * MINUTE_MS);
   assert.deepEqual(simulation.cloud.interruptionNotices(), []);
 });
 
