@@ -9,12 +9,12 @@ import { connectEc2 } from '../aws/sdkEc2.ts';
 import { connectNotices } from '../aws/sdkNotices.ts';
 import { connectSsm } from '../aws/sdkSsm.ts';
 import type { AwsSettings } from '../aws/settings.ts';
-import { shippedPrices } from '../aws/shippedCatalogue.ts';
+import { SHIPPED_REGION, shippedPrices } from '../aws/shippedCatalogue.ts';
 import type { ServerInfo } from '../kube/serverInfo.ts';
 import type { CloudProvider } from '../ports/cloudProvider.ts';
 import type { Fence } from '../ports/fence.ts';
 import type { InterruptionSource } from '../ports/interruptions.ts';
-import type { Log } from '../ports/telemetry.ts';
+import type { Log, Telemetry } from '../ports/telemetry.ts';
 import { REAL_CLOCK } from './realClock.ts';
 import type { RunSettings } from './settings.ts';
 
@@ -34,9 +34,10 @@ export interface CloudConnection {
 export async function connectAws(
   settings: RunSettings,
   server: ServerInfo,
-  log: Log,
+  { log, metrics }: Telemetry,
   fence: Fence,
 ): Promise<CloudConnection> {
+  tellPriceRegion(settings, { log, metrics });
   const cloud = new AwsCloudProvider({
     ec2: fencedEc2(connectEc2(settings.region), fence),
     ssm: connectSsm(settings.region),
@@ -60,6 +61,32 @@ export async function connectAws(
   };
 }
 
+/** Shipped prices are those of one region: elsewhere their order is about right, and their height is not. */
+function tellPriceRegion(
+  { region, pricesFile }: RunSettings,
+  { log, metrics }: Pick<Telemetry, 'log' | 'metrics'>,
+): void {
+  const { asOf, onDemand } = shippedPrices();
+  const isOther = region !== SHIPPED_REGION;
+  metrics.gauge('cooper_prices_of_other_region', { region }, isOther ? onDemand.size : 0);
+  if (!isOther) return;
+  const facts = { region, pricesOf: SHIPPED_REGION, asOf, instanceTypes: onDemand.size, pricesFile };
+  log.warn(facts, 'on-demand prices are those of another region, but for those in pricesFile');
+}
+
+/** Asks EC2 whether it would allow each call, and says in the log what is missing. Never throws. */
+export async function tellMissingPermissions(settings: RunSettings, log: Log): Promise<void> {
+  try {
+    const { checkPermissions } = await import('../aws/accountChecks.ts');
+    const { connectChecks } = await import('../aws/sdkChecks.ts');
+    const findings = await checkPermissions(connectChecks(settings));
+    for (const { code, message } of findings) log.error({ code, problem: message }, 'check at start failed');
+    if (findings.length === 0) log.debug({}, 'AWS would allow every call');
+  } catch (failure) {
+    log.warn({ error: String(failure) }, 'checks at start not made');
+  }
+}
+
 /** The queue when one is configured, else EC2 alone. */
 async function interruptionSource(
   settings: RunSettings,
@@ -77,7 +104,7 @@ async function interruptionSource(
   return { source, close: () => source.close() };
 }
 
-function awsSettings(settings: RunSettings, server: ServerInfo): AwsSettings {
+export function awsSettings(settings: RunSettings, server: ServerInfo): AwsSettings {
   return {
     clusterName: settings.clusterName,
     clusterEndpoint: settings.clusterEndpoint ?? server.endpoint,
@@ -95,7 +122,8 @@ function awsSettings(settings: RunSettings, server: ServerInfo): AwsSettings {
   };
 }
 
-async function readPrices(file: string | null): Promise<PriceTable> {
+/** @throws Error that names the file and the mend */
+export async function readPrices(file: string | null): Promise<PriceTable> {
   const shipped = shippedPrices().onDemand;
   if (file === null) return shipped;
   const text = await readFile(file, 'utf8').catch((failure: unknown) => {

@@ -22,6 +22,7 @@ export async function callCooper(args: readonly string[]): Promise<number> {
     exitCode = code;
   };
   addRun(program);
+  addDoctor(program, finish);
   addDemo(program, finish);
   addSimulate(program, finish);
   addReplay(program, finish);
@@ -49,6 +50,18 @@ function addRun(program: Command): void {
     const { runCommand } = await import('./run.ts');
     // All work is done: what still waits for a server that does not answer must not keep the process.
     process.exit(await runCommand(options));
+  });
+}
+
+function addDoctor(program: Command, finish: Finish): void {
+  const command = program
+    .command('doctor')
+    .description('say what in cluster, account and settings would keep nodes from being launched')
+    .option('--config <file>', 'the file that "run" is given');
+  for (const key of SETTING_KEYS) command.addOption(settingOption(key));
+  command.action(async (options: Record<string, unknown>) => {
+    const { doctorCommand } = await import('./doctor.ts');
+    finish(await doctorCommand(options, STANDARD_IO.writeLine));
   });
 }
 

@@ -17,7 +17,7 @@ import { dumpsInto } from '../telemetry/dumps.ts';
 import { MemoryJournal } from '../telemetry/journal.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import { type CloudRefresh, connectAws, keepFresh } from './awsWiring.ts';
+import { type CloudRefresh, connectAws, keepFresh, tellMissingPermissions } from './awsWiring.ts';
 import { type ControlLoop, startControlLoop } from './controlLoop.ts';
 import { type Health, serveEndpoints } from './endpoints.ts';
 import { EXIT } from './exitCodes.ts';
@@ -110,7 +110,7 @@ async function startControllers(
   });
   const server = await serverInfo(() => readServerInfo(transport, connection), log, stopSignal);
   if (server === null) return null;
-  const aws = await connectAws(settings, server, log, leadership.fence);
+  const aws = await connectAws(settings, server, telemetry, leadership.fence);
   const { cloud, interruptions, refresh, close } = aws;
   const kube = new ServerKubeApi(transport, {
     timing: REAL_TIMING,
@@ -126,6 +126,7 @@ async function startControllers(
   let complete = false;
   health.unreadyBecause = () => unreadyBecause(complete, watch.waitingFor(), watch.stalenessMs(Date.now()));
   const warming = refresh();
+  void tellMissingPermissions(settings, log);
   void watch.synced.then(async () => {
     await Promise.all([warming, planner.prepare(state.snapshot(Date.now()))]);
     if (stopSignal.asked) return;

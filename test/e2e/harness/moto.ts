@@ -189,6 +189,22 @@ export class Moto {
     await this.#write('announce-reclaim', { instanceId });
   }
 
+  /** From now on calls need a signature of a user and his policy, or (false) are all allowed again. */
+  async enforceIam(isOn: boolean): Promise<void> {
+    const body = isOn ? '0' : 'inf';
+    const response = await fetch(`${this.endpoint}/moto-api/reset-auth`, { method: 'POST', body });
+    if (!response.ok) throw new Error(`EC2 stand-in: reset-auth: ${await response.text()}`);
+  }
+
+  /** A user who may do this and nothing else. Actions are judged, resources and conditions are not. */
+  makeUser(user: {
+    readonly name: string;
+    readonly allow: readonly string[];
+    readonly deny: readonly string[];
+  }): Promise<{ readonly accessKeyId: string; readonly secretAccessKey: string }> {
+    return this.#write('user', user);
+  }
+
   #read<T>(path: string): Promise<T> {
     return this.#ask<T>(path, { method: 'GET' });
   }

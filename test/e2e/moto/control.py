@@ -111,6 +111,7 @@ WRITES = {
     "faults": faults,
     "spot-prices": spot_prices,
     "network": network.lay,
+    "user": network.user,
     "reclaim": lambda body: lifecycle.reclaim(body["instanceId"]),
     "announce-reclaim": lambda body: lifecycle.announce_reclaim(body["instanceId"]),
 }

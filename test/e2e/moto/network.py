@@ -1,5 +1,7 @@
 """The ground a cluster stands on before Cooper comes: VPC, subnets, security group, node role and profile."""
 
+import json
+
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
@@ -41,3 +43,18 @@ def node_profile(name):
         role = iam.create_role(f"{name}-role", TRUST, "/", None, "node role", [], "3600")
         iam.create_instance_profile(name, "/", [role.name])
     return name
+
+
+def user(request):
+    """An IAM user with an access key and one policy: {name, allow, deny} with actions."""
+    iam = iam_backends[ACCOUNT]["aws"]
+    name = request["name"]
+    iam.create_user("us-east-1", name)
+    statements = [
+        {"Effect": effect, "Action": actions, "Resource": "*"}
+        for effect, actions in (("Allow", request["allow"]), ("Deny", request["deny"]))
+        if actions
+    ]
+    iam.put_user_policy(name, "own", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    key = iam.create_access_key(name)
+    return {"accessKeyId": key.access_key_id, "secretAccessKey": key.secret_access_key}
