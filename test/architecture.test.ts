@@ -31,7 +31,7 @@ const AMBIENT_TIME = /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bsetTimeout
 const AMBIENT_IO = /\bsetImmediate\b|\bprocess\.|\bconsole\.|\bperformance\.|\bfetch\(|\bcrypto\./;
 
 const SOURCE = sourceFiles('src');
-const TESTS = [...sourceFiles('test'), ...sourceFiles('bench')];
+const TESTS = [...sourceFiles('test'), ...sourceFiles('bench'), ...sourceFiles('image')];
 
 function folderOf(path: string): string {
   return path.split('/')[1] ?? '';
