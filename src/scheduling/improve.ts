@@ -1,14 +1,12 @@
 // Making a complete plan cheaper: take a few nodes apart, pour their pods into the slack of others, buy anew.
-import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts';
-import { hasBit } from './bits.ts';
+import { type Bin, offerCharge, provisionerName, repriced, type Workshop } from './bins.ts';
 import type { CandidateTable } from './candidates.ts';
 import { construct } from './construct.ts';
-import { ANY_SCOPE, menuOf, presetsOf, putBack } from './fill.ts';
+import { coveredBins } from './coveredBins.ts';
 import type { Market } from './market.ts';
 import { rankOf } from './provisionerRanks.ts';
 import { RandomDraws } from './randomDraws.ts';
-import { addScaled, timesFitting, type Vector } from './resourceAxis.ts';
-import { NO_SCOPE } from './scopes.ts';
+import { pourIntoSlack } from './slack.ts';
 
 /** How long improvement may go on: by work done, so that it ends at the same plan on any machine. */
 export interface ImprovementBudget {
@@ -20,15 +18,18 @@ export interface ImprovementBudget {
 
 /** This near the bound there is nothing left to gain. */
 const NEAR_BOUND = 1.0005;
-/** Nodes taken apart at once. */
+/** Nodes taken apart at once; more where whole numbers of new ones are searched by totals. */
 const MOST_RUINED = 5;
-/** Others whose slack is tried for the pods. */
-const SLACK_TRIED = 6;
+const MOST_RUINED_BY_TOTALS = 10;
+/** How often new nodes are searched by totals. */
+const BY_TOTALS = 0.7;
 /** Attempts in a row without gain, for each node of the plan, after which improvement gives up. */
 const FRUITLESS_PER_BIN = 30;
 const LEAST_FRUITLESS = 120;
 /** What an attempt costs beside its fills, and beside two units for each node and lot. */
 const ATTEMPT_WORK = 3000;
+/** A plan with twice the nodes must be cheaper by more than this share: near-ties go to fewer nodes. */
+const NEAR_TIE_SHARE = 0.01;
 /** Gains below this are rounding. */
 const LEAST_GAIN = 1e-7;
 
@@ -50,12 +51,13 @@ export function improve(
   if (current.length === 0) return current;
   const draws = new RandomDraws(0x9e3779b9);
   let price = totalPrice(current);
+  const nodeUsdPerHour = (NEAR_TIE_SHARE * price) / current.length;
   let fruitless = 0;
   let spent = 0;
   const mostFruitless = Math.max(LEAST_FRUITLESS, FRUITLESS_PER_BIN * current.length);
   while (spent < budget.work && price > bound * NEAR_BOUND && fruitless < mostFruitless && !budget.isOver()) {
     const before = shop.filler.work;
-    const gain = attempt(shop, current, { market, table, draws });
+    const gain = attempt(shop, current, { market, table, draws, nodeUsdPerHour });
     spent += shop.filler.work - before + ATTEMPT_WORK + 2 * (current.length + shop.store.lots.length);
     price -= gain;
     fruitless = gain > LEAST_GAIN ? 0 : fruitless + 1;
@@ -71,12 +73,18 @@ interface Tools {
   readonly market: Market;
   readonly table: CandidateTable;
   readonly draws: RandomDraws;
+  /** What a change must save for each node that it adds. */
+  readonly nodeUsdPerHour: number;
 }
 
 /** One try: what it saves; the bins are changed only when it saves something. */
 function attempt(shop: Workshop, current: Bin[], tools: Tools): number {
   const { market, table, draws } = tools;
-  const ruined = chosenBins(shop, current, tools);
+  const byTotals = draws.next() < BY_TOTALS;
+  const ruined = chosenBins(shop, current, {
+    ...tools,
+    most: byTotals ? MOST_RUINED_BY_TOTALS : MOST_RUINED,
+  });
   const kept = current.filter((_, at) => !ruined.has(at));
   const removed = [...ruined].sort((left, right) => left - right).map((at) => current[at] as Bin);
   for (const bin of removed) release(shop, bin);
@@ -86,12 +94,16 @@ function attempt(shop: Workshop, current: Bin[], tools: Tools): number {
       : new Map<number, Bin>();
   const tweak = tweakOf(shop, draws);
   const tier = tierOf(shop, removed);
-  const fresh = construct(shop, tier, { market, table, tweak });
+  const fresh = [
+    ...(byTotals ? coveredBins(shop, tier, tools) : []),
+    ...construct(shop, tier, { market, table, tweak }),
+  ].map((bin) => repriced(bin, shop));
   const complete = !shop.store.anyLeft;
   let gain = totalPrice(removed) - totalPrice(fresh);
   for (const [at, bin] of changed) gain += (kept[at] as Bin).usdPerHour - bin.usdPerHour;
-  const fewer = fresh.length < removed.length;
-  if (complete && (gain > LEAST_GAIN || (gain > -LEAST_GAIN && fewer))) {
+  const more = fresh.length - removed.length;
+  const needed = LEAST_GAIN + more * tools.nodeUsdPerHour;
+  if (complete && (gain > needed || (gain > -LEAST_GAIN && more < 0))) {
     for (const [at, bin] of changed) kept[at] = bin;
     current.splice(0, current.length, ...kept, ...fresh);
     return gain;
@@ -109,7 +121,11 @@ function tweakOf({ store }: Workshop, draws: RandomDraws) {
 }
 
 /** The most wasteful node more often than others, and some to exchange pods with. */
-function chosenBins(shop: Workshop, current: readonly Bin[], { market, draws }: Tools): Set<number> {
+function chosenBins(
+  shop: Workshop,
+  current: readonly Bin[],
+  { market, draws, most }: Tools & { readonly most: number },
+): Set<number> {
   const waste = (at: number): number => {
     const bin = current[at] as Bin;
     let worth = 0;
@@ -128,8 +144,8 @@ function chosenBins(shop: Workshop, current: readonly Bin[], { market, draws }: 
   const chosen = new Set<number>([drawn()]);
   const [first = 0] = chosen;
   const rank = rankOf(shop.capacity, (current[first] as Bin).provisioner);
-  const wanted = Math.min(current.length, 1 + draws.below(MOST_RUINED));
-  for (let tries = 0; chosen.size < wanted && tries < 3 * MOST_RUINED; tries++) {
+  const wanted = Math.min(current.length, 1 + draws.below(most));
+  for (let tries = 0; chosen.size < wanted && tries < 3 * most; tries++) {
     const at = draws.next() < 0.5 ? drawn() : draws.below(current.length);
     if (rankOf(shop.capacity, (current[at] as Bin).provisioner) === rank) chosen.add(at);
   }
@@ -173,80 +189,4 @@ function undo(shop: Workshop, { removed, fresh, changed, kept }: Attempted): voi
     retake(shop, kept[at] as Bin);
   }
   for (const bin of removed) retake(shop, bin);
-}
-
-/** Lets some of the kept nodes take what fits beside their own pods; answers with those that did. */
-function pourIntoSlack(
-  shop: Workshop,
-  { kept, rank }: { readonly kept: readonly Bin[]; readonly rank: string },
-  draws: RandomDraws,
-): Map<number, Bin> {
-  const changed = new Map<number, Bin>();
-  if (kept.length === 0) return changed;
-  const { store } = shop;
-  const waiting: number[] = [];
-  for (let lot = 0; lot < store.lots.length; lot++) if ((store.left[lot] as number) > 0) waiting.push(lot);
-  const least = new Float64Array(store.axis.size).fill(Number.POSITIVE_INFINITY);
-  for (const lot of waiting) {
-    const { requests } = store.lot(lot);
-    for (let place = 0; place < least.length; place++) {
-      least[place] = Math.min(least[place] as number, requests[place] as number);
-    }
-  }
-  const start = draws.below(kept.length);
-  let tried = 0;
-  for (let offset = 0; offset < kept.length && tried < SLACK_TRIED; offset++) {
-    const at = (start + offset) % kept.length;
-    const bin = kept[at] as Bin;
-    if (rankOf(shop.capacity, bin.provisioner) !== rank) continue;
-    const room = slackOf(shop, bin);
-    if (timesFitting(least, room) < 1) continue;
-    tried++;
-    const fuller = filledUp(shop, bin, { waiting, room });
-    if (fuller !== null) changed.set(at, fuller);
-  }
-  return changed;
-}
-
-function slackOf({ capacity }: Workshop, bin: Bin): Vector {
-  const room = Float64Array.from(capacity.room(bin.provisioner, bin.offer));
-  addScaled(room, bin.used, -1);
-  return room;
-}
-
-function filledUp(
-  shop: Workshop,
-  bin: Bin,
-  { waiting, room }: { readonly waiting: readonly number[]; readonly room: Vector },
-): Bin | null {
-  const { store, scopes, filler, capacity } = shop;
-  const { provisioner } = bin;
-  const lots = waiting.filter((lot) => {
-    if ((store.left[lot] as number) === 0) return false;
-    const scope = store.lot(lot).scopes[provisioner] ?? NO_SCOPE;
-    return scope !== NO_SCOPE && hasBit(scopes.at(scope).offers, bin.offer);
-  });
-  if (lots.length === 0 || bin.scope === ANY_SCOPE) return null;
-  for (const preset of presetsOf(store, bin)) filler.preset(preset);
-  const weights = new Float64Array(room.length).fill(1);
-  const added = filler.fill({ menu: menuOf(store, lots), room, weights, scope: bin.scope, provisioner });
-  if (added.lots.length === 0) return null;
-  const used = Float64Array.from(bin.used);
-  addScaled(used, added.used, 1);
-  if (!capacity.isFlexible(added.scope, used, bin.offer)) {
-    putBack(store, added);
-    return null;
-  }
-  const allLots = [...bin.lots];
-  const counts = [...bin.counts];
-  for (const [at, lot] of added.lots.entries()) {
-    const held = allLots.indexOf(lot);
-    const count = added.counts[at] as number;
-    if (held < 0) {
-      allLots.push(lot);
-      counts.push(count);
-    } else counts[held] = (counts[held] as number) + count;
-  }
-  const usdPerHour = capacity.price(provisioner, bin.offer, used);
-  return { ...bin, scope: added.scope, usdPerHour, used, lots: allLots, counts };
 }

@@ -7,7 +7,7 @@ import type { Preparation } from './prepare.ts';
 import { refusalOf } from './refusals.ts';
 
 /** Attempts after which pods are given up instead of being sent to yet another domain. */
-const PATIENCE = 4;
+const PATIENCE = 6;
 
 /** Lessons from all attempts so far, with the reason why pods of a class were given up. */
 export class LessonBook implements Lessons {

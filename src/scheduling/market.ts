@@ -1,6 +1,7 @@
 // What pods are worth: the covering LP's prices, which guide the packer and bound every plan from below.
 import { hasBit } from './bits.ts';
 import type { CapacityTable } from './capacityTable.ts';
+import type { CoverProblem } from './cover.ts';
 import type { Lot, LotStore } from './lots.ts';
 import { type OfferSet, OfferSets } from './offerSets.ts';
 import { CPU, type Vector } from './resourceAxis.ts';
@@ -140,6 +141,26 @@ export class Market {
       worth += price * Math.min(given[at] as number, asked);
     }
     return worth;
+  }
+
+  /** What these lots ask for, caps aside, and what each of the columns gives to it. */
+  coverOf(lots: readonly number[], columns: readonly number[]): CoverProblem {
+    this.countDemandsOf(lots);
+    const rows = [...this.#rows.keys()].filter(
+      (at) => (this.#demands[at] as number) > 0 && this.#rows[at]?.isCap === false,
+    );
+    const given = new Float64Array(columns.length * rows.length);
+    for (const [index, id] of columns.entries()) {
+      const all = (this.#columns[id] as Column).given;
+      for (let at = 0; at < rows.length; at++)
+        given[index * rows.length + at] = all[rows[at] as number] as number;
+    }
+    return {
+      demands: Float64Array.from(rows, (at) => this.#demands[at] as number),
+      prices: Float64Array.from(rows, (at) => this.#prices[at] as number),
+      given,
+      costs: Float64Array.from(columns, (id) => (this.#columns[id] as Column).usdPerHour),
+    };
   }
 
   /** The column that stands for an offer when it is used in full; -1 when it serves no row. */

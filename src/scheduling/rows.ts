@@ -84,6 +84,8 @@ interface Group {
   readonly sets: Set<OfferSet>;
   readonly least: Vector;
   readonly cap: number;
+  /** The most that one pod (bundle) adds. */
+  mostEach: number;
   count: number;
 }
 
@@ -95,11 +97,20 @@ function addToGroup(
   const { requests } = store.lot(waiting.id);
   let group = groups.get(key);
   if (group === undefined) {
-    group = { lots: [], amounts: [], sets: new Set(), least: Float64Array.from(requests), cap, count: 0 };
+    group = {
+      lots: [],
+      amounts: [],
+      sets: new Set(),
+      least: Float64Array.from(requests),
+      cap,
+      mostEach: 0,
+      count: 0,
+    };
     groups.set(key, group);
   }
   group.lots.push(waiting.id);
   group.amounts.push(amount);
+  group.mostEach = Math.max(group.mostEach, amount);
   group.sets.add(waiting.offers);
   group.count += amount * (store.left[waiting.id] as number);
   for (let place = 0; place < requests.length; place++) {
@@ -120,9 +131,9 @@ function capRows(waiting: readonly WaitingLot[], { store, capacity, sets }: Tabl
   return [...groups.values()]
     .sort((left, right) => right.count / right.cap - left.count / left.cap)
     .slice(0, MOST_CAP_ROWS)
-    .map(({ cap, least, ...group }) => {
+    .map(({ cap, least, mostEach, ...group }) => {
       const given: Row['given'] = (provisioner, type) =>
-        Math.min(cap, timesFitting(least, roomOf(capacity, provisioner, type)));
+        Math.min(cap, mostEach * timesFitting(least, roomOf(capacity, provisioner, type)));
       return {
         lots: group.lots,
         amounts: group.amounts,

@@ -29,7 +29,7 @@ const NOBODY: ReadonlyMap<string, string> = new Map();
 const MOST_AUDITS = 6;
 
 /** How often pods are sent to other domains when the first ones turn out to have no room. */
-const MOST_ATTEMPTS = 12;
+const MOST_ATTEMPTS = 14;
 
 /**
  * Places the pods on existing nodes, claims in flight and new nodes, as cheaply as it can.
