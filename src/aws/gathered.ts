@@ -6,10 +6,9 @@ interface Waiting<T> {
   readonly reject: (fault: unknown) => void;
 }
 
-/** Ids in one call: what a filter takes. Source: EC2 API Reference, "Filter", at most 200 values. */
-const MOST_IDS = 200;
-
 export interface GatheredCall<T> {
+  /** Ids in one call. */
+  readonly mostIds: number;
   /** Answers by id; an id without one is not in the map. */
   readonly ask: (ids: readonly string[]) => Promise<ReadonlyMap<string, T>>;
   /** True when the fault is about some id of the batch, and the others may be asked without it. */
@@ -37,8 +36,8 @@ export class Gathered<T> {
   async #askAll(): Promise<void> {
     this.#isUnderWay = true;
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, MOST_IDS);
-      this.#waiting = this.#waiting.slice(MOST_IDS);
+      const batch = this.#waiting.slice(0, this.#call.mostIds);
+      this.#waiting = this.#waiting.slice(this.#call.mostIds);
       await this.#askBatch(batch);
     }
     this.#isUnderWay = false;

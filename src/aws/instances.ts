@@ -12,10 +12,21 @@ import { CLAIM_UID_TAG, clusterTag, LAUNCH_GROUP_TAG } from './tags.ts';
 const UNSEEN_MS = 60_000;
 /** A termination that EC2 does not show by then is asked for again. */
 const ASK_ANEW_MS = 60_000;
+/** Ids in one TerminateInstances: as many as Karpenter v1; EC2 takes 1,000. */
+const MOST_TERMINATIONS = 500;
+/** What a filter takes. Source: EC2 API Reference, "Filter", at most 200 values. */
+const MOST_FILTER_VALUES = 200;
 const LIVING_STATES = ['pending', 'running', 'stopping', 'stopped'];
+
+/** The same API twice: for what pods wait for, and for sweeps that may wait themselves. */
+export interface Ec2ByPriority {
+  readonly ec2: Ec2Api;
+  readonly background: Ec2Api;
+}
 
 export class Instances {
   readonly #ec2: Ec2Api;
+  readonly #background: Ec2Api;
   readonly #clock: Clock;
   readonly #settings: AwsSettings;
   readonly #terminations: Gathered<InstanceState>;
@@ -27,11 +38,14 @@ export class Instances {
   /** When termination was asked for last, by id, until the instance is gone. */
   readonly #terminationAskedMs = new Map<string, number>();
 
-  constructor(ec2: Ec2Api, clock: Clock, settings: AwsSettings) {
+  constructor(api: Ec2ByPriority, clock: Clock, settings: AwsSettings) {
+    const { ec2 } = api;
     this.#ec2 = ec2;
+    this.#background = api.background;
     this.#clock = clock;
     this.#settings = settings;
     this.#terminations = new Gathered({
+      mostIds: MOST_TERMINATIONS,
       ask: async (ids) => statesById(await ec2.terminateInstances(ids)),
       // An unknown, protected or foreign instance makes EC2 refuse the whole call.
       isAboutOneId: (caught) =>
@@ -39,6 +53,7 @@ export class Instances {
         /^(InvalidInstanceID|OperationNotPermitted|Unauthorized)/.test(caught.code),
     });
     this.#states = new Gathered({
+      mostIds: MOST_FILTER_VALUES,
       ask: async (ids) => statesById(await ec2.describeInstances([{ name: 'instance-id', values: ids }])),
       isAboutOneId: () => false,
     });
@@ -53,7 +68,7 @@ export class Instances {
 
   /** Everything of this cluster that carries owner tags and is not terminated. Throws `AwsFault`. */
   async list(): Promise<readonly Instance[]> {
-    const described = await this.#ec2.describeInstances([
+    const described = await this.#background.describeInstances([
       { name: 'tag-key', values: [TAG.nodeClaim] },
       this.#clusterFilter(),
       { name: 'instance-state-name', values: [...LIVING_STATES, 'shutting-down'] },

@@ -17,6 +17,11 @@ const STALE_ID = /^(InvalidSubnetID|InvalidGroup|InvalidSecurityGroupID|InvalidA
 /** Answered before anything was done: the same try may be repeated without looking for its instance first. */
 const THROTTLED = /Throttl|^RequestLimitExceeded$|^TooManyRequestsException$|^BandwidthLimitExceeded$/;
 
+/** True when EC2 has refused the call for coming too soon, and done nothing. */
+export function isThrottle(code: string): boolean {
+  return THROTTLED.test(code);
+}
+
 export function isStaleId(code: string): boolean {
   return STALE_ID.test(code);
 }

@@ -21,7 +21,9 @@ import { Launcher } from './launcher.ts';
 import { LaunchTemplates } from './launchTemplates.ts';
 import { LearnedMemory } from './learnedMemory.ts';
 import { NodeClasses } from './nodeClasses.ts';
+import { pacedEc2 } from './pacedEc2.ts';
 import type { PriceTable } from './prices.ts';
+import { RequestPacer } from './requestPacer.ts';
 import type { AwsSettings } from './settings.ts';
 import type { SsmApi } from './ssmApi.ts';
 import { SubnetLedger } from './subnets.ts';
@@ -52,15 +54,18 @@ export class AwsCloudProvider implements CloudProvider {
   readonly #bareTypes = new WeakMap<readonly LaunchableType[], readonly InstanceType[]>();
 
   constructor(dependencies: AwsDependencies) {
-    const { ec2, ssm, clock, settings, log } = dependencies;
+    const { ssm, clock, settings, log } = dependencies;
+    const pacer = new RequestPacer(clock);
+    const ec2 = pacedEc2(dependencies.ec2, pacer, 'urgent');
+    const background = pacedEc2(dependencies.ec2, pacer, 'background');
     const outOfStock = new UnavailableOfferings(dependencies.chance);
     const ledger = new SubnetLedger(clock);
     this.#log = log;
     this.#clock = clock;
     this.#outOfStock = outOfStock;
     this.#nodeClasses = new NodeClasses({ ec2, ssm }, clock, settings);
-    this.#catalogue = new TypeCatalogue({ ...dependencies, outOfStock, ledger, learned: this.#learned });
-    this.#instances = new Instances(ec2, clock, settings);
+    this.#catalogue = new TypeCatalogue({ ...dependencies, ec2, outOfStock, ledger, learned: this.#learned });
+    this.#instances = new Instances({ ec2, background }, clock, settings);
     this.#launcher = new Launcher({
       ...{ ec2, clock, settings, outOfStock, ledger },
       nodeClasses: this.#nodeClasses,

@@ -26,6 +26,7 @@ import {
 } from './sdkEc2Answers.ts';
 import { fleetInput, launchTemplateInput } from './sdkEc2Requests.ts';
 import { asked, askedForAll } from './sdkFault.ts';
+import { RETRY_UNLESS_THROTTLED } from './sdkRetries.ts';
 
 /** A call that has not been answered by then is given up; fleets answer in a few seconds. */
 export const CONNECTION = {
@@ -35,7 +36,7 @@ export const CONNECTION = {
 
 /** Endpoint and credentials come from the SDK's own environment (AWS_ENDPOINT_URL, web identity, …). */
 export function connectEc2(region: string): Ec2Api {
-  const client = new EC2Client({ region, ...CONNECTION });
+  const client = new EC2Client({ region, ...CONNECTION, retryStrategy: RETRY_UNLESS_THROTTLED });
   return {
     ...describes(client),
     async createLaunchTemplate(draft) {

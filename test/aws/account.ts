@@ -86,8 +86,8 @@ export interface LoggedLine {
   readonly message: string;
 }
 
-export interface World {
-  readonly clock: StillClock;
+export interface World<C extends Clock = StillClock> {
+  readonly clock: C;
   readonly ec2: MemoryEc2;
   readonly ssm: MemorySsm;
   readonly cloud: AwsCloudProvider;
@@ -98,14 +98,18 @@ export interface World {
   claim(fields?: Partial<NodeClaim>, spec?: Partial<NodeClaimSpec>): NodeClaim;
 }
 
-export interface WorldFields {
+export interface WorldFields<C extends Clock = Clock> {
+  /** Stands still when left out. */
+  readonly clock?: C;
   readonly settings?: Partial<AwsSettings>;
   readonly account?: Partial<MemoryAccount>;
   readonly parameters?: Readonly<Record<string, string>>;
 }
 
-export function aWorld(fields: WorldFields = {}): World {
-  const clock = new StillClock();
+export function aWorld(fields?: Omit<WorldFields, 'clock'>): World;
+export function aWorld<C extends Clock>(fields: WorldFields<C> & { readonly clock: C }): World<C>;
+export function aWorld(fields: WorldFields = {}): World<Clock> {
+  const clock = fields.clock ?? new StillClock();
   const ec2 = new MemoryEc2(clock, { ...anAccount(), ...fields.account });
   const ssm = new MemorySsm(fields.parameters ?? PARAMETERS);
   const logged: LoggedLine[] = [];

@@ -19,6 +19,7 @@ import type {
 import type { InstanceTypeFacts } from '../../src/aws/instanceTypeFacts.ts';
 import type { SsmApi } from '../../src/aws/ssmApi.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import type { RequestLimits } from './requestLimits.ts';
 
 export interface TaggedSubnet extends Subnet {
   readonly tags: Readonly<Record<string, string>>;
@@ -62,6 +63,8 @@ export class MemoryEc2 implements Ec2Api {
   /** Calls so far, in order. */
   readonly calls: Action[] = [];
   readonly fleets: FleetRequest[] = [];
+  /** Calls refused by `limits`. */
+  readonly throttles: Action[] = [];
   readonly templates = new Map<string, LaunchTemplateDraft>();
   /** `capacityType:type:zone`, `*` for any part. */
   readonly outOfStock = new Set<string>();
@@ -69,6 +72,10 @@ export class MemoryEc2 implements Ec2Api {
   readonly stock = new Map<string, number>();
   /** Errors that the next fleets answer with, in place of an instance. */
   readonly fleetErrors: (readonly FleetError[])[] = [];
+  /** Throttles as the account would; null: it takes any number of calls. */
+  limits: RequestLimits | null = null;
+  /** How long each call takes. */
+  answerMs = 0;
   /** How long a new instance is missing from describes and unknown to terminations. */
   lagMs = 0;
   readonly #clock: Clock;
@@ -103,19 +110,19 @@ export class MemoryEc2 implements Ec2Api {
   }
 
   describeInstanceTypes(): Promise<readonly InstanceTypeFacts[]> {
-    return this.#call('describeInstanceTypes', () => this.account.facts);
+    return this.#call('describeInstanceTypes', 0, () => this.account.facts);
   }
 
   describeInstanceTypeZones(): Promise<readonly TypeInZone[]> {
-    return this.#call('describeInstanceTypeZones', () => this.account.zones);
+    return this.#call('describeInstanceTypeZones', 0, () => this.account.zones);
   }
 
   describeSpotPrices(): Promise<readonly SpotPrice[]> {
-    return this.#call('describeSpotPrices', () => this.account.spotPrices);
+    return this.#call('describeSpotPrices', 0, () => this.account.spotPrices);
   }
 
   describeSubnets(filters: readonly Filter[]): Promise<readonly Subnet[]> {
-    return this.#call('describeSubnets', () =>
+    return this.#call('describeSubnets', 0, () =>
       this.account.subnets
         .filter(({ id, tags }) => matches(filters, tags, { 'subnet-id': id }))
         .map((subnet) => ({
@@ -126,7 +133,7 @@ export class MemoryEc2 implements Ec2Api {
   }
 
   describeSecurityGroups(filters: readonly Filter[]): Promise<readonly string[]> {
-    return this.#call('describeSecurityGroups', () =>
+    return this.#call('describeSecurityGroups', 0, () =>
       this.account.groups
         .filter(({ id, tags }) => matches(filters, tags, { 'group-id': id }))
         .map(({ id }) => id),
@@ -134,13 +141,13 @@ export class MemoryEc2 implements Ec2Api {
   }
 
   describeImages({ filters }: ImageQuery): Promise<readonly Image[]> {
-    return this.#call('describeImages', () =>
+    return this.#call('describeImages', 0, () =>
       this.account.images.filter(({ id, name, tags }) => matches(filters, tags, { 'image-id': id, name })),
     );
   }
 
   createLaunchTemplate(draft: LaunchTemplateDraft): Promise<void> {
-    return this.#call('createLaunchTemplate', () => {
+    return this.#call('createLaunchTemplate', 0, () => {
       if (this.templates.has(draft.name)) {
         throw new AwsFault(
           'ec2:CreateLaunchTemplate',
@@ -153,13 +160,13 @@ export class MemoryEc2 implements Ec2Api {
   }
 
   deleteLaunchTemplate(name: string): Promise<void> {
-    return this.#call('deleteLaunchTemplate', () => {
+    return this.#call('deleteLaunchTemplate', 0, () => {
       this.templates.delete(name);
     });
   }
 
   createFleet(request: FleetRequest): Promise<FleetResponse> {
-    return this.#call('createFleet', () => {
+    return this.#call('createFleet', request.count, () => {
       this.fleets.push(request);
       const earlier = this.#tokens.get(request.clientToken);
       if (earlier !== undefined) {
@@ -178,7 +185,7 @@ export class MemoryEc2 implements Ec2Api {
   }
 
   describeInstances(filters: readonly Filter[]): Promise<readonly Ec2Instance[]> {
-    return this.#call('describeInstances', () => {
+    return this.#call('describeInstances', 0, () => {
       const nowMs = this.#clock.nowMs();
       return [...this.#instances.values()].filter(
         ({ id, visibleAtMs, tags, state }) =>
@@ -188,7 +195,7 @@ export class MemoryEc2 implements Ec2Api {
   }
 
   terminateInstances(ids: readonly string[]): Promise<readonly TerminatedInstance[]> {
-    return this.#call('terminateInstances', () => {
+    return this.#call('terminateInstances', ids.length, () => {
       const nowMs = this.#clock.nowMs();
       const unknown = ids.find((id) => nowMs < (this.#instances.get(id)?.visibleAtMs ?? Infinity));
       if (unknown !== undefined) {
@@ -206,11 +213,17 @@ export class MemoryEc2 implements Ec2Api {
     });
   }
 
-  async #call<T>(action: Action, answer: () => T): Promise<T> {
+  async #call<T>(action: Action, resources: number, answer: () => T): Promise<T> {
     this.calls.push(action);
+    if (this.answerMs > 0) await this.#clock.sleep(this.answerMs);
     const index = this.#faults.findIndex((fault) => fault.action === action);
     const fault = index === -1 ? undefined : this.#faults.splice(index, 1)[0];
     const iamAction = `ec2:${action.charAt(0).toUpperCase()}${action.slice(1)}`;
+    const refused = this.limits?.refusal(iamAction, resources, this.#clock.nowMs()) ?? null;
+    if (refused !== null) {
+      this.throttles.push(action);
+      throw new AwsFault(iamAction, 'RequestLimitExceeded', refused);
+    }
     if (fault?.when === 'before') throw new AwsFault(iamAction, fault.code, fault.message ?? fault.code);
     const value = answer();
     if (fault?.when === 'after') throw new AwsFault(iamAction, fault.code, fault.message ?? fault.code);

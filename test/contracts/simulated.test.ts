@@ -4,22 +4,9 @@ import { CALM } from '../../src/simulator/faults.ts';
 import { Random } from '../../src/simulator/random.ts';
 import { SimulatedCloud, USUAL_TIMINGS } from '../../src/simulator/simulatedCloud.ts';
 import { VirtualClock } from '../../src/simulator/virtualClock.ts';
+import { driven } from '../aws/driven.ts';
 import { aNodeClass, anInstanceType, aProvisioner, GIB } from '../builders.ts';
 import { type CloudHarness, cloudProviderContract } from './cloudProvider.ts';
-
-/** Moves the clock on for as long as the call takes. */
-async function driven<T>(clock: VirtualClock, call: Promise<T>): Promise<T> {
-  let isSettled = false;
-  const done = (): void => {
-    isSettled = true;
-  };
-  call.then(done, done);
-  for (;;) {
-    await new Promise(setImmediate);
-    if (isSettled) return call;
-    clock.advanceTo(clock.nextAtMs());
-  }
-}
 
 async function simulated(): Promise<CloudHarness> {
   const clock = new VirtualClock(0);

@@ -1,0 +1,36 @@
+// EC2 within its request limits: every call waits for its tokens.
+import type { Ec2Api, FleetResponse } from './ec2Api.ts';
+import { isThrottle } from './launchRefusals.ts';
+import type { Priority, RequestPacer } from './requestPacer.ts';
+
+/** The same API, each call paced and, when EC2 throttles it, repeated. */
+export function pacedEc2(ec2: Ec2Api, pacer: RequestPacer, priority: Priority): Ec2Api {
+  const paced = <T>(action: string, call: () => Promise<T>, resources = 0): Promise<T> =>
+    pacer.paced({ action, priority, resources }, call);
+  return {
+    describeInstanceTypes: () => paced('ec2:DescribeInstanceTypes', () => ec2.describeInstanceTypes()),
+    describeInstanceTypeZones: () =>
+      paced('ec2:DescribeInstanceTypeOfferings', () => ec2.describeInstanceTypeZones()),
+    describeSpotPrices: (nowMs) => paced('ec2:DescribeSpotPriceHistory', () => ec2.describeSpotPrices(nowMs)),
+    describeSubnets: (filters) => paced('ec2:DescribeSubnets', () => ec2.describeSubnets(filters)),
+    describeSecurityGroups: (filters) =>
+      paced('ec2:DescribeSecurityGroups', () => ec2.describeSecurityGroups(filters)),
+    describeImages: (query) => paced('ec2:DescribeImages', () => ec2.describeImages(query)),
+    describeInstances: (filters) => paced('ec2:DescribeInstances', () => ec2.describeInstances(filters)),
+    createLaunchTemplate: (draft) => paced('ec2:CreateLaunchTemplate', () => ec2.createLaunchTemplate(draft)),
+    deleteLaunchTemplate: (name) => paced('ec2:DeleteLaunchTemplate', () => ec2.deleteLaunchTemplate(name)),
+    terminateInstances: (ids) =>
+      paced('ec2:TerminateInstances', () => ec2.terminateInstances(ids), ids.length),
+    createFleet: (request) =>
+      pacer.paced(
+        { action: 'ec2:CreateFleet', priority, resources: request.count },
+        () => ec2.createFleet(request),
+        throttleWithin,
+      ),
+  };
+}
+
+/** An instant fleet that was throttled half-way answers with what it got, and the throttle among its errors. */
+function throttleWithin({ errors }: FleetResponse): string | null {
+  return errors.find(({ code }) => isThrottle(code))?.message ?? null;
+}
