@@ -22,7 +22,7 @@ const MOST_SHARE = 20;
 /** Each answered call gives back this share of the published rate, until that is reached. */
 const RECOVERY_SHARE = 0.1;
 /** Each answered call that had to wait for its tokens tries this much more, above the published rate. */
-const PROBE_FACTOR = 1.05;
+const PROBE_FACTOR = 1.01;
 
 export function fullBucket(limit: BucketLimit, nowMs: number): TokenBucket {
   return { limit, tokens: limit.capacity, refillPerSecond: limit.refillPerSecond, atMs: nowMs };

@@ -76,10 +76,10 @@ describe('a burst, within the limits that EC2 publishes', () => {
     await launchAll(world, clock, burst(world, Array(200).fill(1)));
     assert.equal(world.ec2.livingInstances().length, 200);
     const tookMs = clock.nowMs() - START_MS;
-    // 50 at once, and 150 at 5 a second, a little faster where more goes.
+    // 50 at once, and 150 at 5 a second, with a throttle now and then where we feel for more.
     assert.ok(tookMs > 15_000 && tookMs < 45_000, `${tookMs} ms, ${world.ec2.throttles.length} throttled`);
     const throttled = world.ec2.throttles.length;
-    assert.ok(throttled <= 10, `${throttled} of ${world.ec2.calls.length} calls throttled`);
+    assert.ok(throttled <= 15, `${throttled} of ${world.ec2.calls.length} calls throttled`);
   });
 
   it('does not hold up a claim that is alone', async () => {
