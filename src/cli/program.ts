@@ -1,5 +1,6 @@
 // The commands of `cooper`, their flags and help. Each command's work is loaded only when it is called.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { parseDurationMs } from '../model/duration.ts';
 import { EXIT } from './exitCodes.ts';
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from './settingsTable.ts';
 import { STANDARD_IO } from './standardIo.ts';
@@ -27,6 +28,7 @@ export async function callCooper(args: readonly string[]): Promise<number> {
   addSimulate(program, finish);
   addReplay(program, finish);
   addImportTrace(program, finish);
+  addRecord(program, finish);
   addValidate(program, finish);
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -173,6 +175,37 @@ function addImportTrace(program: Command, finish: Finish): void {
       };
       finish(importTraceCommand(file, options, SIMULATE_IO));
     });
+}
+
+function addRecord(program: Command, finish: Finish): void {
+  program
+    .command('record')
+    .description('save a live cluster for simulate and replay; reads no Secrets and keeps no environment')
+    .requiredOption('--out <folder>', 'folder for snapshot.yaml and scenario.yaml')
+    .option('--duration <duration>', 'go on for so long, and record how workloads change', duration, 0)
+    .option('--kubeconfig <path>', 'kubeconfig; default: KUBECONFIG, the service account, ~/.kube/config')
+    .option('--context <name>', 'context of the kubeconfig; default: its current one')
+    .option('--name <name>', 'name of the scenario', 'recorded')
+    .action(async ({ duration: durationMs, ...options }: RecordFlags) => {
+      const { recordCommand } = await import('./record.ts');
+      const stopping = new AbortController();
+      process.once('SIGINT', () => stopping.abort());
+      finish(await recordCommand({ durationMs, ...options }, { ...SIMULATE_IO, stop: stopping.signal }));
+    });
+}
+
+interface RecordFlags {
+  readonly out: string;
+  readonly duration: number;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly name: string;
+}
+
+function duration(text: string): number {
+  const durationMs = parseDurationMs(text);
+  if (durationMs === null) throw new InvalidArgumentError('write a duration such as 90s, 10m or 7d');
+  return durationMs;
 }
 
 interface ImportTraceFlags {
