@@ -177,7 +177,9 @@ function regionOf(zone: string): string {
 export function offersAllowing(compiling: CompiledProvisioner, conditions: RequirementSet): Bits {
   const types = typesAllowing(compiling, conditions);
   const bits = noBits(compiling.offers.length);
-  for (const [id, offer] of compiling.offers.entries()) {
+  const { offers } = compiling;
+  for (let id = 0; id < offers.length; id++) {
+    const offer = offers[id] as Offer;
     if (hasBit(types, offer.type) && offerAllowed(compiling, offer, conditions)) setBit(bits, id);
   }
   return bits;

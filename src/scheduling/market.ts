@@ -1,6 +1,7 @@
 // What pods are worth: the covering LP's prices, which guide the packer and bound every plan from below.
 import { hasBit } from './bits.ts';
 import type { CapacityTable } from './capacityTable.ts';
+import type { Offer } from './compiledProvisioner.ts';
 import type { CoverProblem } from './cover.ts';
 import type { Lot, LotStore } from './lots.ts';
 import { type OfferSet, OfferSets } from './offerSets.ts';
@@ -13,12 +14,12 @@ interface LotEntries {
   readonly amounts: number[];
 }
 
-/** A node to buy as the LP sees it: what it gives to each row at which price. */
-interface Column {
+/** Nodes to buy as the LP sees them: what column `at` gives to each row begins at `at * rows`. */
+interface Columns {
   readonly given: Float64Array;
-  readonly usdPerHour: number;
-  /** Burstable types: CPU entries must not be cut, since two columns are mixed to stand for one node. */
-  readonly exactCpu: boolean;
+  readonly costs: Float64Array;
+  /** Burstable types, as 1: CPU entries must not be cut, since two columns are mixed to stand for one node. */
+  readonly exactCpu: Uint8Array;
 }
 
 /**
@@ -29,7 +30,10 @@ interface Column {
 export class Market {
   readonly #store: LotStore;
   readonly #rows: readonly Row[];
-  readonly #columns: readonly Column[];
+  readonly #columns: Columns;
+  /** The columns cut to what is asked for. */
+  readonly #useful: Float64Array;
+  readonly #isCpu: Uint8Array;
   readonly #columnOf = new Map<string, number>();
   readonly #sets: readonly OfferSet[];
   /** By lot: the rows that it adds to. */
@@ -58,6 +62,8 @@ export class Market {
     this.#rows = waiting.length === 0 ? [] : coveringRows(waiting, { store, capacity, sets });
     this.#sets = [...new Set(this.#rows.map((row) => row.offers))];
     this.#columns = this.#columnsOf(capacity);
+    this.#useful = new Float64Array(this.#columns.given.length);
+    this.#isCpu = Uint8Array.from(this.#rows, ({ place }) => (place === CPU ? 1 : 0));
     this.#entries = store.lots.map(() => ({ rows: [], amounts: [] }));
     for (const [row, { lots, amounts }] of this.#rows.entries()) {
       for (const [at, lot] of lots.entries()) {
@@ -75,13 +81,12 @@ export class Market {
   /** Works prices out anew for what is left now. */
   refresh(): void {
     this.countDemands();
-    const columns = this.#columns.map(({ given, exactCpu }) =>
-      given.map((amount, at) =>
-        exactCpu && this.#rows[at]?.place === CPU ? amount : Math.min(amount, this.#demands[at] as number),
-      ),
-    );
-    const costs = Float64Array.from(this.#columns, (column) => column.usdPerHour);
-    const { prices, value } = packingPrices({ demands: this.#demands, columns, costs });
+    this.#cutToDemands();
+    const { prices, value } = packingPrices({
+      demands: this.#demands,
+      columns: this.#useful,
+      costs: this.#columns.costs,
+    });
     this.#prices = prices;
     this.usdPerHour = value;
     this.placePrices = placePrices(this.#rows, prices, this.#store.axis.size);
@@ -95,6 +100,19 @@ export class Market {
       for (let index = 0; index < lots.length; index++) {
         const id = lots[index] as number;
         this.worth[id] = (this.worth[id] as number) + price * (amounts[index] as number);
+      }
+    }
+  }
+
+  #cutToDemands(): void {
+    const { given, costs, exactCpu } = this.#columns;
+    const rows = this.#rows.length;
+    for (let column = 0; column < costs.length; column++) {
+      for (let row = 0; row < rows; row++) {
+        const amount = given[column * rows + row] as number;
+        const asked = this.#demands[row] as number;
+        const whole = amount <= asked || (exactCpu[column] === 1 && this.#isCpu[row] === 1);
+        this.#useful[column * rows + row] = whole ? amount : asked;
       }
     }
   }
@@ -129,7 +147,8 @@ export class Market {
    * @param demand what the lots that may go on it still ask for, by resource
    */
   mostWorth(column: number, demand: Vector): number {
-    const given = (this.#columns[column] as Column).given;
+    const { given } = this.#columns;
+    const start = column * this.#rows.length;
     let worth = 0;
     for (const at of this.#guiding) {
       const price = this.#prices[at] as number;
@@ -138,7 +157,7 @@ export class Market {
         place < 0
           ? (this.#demands[at] as number)
           : Math.min(demand[place] as number, this.#demands[at] as number);
-      worth += price * Math.min(given[at] as number, asked);
+      worth += price * Math.min(given[start + at] as number, asked);
     }
     return worth;
   }
@@ -151,15 +170,15 @@ export class Market {
     );
     const given = new Float64Array(columns.length * rows.length);
     for (const [index, id] of columns.entries()) {
-      const all = (this.#columns[id] as Column).given;
+      const start = id * this.#rows.length;
       for (let at = 0; at < rows.length; at++)
-        given[index * rows.length + at] = all[rows[at] as number] as number;
+        given[index * rows.length + at] = this.#columns.given[start + (rows[at] as number)] as number;
     }
     return {
       demands: Float64Array.from(rows, (at) => this.#demands[at] as number),
       prices: Float64Array.from(rows, (at) => this.#prices[at] as number),
       given,
-      costs: Float64Array.from(columns, (id) => (this.#columns[id] as Column).usdPerHour),
+      costs: Float64Array.from(columns, (id) => this.#columns.costs[id] as number),
     };
   }
 
@@ -178,18 +197,21 @@ export class Market {
   }
 
   /** The cheapest offer of each type for each set of rows that it can serve. */
-  #columnsOf(capacity: CapacityTable): Column[] {
-    const columns: Column[] = [];
-    if (this.#rows.length === 0) return columns;
-    const total = Math.max(
-      0,
-      ...this.#rows.filter((row) => row.place === CPU).map((row) => rowDemand(row, this.#store.left)),
-    );
-    for (const [
-      provisioner,
-      { compiled, room, freeMillis, usdPerMilli },
-    ] of capacity.provisioners.entries()) {
-      for (const [id, { type, usdPerHour }] of compiled.offers.entries()) {
+  #columnsOf(capacity: CapacityTable): Columns {
+    const given: number[] = [];
+    const costs: number[] = [];
+    const exact: number[] = [];
+    const add = (column: Float64Array, usdPerHour: number, exactCpu: boolean): void => {
+      for (const amount of column) given.push(amount);
+      costs.push(usdPerHour);
+      exact.push(exactCpu ? 1 : 0);
+    };
+    const cpuRows = this.#rows.filter((row) => row.place === CPU);
+    const total = Math.max(0, ...cpuRows.map((row) => rowDemand(row, this.#store.left)));
+    for (const [provisioner, one] of capacity.provisioners.entries()) {
+      const { compiled, room, freeMillis, usdPerMilli } = one;
+      for (let id = 0; id < compiled.offers.length; id++) {
+        const { type, usdPerHour } = compiled.offers[id] as Offer;
         const key = this.#columnKey(capacity, provisioner, id);
         if (this.#columnOf.has(key) || !key.includes('1', key.lastIndexOf('|'))) continue;
         const full = room[type] as Vector;
@@ -197,19 +219,19 @@ export class Market {
         const most = Math.min(full[CPU] as number, total);
         const exactCpu = most > free;
         const served = this.#servedBy(provisioner, id);
-        const column = (usable: Vector, cost: number): Column => ({
-          given: this.#givenBy(served, { provisioner, type, room: usable }),
-          usdPerHour: cost,
-          exactCpu,
-        });
+        const give = (usable: Vector) => this.#givenBy(served, { provisioner, type, room: usable });
         // Within the baseline at the plain price, and at most use at its price: all between is a mix of both.
-        if (exactCpu) columns.push(column(withCpu(full, Math.max(0, free)), usdPerHour));
-        this.#columnOf.set(key, columns.length);
+        if (exactCpu) add(give(withCpu(full, Math.max(0, free))), usdPerHour, true);
+        this.#columnOf.set(key, costs.length);
         const dearer = exactCpu ? (most - Math.max(0, free)) * (usdPerMilli[type] as number) : 0;
-        columns.push(column(exactCpu ? withCpu(full, most) : full, usdPerHour + dearer));
+        add(give(exactCpu ? withCpu(full, most) : full), usdPerHour + dearer, exactCpu);
       }
     }
-    return columns;
+    return {
+      given: Float64Array.from(given),
+      costs: Float64Array.from(costs),
+      exactCpu: Uint8Array.from(exact),
+    };
   }
 
   #servedBy(provisioner: number, offer: number): readonly boolean[] {

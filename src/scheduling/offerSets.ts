@@ -1,6 +1,7 @@
 // Sets of offers over all Provisioners that can hold a pod: what binds some pods to dearer nodes than others.
 import { type Bits, countBits, isWithin } from './bits.ts';
 import type { CapacityTable } from './capacityTable.ts';
+import type { Offer } from './compiledProvisioner.ts';
 import type { Lot } from './lots.ts';
 import { fitsWithin } from './resourceAxis.ts';
 import { NO_SCOPE } from './scopes.ts';
@@ -56,8 +57,10 @@ export class OfferSets {
     if (union === null) return null;
     const { compiled, room } = this.#capacity.provisioner(provisioner);
     const fits = room.map((one) => fitsWithin(requests, one));
-    for (const [id, { type }] of compiled.offers.entries()) {
-      if (!fits[type]) union[id >>> 5] = (union[id >>> 5] as number) & ~(1 << (id & 31));
+    const { offers } = compiled;
+    for (let id = 0; id < offers.length; id++) {
+      if (!fits[(offers[id] as Offer).type])
+        union[id >>> 5] = (union[id >>> 5] as number) & ~(1 << (id & 31));
     }
     return union;
   }
