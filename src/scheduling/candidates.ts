@@ -99,7 +99,7 @@ export class CandidateTable {
     const rooms = new Map<string, Vector[]>();
     for (const [offer, { type, usdPerHour }] of compiled.offers.entries()) {
       const allowing = used.filter((scope) => hasBit(scopes.at(scope).offers, offer));
-      const column = allowing.length === 0 ? -1 : this.#market.columnOf(capacity, provisioner, offer);
+      const column = allowing.length === 0 ? -1 : this.#market.columnOf(provisioner, offer);
       if (column < 0) continue;
       const key = allowing.join(',');
       const group = groups.get(key) ?? { scopes: allowing, offers: [] };

@@ -40,6 +40,12 @@ export interface Tweak {
   readonly draws: RandomDraws;
 }
 
+/** A candidate with the least that it can cost for its worth. */
+interface Shortlisted {
+  readonly candidate: Candidate;
+  readonly score: number;
+}
+
 /** What guides the buying. */
 export interface Buying {
   readonly market: Market;
@@ -78,11 +84,11 @@ export function construct(
     tweak,
   };
   let pricedFor = stand.left;
-  let shortlist: readonly Candidate[] = [];
+  let shortlist: readonly Shortlisted[] = [];
   let listedFor = Number.POSITIVE_INFINITY;
   while (candidates.length > 0) {
     if (tweak === null && stand.left < STALE_SHARE * pricedFor) {
-      candidates = candidates.filter(({ group }) => anyLeft(shop, group));
+      candidates = withLotsLeft(shop, candidates);
       market.refresh();
       stand.left = market.worthOfLeft(waiting);
       pricedFor = stand.left;
@@ -141,19 +147,22 @@ function subtractPlaced(
   }
 }
 
-function anyLeft({ store }: Workshop, group: LotGroup): boolean {
-  return group.lots.some((lot) => (store.left[lot] as number) > 0);
+function withLotsLeft({ store }: Workshop, candidates: readonly Candidate[]): Candidate[] {
+  const groups = new Set(candidates.map(({ group }) => group));
+  for (const group of groups) if (!group.lots.some((lot) => (store.left[lot] as number) > 0)) groups.delete(group);
+  return candidates.filter(({ group }) => groups.has(group));
 }
 
 /** Fills the most promising candidates and picks the one that costs least for its worth. */
 function bestPattern(
   shop: Workshop,
-  shortlist: readonly Candidate[],
+  shortlist: readonly Shortlisted[],
   stand: Stand,
 ): { readonly pattern: Pattern | null; readonly exhausted: ReadonlySet<Candidate> } {
   const exhausted = new Set<Candidate>();
   let best: Pattern | null = null;
-  for (const candidate of shortlist) {
+  for (const { candidate, score } of shortlist) {
+    if (best !== null && score * best.worth > best.usdPerHour * NEAR_TIE) break;
     const pattern = patternOf(shop, candidate, stand);
     if (pattern === null) exhausted.add(candidate);
     else if (best === null || isBetter(pattern, best)) best = pattern;
@@ -172,10 +181,10 @@ function isBetter(one: Pattern, other: Pattern): boolean {
  * Candidates by price per worth of what is left for them. Where many nodes are forced, large ones would take what
  * belongs on the others: a node may hold little more than its share.
  */
-function promising(candidates: readonly Candidate[], stand: Stand): Candidate[] {
+function promising(candidates: readonly Candidate[], stand: Stand): Shortlisted[] {
   const { market, demands, forced, left, tweak } = stand;
   const share = (SHARE_SLACK * left) / Math.max(1, forced.nodes);
-  const scored: { readonly candidate: Candidate; readonly score: number }[] = [];
+  const scored: Shortlisted[] = [];
   for (const candidate of candidates) {
     const demand = demands.get(candidate.group);
     if (demand === undefined) continue;
@@ -186,10 +195,10 @@ function promising(candidates: readonly Candidate[], stand: Stand): Candidate[] 
       insert(scored, { candidate, score });
     }
   }
-  return scored.map(({ candidate }) => candidate);
+  return scored;
 }
 
-function insert<T extends { readonly score: number }>(sorted: T[], one: T): void {
+function insert(sorted: Shortlisted[], one: Shortlisted): void {
   let at = sorted.length;
   while (at > 0 && (sorted[at - 1]?.score ?? 0) > one.score) at--;
   sorted.splice(at, 0, one);

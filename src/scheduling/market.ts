@@ -34,8 +34,11 @@ export class Market {
   /** The columns cut to what is asked for. */
   readonly #useful: Float64Array;
   readonly #isCpu: Uint8Array;
-  readonly #columnOf = new Map<string, number>();
+  /** By Provisioner and offer. */
+  readonly #columnOf: Int32Array[] = [];
+  /** Each set of offers that rows have, and by row which it is. */
   readonly #sets: readonly OfferSet[];
+  readonly #setOfRow: readonly number[];
   /** By lot: the rows that it adds to. */
   readonly #entries: LotEntries[];
   /** Rows with a price that is to guide the choice of nodes. */
@@ -61,6 +64,7 @@ export class Market {
       .map((id) => ({ id, offers: sets.of(store.lot(id), provisionersOf(store.lot(id))) }));
     this.#rows = waiting.length === 0 ? [] : coveringRows(waiting, { store, capacity, sets });
     this.#sets = [...new Set(this.#rows.map((row) => row.offers))];
+    this.#setOfRow = this.#rows.map((row) => this.#sets.indexOf(row.offers));
     this.#columns = this.#columnsOf(capacity);
     this.#useful = new Float64Array(this.#columns.given.length);
     this.#isCpu = Uint8Array.from(this.#rows, ({ place }) => (place === CPU ? 1 : 0));
@@ -183,17 +187,8 @@ export class Market {
   }
 
   /** The column that stands for an offer when it is used in full; -1 when it serves no row. */
-  columnOf(capacity: CapacityTable, provisioner: number, offer: number): number {
-    const key = this.#columnKey(capacity, provisioner, offer);
-    return this.#columnOf.get(key) ?? -1;
-  }
-
-  #columnKey(capacity: CapacityTable, provisioner: number, offer: number): string {
-    const served = this.#sets.map((set) => {
-      const bits = set[provisioner] ?? null;
-      return bits !== null && hasBit(bits, offer) ? '1' : '0';
-    });
-    return `${provisioner}|${capacity.offer(provisioner, offer).type}|${served.join('')}`;
+  columnOf(provisioner: number, offer: number): number {
+    return this.#columnOf[provisioner]?.[offer] ?? -1;
   }
 
   /** The cheapest offer of each type for each set of rows that it can serve. */
@@ -210,19 +205,28 @@ export class Market {
     const total = Math.max(0, ...cpuRows.map((row) => rowDemand(row, this.#store.left)));
     for (const [provisioner, one] of capacity.provisioners.entries()) {
       const { compiled, room, freeMillis, usdPerMilli } = one;
+      const known = new Map<string, number>();
+      const columnOf = new Int32Array(compiled.offers.length).fill(-1);
+      this.#columnOf.push(columnOf);
       for (let id = 0; id < compiled.offers.length; id++) {
         const { type, usdPerHour } = compiled.offers[id] as Offer;
-        const key = this.#columnKey(capacity, provisioner, id);
-        if (this.#columnOf.has(key) || !key.includes('1', key.lastIndexOf('|'))) continue;
+        const served = this.#servedBy(provisioner, id);
+        if (!served.includes(true)) continue;
+        const key = `${type}|${served.join()}`;
+        const same = known.get(key);
+        if (same !== undefined) {
+          columnOf[id] = same;
+          continue;
+        }
         const full = room[type] as Vector;
         const free = freeMillis[type] as number;
         const most = Math.min(full[CPU] as number, total);
         const exactCpu = most > free;
-        const served = this.#servedBy(provisioner, id);
         const give = (usable: Vector) => this.#givenBy(served, { provisioner, type, room: usable });
         // Within the baseline at the plain price, and at most use at its price: all between is a mix of both.
         if (exactCpu) add(give(withCpu(full, Math.max(0, free))), usdPerHour, true);
-        this.#columnOf.set(key, costs.length);
+        columnOf[id] = costs.length;
+        known.set(key, costs.length);
         const dearer = exactCpu ? (most - Math.max(0, free)) * (usdPerMilli[type] as number) : 0;
         add(give(exactCpu ? withCpu(full, most) : full), usdPerHour + dearer, exactCpu);
       }
@@ -234,9 +238,10 @@ export class Market {
     };
   }
 
+  /** By set of offers: whether the offer is in it. */
   #servedBy(provisioner: number, offer: number): readonly boolean[] {
-    return this.#rows.map(({ offers }) => {
-      const bits = offers[provisioner] ?? null;
+    return this.#sets.map((set) => {
+      const bits = set[provisioner] ?? null;
       return bits !== null && hasBit(bits, offer);
     });
   }
@@ -250,7 +255,7 @@ export class Market {
     }: { readonly provisioner: number; readonly type: number; readonly room: Vector },
   ): Float64Array {
     return Float64Array.from(this.#rows, (row, at) =>
-      served[at] ? Math.max(0, row.given(provisioner, type, room)) : 0,
+      served[this.#setOfRow[at] as number] ? Math.max(0, row.given(provisioner, type, room)) : 0,
     );
   }
 }
