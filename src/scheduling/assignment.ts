@@ -2,6 +2,7 @@
 import type { RefusalCode } from '../model/plan.ts';
 import { type RequirementSet, valueSet } from '../model/requirementSet.ts';
 import type { CapacityTable } from './capacityTable.ts';
+import type { DomainCounts } from './domainCounts.ts';
 import type { Placement } from './placements.ts';
 import type { PodClass } from './podClasses.ts';
 import type { Vector } from './resourceAxis.ts';
@@ -53,10 +54,19 @@ export interface Option {
 
 export interface Noted {
   readonly entry: Waiting;
-  readonly one: ClassInPlay;
   readonly placement: Placement;
+  /** By key of the entry; '' where the node has no such label. */
   readonly domains: readonly string[];
   count: number;
+}
+
+/** What a spread is judged by, the same for all pods of a class. */
+export interface Judged {
+  /** Domains whose lowest count matters. */
+  readonly eligible: readonly string[];
+  /** Running pods that the spread does not look at. */
+  readonly unseen: DomainCounts;
+  readonly countsItself: boolean;
 }
 
 /** A class while its pods are being assigned, with what does not change meanwhile. */
@@ -64,9 +74,11 @@ export interface Waiting {
   readonly one: ClassInPlay;
   readonly keys: readonly string[];
   left: number;
-  /** By `key|placement`. */
-  readonly options: Map<string, readonly Option[]>;
-  readonly eligible: Map<SpreadTerm, readonly string[]>;
+  /** By key, then by the placement that the options are within. */
+  readonly options: readonly Map<Placement, readonly Option[]>[];
+  /** By key: selectors that match the pods and that some spread over the key counts. */
+  readonly balanced: readonly (readonly number[])[];
+  readonly judged: Map<SpreadTerm, Judged>;
   /** By placement. */
   readonly noted: Map<number, Noted>;
 }
@@ -96,9 +108,11 @@ export function cheapestPrice(
   capacity: CapacityTable,
 ): number | null {
   let least: number | null = null;
-  for (const scope of placement.scopes.flat()) {
-    const price = capacity.cheapest(scope, requests)?.usdPerHour;
-    if (price !== undefined) least = Math.min(least ?? price, price);
+  for (const scopes of placement.scopes) {
+    for (const scope of scopes) {
+      const price = capacity.cheapest(scope, requests)?.usdPerHour;
+      if (price !== undefined && (least === null || price < least)) least = price;
+    }
   }
   return least;
 }

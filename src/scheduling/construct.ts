@@ -149,7 +149,8 @@ function subtractPlaced(
 
 function withLotsLeft({ store }: Workshop, candidates: readonly Candidate[]): Candidate[] {
   const groups = new Set(candidates.map(({ group }) => group));
-  for (const group of groups) if (!group.lots.some((lot) => (store.left[lot] as number) > 0)) groups.delete(group);
+  for (const group of groups)
+    if (!group.lots.some((lot) => (store.left[lot] as number) > 0)) groups.delete(group);
   return candidates.filter(({ group }) => groups.has(group));
 }
 

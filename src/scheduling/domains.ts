@@ -1,4 +1,5 @@
 // Which domain of each topology key every pod goes to: spread, affinity and anti-affinity settled before packing.
+import { LABEL } from '../model/labels.ts';
 import type { RefusalCode } from '../model/plan.ts';
 import {
   type Assigned,
@@ -6,6 +7,7 @@ import {
   cheapestPrice,
   type DomainRefusal,
   domainNames,
+  type Judged,
   type Noted,
   type Option,
   pin,
@@ -33,6 +35,10 @@ interface Tables {
 /** Rounds of moving pods until all spreads hold; what does not hold then is given up. */
 const MOST_ROUNDS = 4;
 
+const NO_KEYS: readonly string[] = [];
+const ONE_MORE = { count: 1, leaving: false } as const;
+const ONE_LESS = { count: -1, leaving: false } as const;
+
 /** Assigns all classes. Classes that no topology rule concerns stay free to go anywhere. */
 export class DomainAssigner {
   readonly #tables: Tables;
@@ -47,8 +53,7 @@ export class DomainAssigner {
 
   /** @param withheld by class: how many of its pods are left out */
   assign(classes: readonly ClassInPlay[], withheld: ReadonlyMap<number, number>): Assigned {
-    let waiting = classes.map((one) => this.#waitingOf(one, withheld.get(one.index) ?? 0));
-    waiting.sort((left, right) => this.#order(left.one, right.one));
+    let waiting = inOrder(classes).map((one) => this.#waitingOf(one, withheld.get(one.index) ?? 0));
     for (;;) {
       const before = waiting.reduce((sum, { left }) => sum + left, 0);
       for (const entry of waiting) {
@@ -62,50 +67,43 @@ export class DomainAssigner {
     for (const entry of waiting) this.#refuse(entry);
     this.#settle();
     const assigned = this.#assigned.filter(({ count }) => count > 0);
-    const assignments = assigned.map(({ one, placement, count, domains }) => ({
-      index: one.index,
+    const assignments = assigned.map(({ entry, placement, count, domains }) => ({
+      index: entry.one.index,
       placement,
       count,
-      domains,
+      domains: domainNames(entry.keys, domains),
     }));
     return { assignments, refusals: this.#refusals };
   }
 
   #waitingOf(one: ClassInPlay, withheld: number): Waiting {
+    const keys = this.#keysOf(one);
     return {
       one,
-      keys: this.#keysOf(one),
+      keys,
       left: one.podClass.pods.length - withheld,
-      options: new Map(),
-      eligible: new Map(),
+      options: keys.map(() => new Map()),
+      balanced: keys.map((key) => this.#balancedOver(one, key)),
+      judged: new Map(),
       noted: new Map(),
     };
   }
 
-  /** Topology keys that concern the class: by its own rules, or because others count it. */
-  #keysOf({ rules }: ClassInPlay): readonly string[] {
-    const keys = new Set<string>();
-    for (const { key } of [...rules.spread, ...rules.affinity, ...rules.antiAffinity]) keys.add(key);
-    for (const selector of rules.matches)
-      for (const key of this.#tables.world.keysOf(selector)) keys.add(key);
-    return [...keys].filter((key) => !isHostname(key)).sort(compareText);
+  #balancedOver({ podClass }: ClassInPlay, key: string): readonly number[] {
+    const spreadSelectors = this.#tables.world.spreadSelectors(key);
+    return podClass.matches.filter((selector) => spreadSelectors.has(selector));
   }
 
-  /** Pods that only are counted go first, then the loosest rules: the tightest see the final counts. */
-  #order(left: ClassInPlay, right: ClassInPlay): number {
-    const rank = ({ rules }: ClassInPlay): number => {
-      if (rules.affinity.some(({ selector }) => !rules.matches.has(selector))) return 3;
-      return rules.spread.some(({ key }) => !isHostname(key)) ? 2 : 1;
-    };
-    const skew = ({ rules }: ClassInPlay): number => Math.min(...rules.spread.map((one) => one.maxSkew));
-    const freedom = ({ placement }: ClassInPlay): number => placement.scopes.flat().length;
-    return (
-      right.podClass.spec.priority - left.podClass.spec.priority ||
-      rank(left) - rank(right) ||
-      freedom(left) - freedom(right) ||
-      (skew(right) === skew(left) ? 0 : skew(right) - skew(left)) ||
-      left.index - right.index
-    );
+  /** Topology keys that concern the class: by its own rules, or because others count it. */
+  #keysOf({ rules, podClass }: ClassInPlay): readonly string[] {
+    const keys = new Set<string>();
+    for (const { key } of rules.spread) keys.add(key);
+    for (const { key } of rules.affinity) keys.add(key);
+    for (const { key } of rules.antiAffinity) keys.add(key);
+    for (const selector of podClass.matches)
+      for (const key of this.#tables.world.keysOf(selector)) keys.add(key);
+    keys.delete(LABEL.hostname);
+    return keys.size === 0 ? NO_KEYS : [...keys].sort(compareText);
   }
 
   /** Assigns one pod (all of them when nothing concerns the class); false when no domain is permitted now. */
@@ -117,20 +115,20 @@ export class DomainAssigner {
     }
     const chosen = this.#choose(entry, [], one.placement);
     if (chosen === null) return false;
-    this.#count(entry, domainNames(keys, chosen.domains), 1);
+    this.#count(entry, chosen.domains, 1);
     this.#note(entry, chosen, 1);
     return true;
   }
 
   /** Counts a pod in its domains, or takes it out again. */
-  #count({ one }: Waiting, domains: readonly string[], count: 1 | -1): void {
-    for (const name of domains) {
-      const cut = name.indexOf('|');
-      const key = name.slice(0, cut);
-      const domain = name.slice(cut + 1);
+  #count({ one, keys }: Waiting, domains: readonly string[], count: 1 | -1): void {
+    const how = count === 1 ? ONE_MORE : ONE_LESS;
+    for (let at = 0; at < domains.length; at++) {
+      const key = keys[at] as string;
+      const domain = domains[at] as string;
       if (domain === '') continue;
       const counts = this.#counts.get(key);
-      counts?.addPods(one.rules.matches, domain, { count, leaving: false });
+      counts?.addPods(one.podClass.matches, domain, how);
       for (const term of one.rules.antiAffinity) {
         if (term.key === key) counts?.addAntiAffinity(term.selector, domain, count);
       }
@@ -156,31 +154,28 @@ export class DomainAssigner {
 
   /** True when the spreads and affinities of pods in these domains hold as things stand. */
   #holds({ entry, domains }: Noted): boolean {
-    return domains.every((name) => {
-      const cut = name.indexOf('|');
-      const key = name.slice(0, cut);
-      const domain = name.slice(cut + 1);
-      const near = entry.one.rules.affinity.every(
-        (term) => term.key !== key || (this.#counts.get(key)?.all(term.selector, domain) ?? 0) > 0,
-      );
-      return (
-        near &&
-        entry.one.rules.spread.every(
-          (term) => term.key !== key || this.#withinSkew(entry, term, { domain, added: 0 }),
-        )
-      );
+    const { spread, affinity } = entry.one.rules;
+    if (spread.length === 0 && affinity.length === 0) return true;
+    return domains.every((domain, at) => {
+      const key = entry.keys[at] as string;
+      for (const term of affinity) {
+        if (term.key === key && (this.#counts.get(key)?.all(term.selector, domain) ?? 0) === 0) return false;
+      }
+      for (const term of spread) {
+        if (term.key === key && !this.#withinSkew(entry, term, domain, 0)) return false;
+      }
+      return true;
     });
   }
 
-  #note(entry: Waiting, where: Pick<Noted, 'placement' | 'domains'>, count: number): void {
-    const held = entry.noted.get(where.placement.id);
+  #note(entry: Waiting, { placement, domains }: Pick<Noted, 'placement' | 'domains'>, count: number): void {
+    const held = entry.noted.get(placement.id);
     if (held !== undefined) {
       held.count += count;
       return;
     }
-    const domains = domainNames(entry.keys, where.domains);
-    const noted = { entry, one: entry.one, placement: where.placement, domains, count };
-    entry.noted.set(where.placement.id, noted);
+    const noted = { entry, placement, domains, count };
+    entry.noted.set(placement.id, noted);
     this.#assigned.push(noted);
   }
 
@@ -192,11 +187,14 @@ export class DomainAssigner {
   ): Pick<Noted, 'placement' | 'domains'> | null {
     const key = entry.keys[path.length];
     if (key === undefined) return this.#hasRoom(entry, placement, path) ? { domains: [], placement } : null;
-    const options = this.#optionsOf(entry, key, placement);
-    const permitted = options.filter(({ domain }) => this.#permits(entry, key, domain));
-    for (const option of this.#ranked(entry.one, key, permitted)) {
+    const options = this.#optionsOf(entry, path.length, placement);
+    const tried = new Set<Option>();
+    for (;;) {
+      const option = this.#best(entry, path.length, options, tried);
+      if (option === null) break;
       const rest = this.#choose(entry, [...path, option.domain], option.placement);
       if (rest !== null) return { domains: [option.domain, ...rest.domains], placement: rest.placement };
+      tried.add(option);
     }
     if (options.length > 0 || !this.#mayLack(entry.one, key)) return null;
     const without = this.#tables.placements.narrow(placement, pinToNone(key));
@@ -217,11 +215,10 @@ export class DomainAssigner {
     return ![...rules.spread, ...rules.affinity].some((term) => term.key === key);
   }
 
-  #optionsOf(entry: Waiting, key: string, placement: Placement): readonly Option[] {
-    const { one, options: known } = entry;
-    const name = `${key}|${placement.id}`;
-    const held = known.get(name);
+  #optionsOf({ one, keys, options: known }: Waiting, depth: number, placement: Placement): readonly Option[] {
+    const held = known[depth]?.get(placement);
     if (held !== undefined) return held;
+    const key = keys[depth] as string;
     const { placements, capacity, targets, world } = this.#tables;
     const options: Option[] = [];
     for (const domain of world.domainsOf(key)) {
@@ -232,89 +229,98 @@ export class DomainAssigner {
         options.push({ domain, placement: pinned, usdPerHour: usdPerHour ?? 0, hasTarget });
       }
     }
-    known.set(name, options);
+    known[depth]?.set(placement, options);
     return options;
   }
 
   #permits(entry: Waiting, key: string, domain: string): boolean {
     const counts = this.#counts.get(key);
     if (counts === undefined) return true;
-    const { rules } = entry.one;
+    const { rules, podClass } = entry.one;
     for (const term of rules.antiAffinity) {
       if (term.key === key && counts.all(term.selector, domain) > 0) return false;
     }
-    for (const selector of rules.matches) if (counts.keepsOff(selector, domain) > 0) return false;
+    for (const selector of podClass.matches) if (counts.keepsOff(selector, domain) > 0) return false;
     for (const term of rules.affinity) {
       if (term.key !== key || counts.all(term.selector, domain) > 0) continue;
       // The first pod of a group that looks for itself may start anywhere. Source: Kubernetes, inter-pod affinity.
       if (!(rules.matches.has(term.selector) && counts.isNowhere(term.selector))) return false;
     }
-    return rules.spread.every(
-      (term) => term.key !== key || this.#withinSkew(entry, term, { domain, added: 1 }),
-    );
+    for (const term of rules.spread) {
+      if (term.key === key && !this.#withinSkew(entry, term, domain, 1)) return false;
+    }
+    return true;
   }
 
-  #withinSkew(
-    entry: Waiting,
-    term: SpreadTerm,
-    { domain, added }: { readonly domain: string; readonly added: number },
-  ): boolean {
+  /** @param added how many of the class's pods are to join the domain */
+  #withinSkew(entry: Waiting, term: SpreadTerm, domain: string, added: number): boolean {
     const counts = this.#counts.get(term.key);
     if (counts === undefined) return true;
-    const own = entry.one.rules.matches.has(term.selector) ? added : 0;
-    const unseen = this.#tables.world.unseen(term, entry.one.bySelector);
-    const count = (where: string): number =>
-      counts.spread(term.selector, where) - unseen.spread(term.selector, where);
-    const eligible = this.#eligible(entry, term);
+    const { selector, minDomains, maxSkew } = term;
+    const { eligible, unseen, countsItself } = this.#judged(entry, term);
     let least = Number.POSITIVE_INFINITY;
-    if (eligible.length < term.minDomains || eligible.length === 0) least = 0;
-    for (const one of eligible) least = Math.min(least, count(one));
-    return count(domain) + own - least <= term.maxSkew;
+    if (eligible.length < minDomains || eligible.length === 0) least = 0;
+    for (const one of eligible) {
+      const count = counts.spread(selector, one) - unseen.spread(selector, one);
+      if (count < least) least = count;
+    }
+    const here = counts.spread(selector, domain) - unseen.spread(selector, domain);
+    return here + (countsItself ? added : 0) - least <= maxSkew;
+  }
+
+  #judged(entry: Waiting, term: SpreadTerm): Judged {
+    const held = entry.judged.get(term);
+    if (held !== undefined) return held;
+    const { world } = this.#tables;
+    const judged = {
+      eligible: this.#eligible(entry, term),
+      unseen: world.unseen(term, entry.one.bySelector),
+      countsItself: entry.one.rules.matches.has(term.selector),
+    };
+    entry.judged.set(term, judged);
+    return judged;
   }
 
   /** Domains that the spread is judged over: those that nodes of other pods would make as well, as zero. */
-  #eligible(entry: Waiting, term: SpreadTerm): readonly string[] {
-    const held = entry.eligible.get(term);
-    if (held !== undefined) return held;
+  #eligible({ one }: Waiting, term: SpreadTerm): readonly string[] {
     const { world, placements } = this.#tables;
     const all = world.domainsOf(term.key);
-    const { bySelector, anyTaint } = entry.one;
+    const { bySelector, anyTaint } = one;
     const looking = term.nodeTaintsPolicy === 'Ignore' ? anyTaint : bySelector;
     const mayExist = (domain: string): boolean =>
       world.hasNode(domain, term, bySelector) ||
       placements.narrow(looking, pin(term.key, domain)).scopes.some((scopes) => scopes.length > 0);
-    const eligible = term.nodeAffinityPolicy === 'Ignore' ? all : all.filter(mayExist);
-    entry.eligible.set(term, eligible);
-    return eligible;
+    return term.nodeAffinityPolicy === 'Ignore' ? all : all.filter(mayExist);
   }
 
-  /** Balance what is counted first, then prefer nodes that are there, then the price. */
-  #ranked(one: ClassInPlay, key: string, options: readonly Option[]): readonly Option[] {
-    if (options.length < 2) return options;
+  /** Balance what is counted first, then prefer nodes that are there, then the price; null when none is permitted. */
+  #best(
+    entry: Waiting,
+    depth: number,
+    options: readonly Option[],
+    tried: ReadonlySet<Option>,
+  ): Option | null {
+    const key = entry.keys[depth] as string;
     const counts = this.#counts.get(key);
-    const spreadSelectors = this.#tables.world.spreadSelectors(key);
-    const load = (domain: string): number => {
-      let sum = 0;
-      for (const selector of one.rules.matches) {
-        if (spreadSelectors.has(selector)) sum += counts?.spread(selector, domain) ?? 0;
+    const balanced = entry.balanced[depth] ?? [];
+    let best: Option | null = null;
+    let bestLoad = 0;
+    for (const option of options) {
+      if (tried.has(option) || !this.#permits(entry, key, option.domain)) continue;
+      let load = 0;
+      for (const selector of balanced) load += counts?.spread(selector, option.domain) ?? 0;
+      if (best === null || load < bestLoad || (load === bestLoad && compareOptions(option, best) < 0)) {
+        best = option;
+        bestLoad = load;
       }
-      return sum;
-    };
-    const ranked = options.map((option) => ({ option, load: load(option.domain) }));
-    ranked.sort(
-      (left, right) =>
-        left.load - right.load ||
-        Number(right.option.hasTarget) - Number(left.option.hasTarget) ||
-        left.option.usdPerHour - right.option.usdPerHour ||
-        compareText(left.option.domain, right.option.domain),
-    );
-    return ranked.map(({ option }) => option);
+    }
+    return best;
   }
 
   #refuse(entry: Waiting): void {
     const { one, keys, left: count } = entry;
-    const key = keys.find((candidate) => {
-      const options = this.#optionsOf(entry, candidate, one.placement);
+    const key = keys.find((candidate, depth) => {
+      const options = this.#optionsOf(entry, depth, one.placement);
       return !options.some(({ domain }) => this.#permits(entry, candidate, domain));
     });
     if (key === undefined) {
@@ -322,7 +328,7 @@ export class DomainAssigner {
       this.#refusals.push({ index: one.index, count, code: 'TopologySpread', reason });
       return;
     }
-    if (this.#optionsOf(entry, key, one.placement).length === 0) {
+    if (this.#optionsOf(entry, keys.indexOf(key), one.placement).length === 0) {
       const alone = cheapestPrice(one.placement, one.requests, this.#tables.capacity) !== null;
       const reason = `no node that it could use, new or there already, has the label ${key}`;
       this.#refusals.push({ index: one.index, count, code: alone ? 'TopologySpread' : null, reason });
@@ -358,4 +364,37 @@ export class DomainAssigner {
     const reason = `anti-affinity of other pods over ${key} keeps it off every domain`;
     return { code: 'PodAntiAffinity', reason };
   }
+}
+
+function compareOptions(left: Option, right: Option): number {
+  return (
+    Number(right.hasTarget) - Number(left.hasTarget) ||
+    left.usdPerHour - right.usdPerHour ||
+    compareText(left.domain, right.domain)
+  );
+}
+
+/** Pods that only are counted go first, then the loosest rules: the tightest see the final counts. */
+function inOrder(classes: readonly ClassInPlay[]): ClassInPlay[] {
+  const ranked = classes.map((one) => ({
+    one,
+    priority: one.podClass.spec.priority,
+    rank: ruleRank(one),
+    freedom: one.placement.scopes.reduce((sum, scopes) => sum + scopes.length, 0),
+    skew: one.rules.spread.reduce((least, { maxSkew }) => Math.min(least, maxSkew), Number.POSITIVE_INFINITY),
+  }));
+  ranked.sort(
+    (left, right) =>
+      right.priority - left.priority ||
+      left.rank - right.rank ||
+      left.freedom - right.freedom ||
+      (right.skew === left.skew ? 0 : right.skew - left.skew) ||
+      left.one.index - right.one.index,
+  );
+  return ranked.map(({ one }) => one);
+}
+
+function ruleRank({ rules }: ClassInPlay): number {
+  if (rules.affinity.some(({ selector }) => !rules.matches.has(selector))) return 3;
+  return rules.spread.some(({ key }) => !isHostname(key)) ? 2 : 1;
 }
