@@ -12,6 +12,8 @@ import type { ClassRules, SpreadTerm } from './topology.ts';
 export interface ClassInPlay {
   readonly index: number;
   readonly podClass: PodClass;
+  /** The number of its first pod: pods are numbered class by class. */
+  readonly firstPod: number;
   readonly rules: ClassRules;
   readonly placement: Placement;
   /** The same but for its volumes, which a spread does not look at. */

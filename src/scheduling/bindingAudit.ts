@@ -1,49 +1,57 @@
 // Whether the kube-scheduler can bind the pods of a plan one after the other: spreads and affinities make order matter.
 import { LABEL } from '../model/labels.ts';
-import type { PlannedNodeClaim, SchedulingPlan } from '../model/plan.ts';
+import type { PlannedNodeClaim } from '../model/plan.ts';
 import type { Catalogue } from '../model/snapshot.ts';
 import type { ClassInPlay } from './assignment.ts';
-import { type Counted, DrawnTally, type Place, SpreadTally, type Tally } from './bindingTallies.ts';
+import { type Counted, DrawnTally, type Place, Places, SpreadTally, type Tally } from './bindingTallies.ts';
+import type { Placement } from './placements.ts';
 import type { Preparation } from './prepare.ts';
-import { type PossibleLabels, typeLabels } from './targets.ts';
-import { isHostname, type SpreadTerm } from './topology.ts';
+import { type PossibleLabels, type Target, typeLabels } from './targets.ts';
+import { isHostname, type PodTerm, type SpreadTerm } from './topology.ts';
+
+const NO_TALLIES: readonly Tally[] = [];
 
 /** Pods of one class that the plan has on one node. */
 interface Standing {
   readonly one: ClassInPlay;
-  readonly place: Place;
+  readonly place: number;
   left: number;
 }
 
 interface Tallies {
   readonly bySelector: ReadonlyMap<number, readonly Tally[]>;
   /** By class: tallies that decide on its pods. */
-  readonly ofClass: ReadonlyMap<number, readonly Tally[]>;
-  /** By class: tallies that count its pods; classes that none counts are absent. */
-  readonly counting: ReadonlyMap<number, readonly Tally[]>;
+  readonly ofClass: readonly (readonly Tally[])[];
+  /** By class: tallies that count its pods. */
+  readonly counting: readonly (readonly Tally[])[];
+}
+
+/** A plan whose pods go by number. */
+export interface AuditedPlan {
+  readonly nodeClaims: readonly PlannedNodeClaim[];
+  /** By NodeClaim. */
+  readonly inBins: readonly (readonly number[])[];
+  readonly sent: readonly { readonly target: Target; readonly pods: readonly number[] }[];
 }
 
 /**
  * How many pods of a class, by its index, can be bound in no order tried; empty for a plan that holds. Domains are
  * chosen before nodes are, so that counts may be off where a spread does not look at all nodes of a domain.
  */
-export function unbindable(plan: SchedulingPlan, prepared: Preparation): ReadonlyMap<number, number> {
-  const { classes } = prepared;
+export function unbindable(prepared: Preparation, plan: AuditedPlan): ReadonlyMap<number, number> {
+  const { classes, targets } = prepared;
   if (!classes.some(({ rules }) => rules.affinity.length > 0 || rules.spread.some(isOrdered)))
     return new Map();
-  const planned = plannedPlaces(plan.nodeClaims, prepared);
-  const places = [...prepared.targets, ...planned];
+  const places = new Places([...targets, ...plannedPlaces(plan.nodeClaims, prepared)]);
   const tallies = talliesOf(classes, places);
-  const concerned = classes.filter(
-    (one) => tallies.ofClass.has(one.index) || tallies.counting.has(one.index),
-  );
-  const standings = standingsOf(plan, planned, { ...prepared, classes: concerned });
+  const counts = countsByPlace(prepared, plan, tallies);
+  const standings = (): Standing[] => counts.map((one) => ({ ...one }));
   const early = stuckAfter('first', { prepared, tallies, standings: standings() });
   const stuck =
     early.length === 0 ? early : stuckAfter('last', { prepared, tallies, standings: standings() });
-  const counts = new Map<number, number>();
-  for (const { one, left } of stuck) counts.set(one.index, (counts.get(one.index) ?? 0) + left);
-  return counts;
+  const byClass = new Map<number, number>();
+  for (const { one, left } of stuck) byClass.set(one.index, (byClass.get(one.index) ?? 0) + left);
+  return byClass;
 }
 
 /** A spread over host names holds in any order: it lets no node have more than `maxSkew` pods, and none has more. */
@@ -74,56 +82,100 @@ function plannedLabels(claim: PlannedNodeClaim, catalogue: Catalogue): PossibleL
   });
 }
 
-function talliesOf(classes: readonly ClassInPlay[], places: readonly Place[]): Tallies {
-  const byName = new Map<string, Tally>();
-  const ofClass = new Map<number, Tally[]>();
-  const add = (one: ClassInPlay, name: string, make: () => Tally): void => {
-    const tally = byName.get(name) ?? make();
-    byName.set(name, tally);
-    ofClass.set(one.index, [...(ofClass.get(one.index) ?? []), tally]);
-  };
-  for (const one of classes) {
-    const { spread, affinity } = one.rules;
-    const keys = spread.map(({ key }) => key);
-    for (const term of spread.filter(isOrdered)) {
-      const name = `spread|${JSON.stringify([term, keys])}|${one.bySelector.id}`;
-      add(one, name, () => new SpreadTally(term, keys, one.bySelector, places));
-    }
-    if (affinity.length > 0) add(one, `drawn|${JSON.stringify(affinity)}`, () => new DrawnTally(affinity));
-  }
-  const bySelector = Map.groupBy(byName.values(), ({ selector }) => selector);
-  const counting = new Map<number, readonly Tally[]>();
-  for (const { index, rules } of classes) {
-    const found = [...rules.matches].flatMap((selector) => bySelector.get(selector) ?? []);
-    if (found.length > 0) counting.set(index, found);
-  }
+function talliesOf(classes: readonly ClassInPlay[], places: Places): Tallies {
+  const made = new TallyMaker(places);
+  const ofClass = classes.map((one) => made.of(one));
+  const bySelector = Map.groupBy(made.all, ({ selector }) => selector);
+  const bySet = new Map<ReadonlySet<number>, readonly Tally[]>();
+  const counting = classes.map(({ rules }) => {
+    const found =
+      bySet.get(rules.matches) ?? [...rules.matches].flatMap((selector) => bySelector.get(selector) ?? []);
+    bySet.set(rules.matches, found);
+    return found;
+  });
   return { bySelector, ofClass, counting };
 }
 
-/** The pods of the plan by class and node, made anew at each call. */
-function standingsOf(
-  plan: SchedulingPlan,
-  planned: readonly Place[],
-  { classes, targets }: Preparation,
-): () => Standing[] {
-  const classOf = new Map(classes.flatMap((one) => one.podClass.pods.map((pod) => [pod, one] as const)));
-  const targetOf = new Map(targets.map((target) => [`${target.kind}/${target.name}`, target]));
-  const sent: (readonly [string, Place])[] = plan.nominations.flatMap(({ pod, target }) => {
-    const place = targetOf.get(`${target.kind}/${target.name}`);
-    return place === undefined ? [] : [[pod, place] as const];
-  });
-  for (const [index, { pods }] of plan.nodeClaims.entries()) {
-    const place = planned[index];
-    if (place !== undefined) sent.push(...pods.map((pod) => [pod, place] as const));
+/** Makes one tally for classes that are judged alike: rules of one spec are the same objects. */
+class TallyMaker {
+  readonly #places: Places;
+  readonly #byName = new Map<string, Tally>();
+  readonly #byTerms = new Map<readonly SpreadTerm[], Map<Placement, readonly Tally[]>>();
+  readonly #drawn = new Map<readonly PodTerm[], Tally>();
+
+  constructor(places: Places) {
+    this.#places = places;
   }
-  const counts = new Map<Place, Map<ClassInPlay, number>>();
-  for (const [pod, place] of sent) {
-    const one = classOf.get(pod);
-    if (one === undefined) continue;
-    const held = counts.get(place) ?? new Map<ClassInPlay, number>();
-    counts.set(place, held.set(one, (held.get(one) ?? 0) + 1));
+
+  get all(): Iterable<Tally> {
+    return this.#byName.values();
   }
-  return () => [...counts].flatMap(([place, held]) => [...held].map(([one, left]) => ({ one, place, left })));
+
+  of({ rules, bySelector }: ClassInPlay): readonly Tally[] {
+    const spreads = this.#spreads(rules.spread, bySelector);
+    return rules.affinity.length === 0 ? spreads : [...spreads, this.#affinity(rules.affinity)];
+  }
+
+  #spreads(terms: readonly SpreadTerm[], placement: Placement): readonly Tally[] {
+    if (terms.length === 0) return NO_TALLIES;
+    const byPlacement = this.#byTerms.get(terms) ?? new Map<Placement, readonly Tally[]>();
+    this.#byTerms.set(terms, byPlacement);
+    const held = byPlacement.get(placement);
+    if (held !== undefined) return held;
+    const keys = terms.map(({ key }) => key);
+    const tallies = terms
+      .filter(isOrdered)
+      .map((term) =>
+        this.#named(
+          `spread|${JSON.stringify([term, keys])}|${placement.id}`,
+          () => new SpreadTally(term, keys, placement, this.#places),
+        ),
+      );
+    byPlacement.set(placement, tallies);
+    return tallies;
+  }
+
+  #affinity(terms: readonly PodTerm[]): Tally {
+    const tally =
+      this.#drawn.get(terms) ??
+      this.#named(`drawn|${JSON.stringify(terms)}`, () => new DrawnTally(terms, this.#places));
+    this.#drawn.set(terms, tally);
+    return tally;
+  }
+
+  #named(name: string, make: () => Tally): Tally {
+    const tally = this.#byName.get(name) ?? make();
+    this.#byName.set(name, tally);
+    return tally;
+  }
+}
+
+/** The plan's pods that some tally counts or decides on, by class and node. */
+function countsByPlace(
+  { classes, targets, classOfPod }: Preparation,
+  { inBins, sent }: AuditedPlan,
+  { ofClass, counting }: Tallies,
+): readonly Standing[] {
+  const standings: Standing[] = [];
+  const numberOf = new Map(targets.map((target, place) => [target, place]));
+  const latest = new Map<number, Standing>();
+  const add = (pods: readonly number[], place: number): void => {
+    for (const pod of pods) {
+      const index = classOfPod[pod] as number;
+      if (ofClass[index]?.length === 0 && counting[index]?.length === 0) continue;
+      const held = latest.get(index);
+      if (held?.place === place) {
+        held.left += 1;
+        continue;
+      }
+      const standing = { one: classes[index] as ClassInPlay, place, left: 1 };
+      latest.set(index, standing);
+      standings.push(standing);
+    }
+  };
+  for (const { target, pods } of sent) add(pods, numberOf.get(target) ?? -1);
+  for (const [at, pods] of inBins.entries()) add(pods, targets.length + at);
+  return standings;
 }
 
 interface Run {
@@ -138,7 +190,7 @@ interface Run {
  */
 function stuckAfter(free: 'first' | 'last', { prepared, tallies, standings }: Run): readonly Standing[] {
   countRunning(prepared, tallies);
-  const isRuled = ({ one }: Standing): boolean => tallies.ofClass.has(one.index);
+  const isRuled = ({ one }: Standing): boolean => tallies.ofClass[one.index]?.length !== 0;
   const waiting = standings.filter(
     (standing) => !isRuled(standing) && countedBy(standing, tallies).length > 0,
   );
@@ -170,15 +222,17 @@ function isDrawn({ one }: Standing): boolean {
 }
 
 function countedBy({ one }: Standing, { counting }: Tallies): readonly Tally[] {
-  return counting.get(one.index) ?? [];
+  return counting[one.index] ?? NO_TALLIES;
 }
 
 function mayBind({ one, place }: Standing, { ofClass }: Tallies): boolean {
-  return (ofClass.get(one.index) ?? []).every((tally) => tally.allows(one, place));
+  for (const tally of ofClass[one.index] ?? NO_TALLIES) if (!tally.allows(one, place)) return false;
+  return true;
 }
 
 function bind(standing: Standing, count: number, tallies: Tallies): void {
-  for (const tally of countedBy(standing, tallies)) tally.add(standing.place, { count, leaving: false });
+  const counted = { count, leaving: false };
+  for (const tally of countedBy(standing, tallies)) tally.add(standing.place, counted);
 }
 
 /** Best are pods that raise the minimum which holds the stuck ones back, then those that it does not count. */
@@ -187,7 +241,7 @@ function mostUseful(
   stuck: readonly Standing[],
   tallies: Tallies,
 ): Standing | undefined {
-  const blocking = new Set(stuck.flatMap(({ one }) => tallies.ofClass.get(one.index) ?? []));
+  const blocking = new Set(stuck.flatMap(({ one }) => tallies.ofClass[one.index] ?? NO_TALLIES));
   const inBlocking = (standing: Standing): readonly Tally[] =>
     countedBy(standing, tallies).filter((tally) => blocking.has(tally));
   return (
@@ -200,8 +254,8 @@ function mostUseful(
 /** Starts all counts anew with the pods that run. */
 function countRunning({ targets, selectors }: Preparation, { bySelector }: Tallies): void {
   for (const tallies of bySelector.values()) for (const tally of tallies) tally.reset();
-  for (const place of targets) {
-    for (const pod of place.pods) {
+  for (const [place, { pods }] of targets.entries()) {
+    for (const pod of pods) {
       const counted: Counted = { count: 1, leaving: pod.deletionRequestedAtMs !== null };
       for (const selector of selectors.matchesOf(pod.namespace, pod.labels)) {
         for (const tally of bySelector.get(selector) ?? []) tally.add(place, counted);

@@ -3,11 +3,10 @@ import { LABEL } from '../model/labels.ts';
 import { valueSet } from '../model/requirementSet.ts';
 import type { ClassInPlay, DomainRefusal } from './assignment.ts';
 import type { CapacityTable } from './capacityTable.ts';
-import type { HostRules } from './hostCounters.ts';
+import { type HostRules, hostRules } from './hostCounters.ts';
 import type { Batch } from './lotBuilder.ts';
-import type { CounterCount } from './lots.ts';
 import type { PlacementTable } from './placements.ts';
-import { addScaled } from './resourceAxis.ts';
+import { addScaled, type VectorTable } from './resourceAxis.ts';
 import type { SelectorTable } from './selectors.ts';
 import type { Target } from './targets.ts';
 import { isHostname } from './topology.ts';
@@ -18,6 +17,7 @@ interface Bundling {
   readonly selectors: SelectorTable;
   readonly placements: PlacementTable;
   readonly capacity: CapacityTable;
+  readonly vectors: VectorTable;
 }
 
 export interface Bundled {
@@ -122,18 +122,18 @@ function tieToOthers(
   done.push(...hosts);
 }
 
-function one(batch: Batch, pod: string): Batch {
+function one(batch: Batch, pod: number): Batch {
   return { ...batch, pods: [pod] };
 }
 
-function joined(left: Batch, right: Batch, { placements }: Bundling): Batch {
-  const requests = Float64Array.from(left.requests);
-  addScaled(requests, right.requests, 1);
+function joined(left: Batch, right: Batch, { placements, vectors }: Bundling): Batch {
+  const sum = Float64Array.from(left.requests);
+  addScaled(sum, right.requests, 1);
   return {
     placement: placements.both(left.placement, right.placement),
     preferred: placements.both(left.preferred, right.preferred),
     free: placements.both(left.free, right.free),
-    requests,
+    requests: vectors.intern(sum),
     rules: joinedRules(left.rules, right.rules),
     priority: Math.max(left.priority, right.priority),
     pods: [...left.pods, ...right.pods],
@@ -147,16 +147,10 @@ function joinedRules(left: HostRules, right: HostRules): HostRules {
   const adds = new Map<number, number>();
   for (const { counter, count } of [...left.adds, ...right.adds])
     adds.set(counter, (adds.get(counter) ?? 0) + count);
-  const summed: CounterCount[] = [...adds].map(([counter, count]) => ({ counter, count }));
-  const caps = new Map<number, number>();
-  for (const { counter, cap } of [...left.caps, ...right.caps])
-    caps.set(counter, Math.min(caps.get(counter) ?? cap, cap));
-  return {
-    adds: summed.sort((one, other) => one.counter - other.counter),
-    caps: [...caps]
-      .map(([counter, cap]) => ({ counter, cap }))
-      .sort((one, other) => one.counter - other.counter),
-  };
+  return hostRules(
+    [...adds].map(([counter, count]) => ({ counter, count })),
+    [...left.caps, ...right.caps],
+  );
 }
 
 /** True when some node, new or there already, could hold the bundle, and its own caps do not forbid it. */

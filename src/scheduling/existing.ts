@@ -34,12 +34,16 @@ export function fillNominated(
     placements,
     counters,
     nominated,
-  }: Omit<FillingTables, 'earlier'> & { nominated: ReadonlyMap<string, string> },
+    podNames,
+  }: Omit<FillingTables, 'earlier'> & {
+    readonly nominated: ReadonlyMap<string, string>;
+    readonly podNames: readonly string[];
+  },
 ): TargetFilling[] {
   const seedsOf = new Map<string, number[]>();
   for (const [id, { pods }] of store.lots.entries()) {
     for (const pod of pods) {
-      const name = nominated.get(pod);
+      const name = nominated.get(podNames[pod] as string);
       if (name !== undefined) seedsOf.set(name, [...(seedsOf.get(name) ?? []), id]);
     }
   }

@@ -9,6 +9,8 @@ import { type ClassRules, isHostname, podTerms } from './topology.ts';
 
 /** What one pod of a class does to the counters of its node. */
 export interface HostRules {
+  /** Equal for equal rules. */
+  readonly key: string;
   readonly adds: readonly CounterCount[];
   readonly caps: readonly CounterCap[];
 }
@@ -79,8 +81,13 @@ export class HostCounters {
 
   /** The class's rules as counters. A spread counts from zero: a node without such pods can always be bought. */
   rulesOf({ matches, spread, antiAffinity }: ClassRules, ports: readonly HostPort[]): HostRules {
+    if (this.#size === 0) return NO_RULES;
+    const adds: CounterCount[] = [];
     const caps: CounterCap[] = [];
-    const matched = [...matches].flatMap((selector) => this.#ofSelector.get(selector) ?? []);
+    for (const selector of matches) {
+      const counter = this.#ofSelector.get(selector);
+      if (counter !== undefined) adds.push({ counter, count: 1 });
+    }
     for (const { selector, key, maxSkew } of spread) {
       const counter = this.#ofSelector.get(selector);
       if (isHostname(key) && counter !== undefined) caps.push({ counter, cap: maxSkew });
@@ -91,15 +98,11 @@ export class HostCounters {
         caps.push({ counter, cap: matches.has(selector) ? 1 : 0 });
     }
     const own = this.#portRules(ports);
-    const adds = [...matched.map((counter) => ({ counter, count: 1 })), ...own.adds];
-    return {
-      adds: adds.sort((left, right) => left.counter - right.counter),
-      caps: tightest([...caps, ...own.caps]),
-    };
+    return hostRules([...adds, ...own.adds], [...caps, ...own.caps]);
   }
 
   /** A port on all addresses excludes the same port on each, and the other way round. */
-  #portRules(ports: readonly HostPort[]): HostRules {
+  #portRules(ports: readonly HostPort[]): Omit<HostRules, 'key'> {
     const adds: CounterCount[] = [];
     const caps: CounterCap[] = [];
     for (const port of ports) {
@@ -153,11 +156,18 @@ export class HostCounters {
   }
 }
 
-/** One cap for each counter. */
-function tightest(caps: readonly CounterCap[]): CounterCap[] {
+const NO_RULES: HostRules = { key: '', adds: [], caps: [] };
+
+/** Rules in order of their counters, with one cap for each: the tightest. */
+export function hostRules(adds: CounterCount[], caps: readonly CounterCap[]): HostRules {
+  if (adds.length === 0 && caps.length === 0) return NO_RULES;
   const least = new Map<number, number>();
   for (const { counter, cap } of caps) least.set(counter, Math.min(least.get(counter) ?? cap, cap));
-  return [...least]
-    .map(([counter, cap]) => ({ counter, cap }))
-    .sort((left, right) => left.counter - right.counter);
+  const tightest = [...least].map(([counter, cap]) => ({ counter, cap }));
+  adds.sort((left, right) => left.counter - right.counter);
+  tightest.sort((left, right) => left.counter - right.counter);
+  let key = '';
+  for (const { counter, count } of adds) key += `${counter}+${count},`;
+  for (const { counter, cap } of tightest) key += `${counter}<${cap},`;
+  return { key, adds, caps: tightest };
 }

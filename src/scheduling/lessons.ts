@@ -15,7 +15,8 @@ export class LessonBook implements Lessons {
   readonly withheld = new Map<number, number>();
   readonly reasons = new Map<number, Omit<Refusal, 'pod'>>();
   byPriority = false;
-  readonly #classOf = new Map<string, number>();
+  /** Classes whose pods look at others, or are looked at. */
+  readonly #ruled = new Set<number>();
   /** Classes that look for others: of a bundle without room they are given up, not those that they look for. */
   readonly #guests = new Set<number>();
 
@@ -25,22 +26,27 @@ export class LessonBook implements Lessons {
     this.#prepared = prepared;
   }
 
-  /** Looks up classes by pod; most passes leave nothing over and never come here. */
-  #indexPods({ classes }: Preparation): void {
-    if (this.#classOf.size > 0) return;
+  /** Most passes leave nothing over and never come here. */
+  #sortClasses({ classes }: Preparation): void {
+    if (this.#ruled.size > 0) return;
     for (const { index, podClass } of classes) {
       const { topologySpread, podAffinity, podAntiAffinity } = podClass.spec;
       if (podClass.matches.length + topologySpread.length + podAffinity.length + podAntiAffinity.length === 0)
         continue;
-      for (const pod of podClass.pods) this.#classOf.set(pod, index);
+      this.#ruled.add(index);
       if (podAffinity.length > 0) this.#guests.add(index);
     }
+  }
+
+  #ruledClassOf(pod: number): number | undefined {
+    const index = this.#prepared.classOfPod[pod] as number;
+    return this.#ruled.has(index) ? index : undefined;
   }
 
   /** Learns from pods of topology rules that found no place; false when there is nothing new to learn. */
   learn({ shop, counted }: Packing, attempt: number): boolean {
     if (counted.length === 0 && !shop.store.anyLeft) return false;
-    this.#indexPods(this.#prepared);
+    this.#sortClasses(this.#prepared);
     if (this.#learnPriority(shop)) return true;
     let learned = false;
     for (const { index, count, code, reason } of counted) {
@@ -57,7 +63,7 @@ export class LessonBook implements Lessons {
       const giveUp = attempt >= PATIENCE || lot.bundle > 1;
       if (!giveUp) this.#close(lot, unplaced);
       for (const pod of unplaced) {
-        const index = this.#classOf.get(pod);
+        const index = this.#ruledClassOf(pod);
         if (index === undefined || (lot.bundle > 1 && !this.#guests.has(index))) continue;
         if (giveUp) this.#withhold(index, 1);
         this.reasons.set(index, refusal);
@@ -79,11 +85,11 @@ export class LessonBook implements Lessons {
   }
 
   /** Pods beyond those that found room are to go to other domains. */
-  #close({ pods, pins }: Lot, unplaced: readonly string[]): void {
+  #close({ pods, pins }: Lot, unplaced: readonly number[]): void {
     const missing = new Set(unplaced);
     const placed = new Map<number, number>();
     for (const pod of pods) {
-      const index = this.#classOf.get(pod);
+      const index = this.#ruledClassOf(pod);
       if (index !== undefined) placed.set(index, (placed.get(index) ?? 0) + (missing.has(pod) ? 0 : 1));
     }
     for (const pin of pins) this.closed.set(pin, placed.get(Number(pin.slice(0, pin.indexOf('|')))) ?? 0);

@@ -19,7 +19,8 @@ export interface Batch {
   readonly requests: Vector;
   readonly rules: HostRules;
   readonly priority: number;
-  readonly pods: string[];
+  /** Numbers of the pods. */
+  readonly pods: number[];
   readonly bundle: number;
   /** Classes of the pods of one bundle, in order. */
   readonly classes: readonly number[];
@@ -39,24 +40,23 @@ export function batchesOf(
   classes: readonly ClassInPlay[],
   { counters, placements, capacity }: BatchTables,
 ): Batch[] {
-  const next = new Map<number, number>();
-  return assignments.flatMap(({ index, placement, count, domains }) => {
-    const one = classes[index];
-    if (one === undefined) return [];
-    const from = next.get(index) ?? 0;
-    next.set(index, from + count);
+  const next = new Int32Array(classes.length);
+  const rulesOf = new Map<ClassInPlay, HostRules>();
+  return assignments.map(({ index, placement, count, domains }) => {
+    const one = classes[index] as ClassInPlay;
+    const { spec } = one.podClass;
+    const first = one.firstPod + (next[index] as number);
+    next[index] = (next[index] as number) + count;
+    const rules = rulesOf.get(one) ?? counters.rulesOf(one.rules, spec.hostPorts);
+    rulesOf.set(one, rules);
     return {
       placement,
-      preferred: preferredPlacement(
-        placement,
-        { spec: one.podClass.spec, requests: one.requests },
-        { placements, capacity },
-      ),
+      preferred: preferredPlacement(placement, { spec, requests: one.requests }, { placements, capacity }),
       free: one.placement,
       requests: one.requests,
-      rules: counters.rulesOf(one.rules, one.podClass.spec.hostPorts),
-      priority: one.podClass.spec.priority,
-      pods: one.podClass.pods.slice(from, from + count),
+      rules,
+      priority: spec.priority,
+      pods: Array.from({ length: count }, (_, at) => first + at),
       bundle: 1,
       classes: [index],
       pins: domains.length === 0 ? [] : [pinOf(index, domains)],
@@ -66,13 +66,14 @@ export function batchesOf(
 
 /** Merges batches that no rule can tell apart. */
 export function lotsOf(batches: readonly Batch[], capacity: CapacityTable): Lot[] {
+  const numbers = new Map<Vector, number>();
   const merged = new Map<string, Batch & { readonly pins: string[] }>();
   for (const batch of batches) {
     const { placement, preferred, free, requests, rules, priority, bundle } = batch;
-    const adds = rules.adds.map(({ counter, count }) => `${counter}+${count}`).join(',');
-    const caps = rules.caps.map(({ counter, cap }) => `${counter}<${cap}`).join(',');
+    const shape = numbers.get(requests) ?? numbers.size;
+    numbers.set(requests, shape);
     const where = `${placement.id}|${preferred.id}|${free.id}`;
-    const key = `${requests.join(',')}|${priority}|${bundle}|${adds}|${caps}|${where}`;
+    const key = `${shape}|${priority}|${bundle}|${rules.key}|${where}`;
     const held = merged.get(key);
     if (held === undefined) {
       merged.set(key, { ...batch, pods: [...batch.pods], pins: [...batch.pins] });
@@ -81,13 +82,12 @@ export function lotsOf(batches: readonly Batch[], capacity: CapacityTable): Lot[
       for (const one of batch.pins) held.pins.push(one);
     }
   }
-  const chosen = new Map<Placement, Map<string, readonly number[]>>();
+  const chosen = new Map<Placement, Map<Vector, readonly number[]>>();
   const scopesFor = (placement: Placement, requests: Vector): readonly number[] => {
-    const byRequests = chosen.get(placement) ?? new Map<string, readonly number[]>();
+    const byRequests = chosen.get(placement) ?? new Map<Vector, readonly number[]>();
     chosen.set(placement, byRequests);
-    const key = requests.join(',');
-    const scopes = byRequests.get(key) ?? chosenScopes(placement, requests, capacity);
-    byRequests.set(key, scopes);
+    const scopes = byRequests.get(requests) ?? chosenScopes(placement, requests, capacity);
+    byRequests.set(requests, scopes);
     return scopes;
   };
   return [...merged.values()].map(

@@ -15,10 +15,11 @@ export interface CounterCount {
 }
 
 export interface Lot {
-  /** Pod keys in the order in which they are handed out, `bundle` at a time. */
-  readonly pods: readonly string[];
+  /** Numbers of the pods in the order in which they are handed out, `bundle` at a time. */
+  readonly pods: readonly number[];
   /** How many pods always go together; 1 unless pod affinity ties them to one node. */
   readonly bundle: number;
+  /** One object for equal amounts. */
   readonly requests: Vector;
   readonly placement: Placement;
   /** Where the pods could go before domains were chosen for them. */
@@ -52,14 +53,13 @@ export class LotStore {
     this.left = Int32Array.from(lots, (lot) => lot.pods.length / lot.bundle);
     this.shapeOf = new Int32Array(lots.length);
     const shapes: Vector[] = [];
-    const byKey = new Map<string, number>();
-    for (const [id, lot] of lots.entries()) {
-      const key = lot.requests.join(',');
-      let shape = byKey.get(key);
+    const known = new Map<Vector, number>();
+    for (const [id, { requests }] of lots.entries()) {
+      let shape = known.get(requests);
       if (shape === undefined) {
         shape = shapes.length;
-        shapes.push(lot.requests);
-        byKey.set(key, shape);
+        shapes.push(requests);
+        known.set(requests, shape);
       }
       this.shapeOf[id] = shape;
     }

@@ -42,11 +42,12 @@ export interface Lessons {
 
 /** Packs everything once. */
 export function pack(prepared: Preparation, { closed, withheld, byPriority }: Lessons): Packing {
-  const { axis, scopes, capacity, placements, targets, classes, counters, world, selectors } = prepared;
+  const { axis, vectors, scopes, capacity, placements, targets, classes, counters, world, selectors } =
+    prepared;
   const assigner = new DomainAssigner({ capacity, placements, targets, world, closed });
   const assigned = assigner.assign(classes, withheld);
   const batches = batchesOf(assigned.assignments, classes, { counters, placements, capacity });
-  const tied = bundled(batches, { classes, targets, selectors, placements, capacity });
+  const tied = bundled(batches, { classes, targets, selectors, placements, capacity, vectors });
   const store = new LotStore(lotsOf(tied.batches, capacity), axis, counters.size);
   const ledger = new LimitLedger(prepared.snapshot, prepared.catalogue);
   const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
@@ -56,8 +57,8 @@ export function pack(prepared: Preparation, { closed, withheld, byPriority }: Le
     fillings.push(...fillTargets(shop, targets, { placements, counters, earlier: fillings }));
   };
   if (prepared.nominated.size > 0) {
-    const { nominated } = prepared;
-    fillings.push(...fillNominated(shop, targets, { placements, counters, nominated }));
+    const { nominated, podNames } = prepared;
+    fillings.push(...fillNominated(shop, targets, { placements, counters, nominated, podNames }));
   }
   if (!byPriority) fill();
   const market = new Market({ store, capacity }, (lot) => tierOf(lot, prepared));

@@ -14,7 +14,7 @@ import { addResources, type Resources } from '../model/resources.ts';
 import type { Bin, Workshop } from './bins.ts';
 import { hasBit } from './bits.ts';
 import type { CapacityTable } from './capacityTable.ts';
-import { type CompiledProvisioner, compareText, type Offer } from './compiledProvisioner.ts';
+import type { CompiledProvisioner, Offer } from './compiledProvisioner.ts';
 import { chargeOf, type LimitCharge, largerCharge } from './limits.ts';
 import { missedFloor } from './minValues.ts';
 import { fitsWithin, fromVector } from './resourceAxis.ts';
@@ -32,6 +32,7 @@ const PRICE_ROUNDING = 1e-12;
 
 /**
  * Writes one bin out. Charges the ledger the difference when the claim may become a larger type than planned.
+ * @param pods keys of the pods, sorted
  * @param zonesMatter true when some rule counts by zone: then the node stays in the zone it was planned in
  */
 export function plannedNodeClaim(
@@ -53,7 +54,7 @@ export function plannedNodeClaim(
     capacityType: offer.capacityType,
     usdPerHour: bin.usdPerHour,
     allocatable: first.allocatable,
-    pods: [...pods].sort(compareText),
+    pods,
   };
 }
 

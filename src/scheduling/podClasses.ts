@@ -4,11 +4,15 @@ import { podKey } from '../model/pod.ts';
 import type { Resources } from '../model/resources.ts';
 import { compareText } from './compiledProvisioner.ts';
 import type { SelectorTable } from './selectors.ts';
-import { attachmentResources, NO_VOLUMES, type VolumeIndex, volumeNeeds } from './volumes.ts';
+import {
+  attachmentResources,
+  NO_VOLUMES,
+  type VolumeIndex,
+  type VolumeNeeds,
+  volumeNeeds,
+} from './volumes.ts';
 
 export interface PodClass {
-  /** Equal for equal classes, whatever the order of input. */
-  readonly key: string;
   readonly spec: PodSpec;
   readonly namespace: string;
   readonly requests: Resources;
@@ -88,57 +92,79 @@ export function internSelectors(pods: readonly Pod[], selectors: SelectorTable):
 }
 
 interface Draft {
-  readonly first: Pod;
+  readonly spec: PodSpec;
+  readonly namespace: string;
+  /** What splits pods of one spec. */
+  readonly restKey: string;
   readonly requests: Resources;
   readonly volumeTerms: readonly (readonly NodeSelectorTerm[])[];
   readonly matches: readonly number[];
   readonly pods: string[];
 }
 
+/** Drafts of one spec's text, by the rest of their key. */
+type Drafts = Map<string, Draft>;
+
 /** Groups the pods; the selectors in play must be in the table already. */
 export function classify(pods: readonly Pod[], selectors: SelectorTable, index: VolumeIndex): Classified {
-  const bySpec = new Map<PodSpec, Map<string, Draft>>();
-  const drafts = new Map<string, Draft>();
+  const drafts = new Map<string, Drafts>();
+  const known = new Map<PodSpec, Map<readonly number[], Draft>>();
   const blocked: BlockedPod[] = [];
   for (const pod of pods) {
     const { spec } = pod;
     const matches = selectors.matchesOf(pod.namespace, pod.labels);
+    const quick = known.get(spec)?.get(matches);
+    if (quick !== undefined && quick.namespace === pod.namespace) {
+      quick.pods.push(podKey(pod));
+      continue;
+    }
     const volumes = spec.volumes.length === 0 ? NO_VOLUMES : volumeNeeds(pod, index);
     if (volumes.problem !== null) {
       blocked.push({ pod: podKey(pod), reason: volumes.problem });
       continue;
     }
-    const namespace = looksAtPods(spec) ? pod.namespace : '';
-    const volumeKey =
-      volumes === NO_VOLUMES ? '' : JSON.stringify([volumes.terms, [...volumes.attachments.values()]]);
-    const restKey = `${namespace}|${matches.join(',')}|${volumeKey}`;
-    const bySpecHere = bySpec.get(spec) ?? new Map<string, Draft>();
-    if (bySpecHere.size === 0) bySpec.set(spec, bySpecHere);
-    let draft = bySpecHere.get(restKey);
-    if (draft === undefined) {
-      const key = `${specKey(spec)}|${restKey}`;
-      draft = drafts.get(key);
-      if (draft === undefined) {
-        const requests = { ...spec.requests, ...attachmentResources(volumes.attachments) };
-        draft = { first: pod, requests, volumeTerms: volumes.terms, matches, pods: [] };
-        drafts.set(key, draft);
-      }
-      bySpecHere.set(restKey, draft);
-    }
+    const draft = draftOf(pod, { matches, volumes }, drafts);
     draft.pods.push(podKey(pod));
+    if (volumes !== NO_VOLUMES) continue;
+    const bySpec = known.get(spec);
+    if (bySpec === undefined) known.set(spec, new Map([[matches, draft]]));
+    else bySpec.set(matches, draft);
   }
   return { classes: finished(drafts), blocked };
 }
 
-function finished(drafts: ReadonlyMap<string, Draft>): PodClass[] {
-  const classes = [...drafts].map(([key, { first, requests, volumeTerms, matches, pods }]) => ({
-    key,
-    spec: first.spec,
-    namespace: first.namespace,
-    requests,
-    volumeTerms,
-    matches,
-    pods: pods.sort(compareText),
-  }));
-  return classes.sort((left, right) => compareText(left.key, right.key));
+function draftOf(
+  { spec, namespace }: Pod,
+  { matches, volumes }: { readonly matches: readonly number[]; readonly volumes: VolumeNeeds },
+  drafts: Map<string, Drafts>,
+): Draft {
+  const volumeKey =
+    volumes === NO_VOLUMES ? '' : JSON.stringify([volumes.terms, [...volumes.attachments.values()]]);
+  const restKey = `${looksAtPods(spec) ? namespace : ''}|${matches.join(',')}|${volumeKey}`;
+  const key = specKey(spec);
+  const ofSpec = drafts.get(key) ?? new Map<string, Draft>();
+  drafts.set(key, ofSpec);
+  const held = ofSpec.get(restKey);
+  if (held !== undefined) return held;
+  const requests =
+    volumes === NO_VOLUMES
+      ? spec.requests
+      : { ...spec.requests, ...attachmentResources(volumes.attachments) };
+  const draft = { spec, namespace, restKey, requests, volumeTerms: volumes.terms, matches, pods: [] };
+  ofSpec.set(restKey, draft);
+  return draft;
+}
+
+/** In the order of the keys: first of the specs', which are long and few, then of the rest. */
+function finished(drafts: ReadonlyMap<string, Drafts>): PodClass[] {
+  const bySpec = [...drafts].sort(([left], [right]) => compareText(left, right));
+  const classes: Draft[] = [];
+  for (const [, ofSpec] of bySpec) {
+    const inOrder = [...ofSpec.values()].sort((left, right) => compareText(left.restKey, right.restKey));
+    for (const draft of inOrder) {
+      draft.pods.sort(compareText);
+      classes.push(draft);
+    }
+  }
+  return classes;
 }

@@ -7,12 +7,12 @@ import { compareText, compileProvisioner } from './compiledProvisioner.ts';
 import { DomainWorld } from './domainWorld.ts';
 import { HostCounters } from './hostCounters.ts';
 import { PlacementTable } from './placements.ts';
-import { type BlockedPod, classify, internSelectors } from './podClasses.ts';
-import { type ResourceAxis, resourceAxis, toVector } from './resourceAxis.ts';
+import { type BlockedPod, classify, internSelectors, type PodClass } from './podClasses.ts';
+import { type ResourceAxis, resourceAxis, VectorTable } from './resourceAxis.ts';
 import { ScopeTable } from './scopes.ts';
 import { SelectorTable } from './selectors.ts';
 import { type Target, targetsOf } from './targets.ts';
-import { classRules, internRunningSelectors } from './topology.ts';
+import { internRunningSelectors, RuleReader } from './topology.ts';
 import { volumeIndex } from './volumes.ts';
 import { zonesMatter } from './zoneRules.ts';
 
@@ -20,12 +20,16 @@ export interface Preparation {
   readonly snapshot: ClusterSnapshot;
   readonly catalogue: Catalogue;
   readonly axis: ResourceAxis;
+  readonly vectors: VectorTable;
   readonly scopes: ScopeTable;
   readonly capacity: CapacityTable;
   readonly placements: PlacementTable;
   readonly selectors: SelectorTable;
   readonly targets: readonly Target[];
   readonly classes: readonly ClassInPlay[];
+  /** Names of all pods, class by class, and by pod the index of its class: steps go by numbers. */
+  readonly podNames: readonly string[];
+  readonly classOfPod: Int32Array;
   readonly counters: HostCounters;
   readonly world: DomainWorld;
   /** Some rule counts by zone or the like. */
@@ -44,20 +48,13 @@ export function prepare(snapshot: ClusterSnapshot, catalogue: Catalogue, pods: r
   internRunningSelectors(snapshot.pods, selectors);
   const { classes: podClasses, blocked } = classify(pods, selectors, volumes);
   const axis = resourceAxis(podClasses.map((one) => one.requests));
+  const vectors = new VectorTable(axis);
   const scopes = new ScopeTable();
   const compiled = compiledProvisioners(snapshot, catalogue);
   const capacity = new CapacityTable(compiled, snapshot.daemonSets, { axis, scopes });
   const placements = new PlacementTable(capacity, scopes);
   const targets = targetsOf(snapshot, catalogue, volumes);
-  const classes = podClasses.map((podClass, index) => ({
-    index,
-    podClass,
-    rules: classRules(podClass, selectors),
-    placement: placements.of(podClass.spec, podClass.volumeTerms),
-    bySelector: placements.of(podClass.spec, []),
-    anyTaint: placements.of(withAllTolerated(podClass.spec), []),
-    requests: toVector(axis, podClass.requests),
-  }));
+  const classes = classesInPlay(podClasses, { placements, selectors, vectors });
   const rules = classes.map((one) => one.rules);
   const running = targets.flatMap((target) => target.pods);
   const counters = new HostCounters(selectors, rules, {
@@ -70,18 +67,55 @@ export function prepare(snapshot: ClusterSnapshot, catalogue: Catalogue, pods: r
     snapshot,
     catalogue,
     axis,
+    vectors,
     scopes,
     capacity,
     placements,
     selectors,
     targets,
     classes,
+    podNames: podClasses.flatMap((one) => one.pods),
+    classOfPod: Int32Array.from(classes.flatMap(({ index, podClass }) => podClass.pods.map(() => index))),
     counters,
     world,
     zonesMatter: zonesMatter(pods, snapshot.pods),
     blocked,
     nominated: new Map(),
   };
+}
+
+function classesInPlay(
+  podClasses: readonly PodClass[],
+  {
+    placements,
+    selectors,
+    vectors,
+  }: {
+    readonly placements: PlacementTable;
+    readonly selectors: SelectorTable;
+    readonly vectors: VectorTable;
+  },
+): ClassInPlay[] {
+  const rules = new RuleReader(selectors);
+  const tolerant = new Map<PodSpec, PodSpec>();
+  let firstPod = 0;
+  return podClasses.map((podClass, index) => {
+    const { spec, volumeTerms, requests, pods } = podClass;
+    const anyTaint = tolerant.get(spec) ?? withAllTolerated(spec);
+    tolerant.set(spec, anyTaint);
+    const one = {
+      index,
+      podClass,
+      firstPod,
+      rules: rules.of(podClass),
+      placement: placements.of(spec, volumeTerms),
+      bySelector: placements.of(spec, []),
+      anyTaint: placements.of(anyTaint, []),
+      requests: vectors.of(requests),
+    };
+    firstPod += pods.length;
+    return one;
+  });
 }
 
 /** Only specs with a spread are asked where they could go whatever the taints. */

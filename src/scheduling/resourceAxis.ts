@@ -63,3 +63,30 @@ export function fitsWithin(request: Vector, available: Vector): boolean {
   }
   return true;
 }
+
+/** One vector for equal amounts, so that shapes compare by identity. */
+export class VectorTable {
+  readonly #axis: ResourceAxis;
+  readonly #known = new Map<Resources, Vector>();
+  readonly #distinct = new Map<string, Vector>();
+
+  constructor(axis: ResourceAxis) {
+    this.#axis = axis;
+  }
+
+  of(resources: Resources): Vector {
+    const known = this.#known.get(resources);
+    if (known !== undefined) return known;
+    const vector = this.intern(toVector(this.#axis, resources));
+    this.#known.set(resources, vector);
+    return vector;
+  }
+
+  intern(vector: Vector): Vector {
+    const key = vector.join(',');
+    const held = this.#distinct.get(key);
+    if (held !== undefined) return held;
+    this.#distinct.set(key, vector);
+    return vector;
+  }
+}

@@ -1,5 +1,5 @@
 // Which pods go where, and what to launch for the rest: the one entry to the packer.
-import type { Nomination, Refusal, SchedulingPlan } from '../model/plan.ts';
+import type { Nomination, PlannedNodeClaim, Refusal, SchedulingPlan } from '../model/plan.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import { unbindable } from './bindingAudit.ts';
@@ -11,6 +11,7 @@ import { type Packing, pack, polished } from './packing.ts';
 import { plannedNodeClaim } from './planWriter.ts';
 import { type Preparation, prepare } from './prepare.ts';
 import { refusalOf } from './refusals.ts';
+import type { Target } from './targets.ts';
 
 export interface SchedulingOptions {
   /** How long improvement may go on after the first complete plan, in milliseconds of `elapsedMs`; 0 for none. */
@@ -49,9 +50,12 @@ export function schedule(
   for (let audits = 1; ; audits++) {
     const polish = polished(attempted(prepared, lessons), budgetOf(options));
     const packing = { ...polish, bins: polish.bins.map((bin) => repriced(bin, polish.shop)) };
-    const plan = writtenPlan(prepared, packing, lessons);
-    const stuck = unbindable(plan, prepared);
-    if (stuck.size === 0 || audits === MOST_AUDITS) return plan;
+    const dealer = new PodDealer(packing);
+    const dealt = dealtPods(packing, dealer);
+    const nodeClaims = plannedClaims(prepared, packing, dealt);
+    const stuck = unbindable(prepared, { ...dealt, nodeClaims });
+    if (stuck.size === 0 || audits === MOST_AUDITS)
+      return writtenPlan(prepared, packing, { dealer, dealt, nodeClaims, lessons });
     lessons.giveUp(stuck);
   }
 }
@@ -84,36 +88,65 @@ class PodDealer {
     this.#next = new Int32Array(packing.shop.store.lots.length);
   }
 
-  deal({ lots, counts }: { readonly lots: readonly number[]; readonly counts: readonly number[] }): string[] {
-    const dealt: string[] = [];
+  deal({ lots, counts }: { readonly lots: readonly number[]; readonly counts: readonly number[] }): number[] {
+    const dealt: number[] = [];
     for (const [at, id] of lots.entries()) {
       const { pods, bundle } = this.#packing.shop.store.lot(id);
       const from = this.#next[id] as number;
       const to = from + (counts[at] as number) * bundle;
       this.#next[id] = to;
-      for (let pod = from; pod < to; pod++) dealt.push(pods[pod] as string);
+      for (let pod = from; pod < to; pod++) dealt.push(pods[pod] as number);
     }
     return dealt;
   }
 
-  remaining(id: number): readonly string[] {
+  remaining(id: number): readonly number[] {
     return this.#packing.shop.store.lot(id).pods.slice(this.#next[id]);
   }
 }
 
-function writtenPlan(prepared: Preparation, packing: Packing, lessons: LessonBook): SchedulingPlan {
-  const dealer = new PodDealer(packing);
-  const nominations: Nomination[] = packing.fillings.flatMap(({ target, filling }) =>
-    dealer.deal(filling).map((pod) => ({ pod, target: { kind: target.kind, name: target.name } })),
-  );
-  const nodeClaims = packing.bins.map((bin) =>
-    plannedNodeClaim(bin, dealer.deal(bin), packing.shop, prepared.zonesMatter),
+/** Which pod goes where, pods by number. */
+interface DealtPods {
+  readonly sent: readonly { readonly target: Target; readonly pods: readonly number[] }[];
+  /** By bin. */
+  readonly inBins: readonly (readonly number[])[];
+}
+
+function dealtPods({ fillings, bins }: Packing, dealer: PodDealer): DealtPods {
+  return {
+    sent: fillings.map(({ target, filling }) => ({ target, pods: dealer.deal(filling) })),
+    inBins: bins.map((bin) => dealer.deal(bin)),
+  };
+}
+
+function plannedClaims(
+  { podNames, zonesMatter }: Preparation,
+  { shop, bins }: Packing,
+  { inBins }: DealtPods,
+): PlannedNodeClaim[] {
+  return bins.map((bin, at) => {
+    const names = (inBins[at] ?? []).map((pod) => podNames[pod] as string);
+    return plannedNodeClaim(bin, names.sort(compareText), shop, zonesMatter);
+  });
+}
+
+interface Outcome {
+  readonly dealer: PodDealer;
+  readonly dealt: DealtPods;
+  readonly nodeClaims: readonly PlannedNodeClaim[];
+  readonly lessons: LessonBook;
+}
+
+function writtenPlan(prepared: Preparation, packing: Packing, outcome: Outcome): SchedulingPlan {
+  const { nodeClaims, dealt } = outcome;
+  const nominations: Nomination[] = dealt.sent.flatMap(({ target, pods }) =>
+    pods.map((pod) => ({
+      pod: prepared.podNames[pod] as string,
+      target: { kind: target.kind, name: target.name },
+    })),
   );
   const usdPerHour = packing.bins.reduce((sum, bin) => sum + bin.usdPerHour, 0);
-  const placed = new Set<string>();
-  for (const { pod } of nominations) placed.add(pod);
-  for (const { pods } of nodeClaims) for (const pod of pods) placed.add(pod);
-  const refusals = refusedPods(prepared, packing, { dealer, placed, lessons });
+  const refusals = refusedPods(prepared, packing, outcome);
   return {
     nodeClaims,
     nominations: nominations.sort((left, right) => compareText(left.pod, right.pod)),
@@ -128,32 +161,37 @@ function withoutRounding(bound: number, price: number): number {
   return bound > price && bound < price * (1 + 1e-9) ? price : bound;
 }
 
-interface Outcome {
-  readonly dealer: PodDealer;
-  readonly placed: ReadonlySet<string>;
-  readonly lessons: LessonBook;
-}
-
 function refusedPods(
-  prepared: Preparation,
-  packing: Packing,
-  { dealer, placed, lessons }: Outcome,
+  { capacity, classes, blocked, podNames }: Preparation,
+  { shop, refusals }: Packing,
+  { dealer, dealt, lessons }: Outcome,
 ): Refusal[] {
-  const { capacity, classes, blocked } = prepared;
-  const { shop } = packing;
-  const refused = new Map<string, Refusal>();
-  for (const { pod, reason } of blocked) {
-    refused.set(pod, { pod, code: 'Volume', provisioner: '', reason, nearest: '' });
-  }
+  const refused: Refusal[] = blocked.map(({ pod, reason }) => ({
+    pod,
+    code: 'Volume',
+    provisioner: '',
+    reason,
+    nearest: '',
+  }));
+  const settled = new Uint8Array(podNames.length);
+  for (const { pods } of dealt.sent) for (const pod of pods) settled[pod] = 1;
+  for (const pods of dealt.inBins) for (const pod of pods) settled[pod] = 1;
+  const refuse = (pods: readonly number[], refusal: Omit<Refusal, 'pod'>): void => {
+    for (const pod of pods) {
+      settled[pod] = 1;
+      refused.push({ pod: podNames[pod] as string, ...refusal });
+    }
+  };
   for (const [id, lot] of shop.store.lots.entries()) {
     const left = dealer.remaining(id);
-    if (left.length === 0) continue;
-    const refusal = refusalOf(lot, capacity, shop.ledger);
-    for (const pod of left) refused.set(pod, { pod, ...refusal });
+    if (left.length > 0) refuse(left, refusalOf(lot, capacity, shop.ledger));
   }
-  const byRules = new Map(packing.refusals.map((one) => [one.index, one]));
+  if (!settled.includes(0)) return refused;
+  const byRules = new Map(refusals.map((one) => [one.index, one]));
   for (const one of classes) {
-    const unplaced = one.podClass.pods.filter((pod) => !placed.has(pod) && !refused.has(pod));
+    const unplaced: number[] = [];
+    const end = one.firstPod + one.podClass.pods.length;
+    for (let pod = one.firstPod; pod < end; pod++) if (settled[pod] === 0) unplaced.push(pod);
     if (unplaced.length === 0) continue;
     const rule = byRules.get(one.index);
     const refusal =
@@ -161,7 +199,7 @@ function refusedPods(
       (rule === undefined || rule.code === null
         ? refusalOf(one, capacity, shop.ledger)
         : { code: rule.code, provisioner: '', reason: rule.reason, nearest: '' });
-    for (const pod of unplaced) refused.set(pod, { pod, ...refusal });
+    refuse(unplaced, refusal);
   }
-  return [...refused.values()];
+  return refused;
 }

@@ -13,12 +13,19 @@ interface InternedSelector {
 
 export const NO_SELECTOR = -1;
 
+type Labels = Readonly<Record<string, string>>;
+
+const NO_MATCHES: readonly number[] = [];
+
 /** All selectors of one planning pass, by number. Intern all of them before asking for matches. */
 export class SelectorTable {
   readonly #namespaces: readonly Namespace[];
   readonly #selectors: InternedSelector[] = [];
   readonly #byKey = new Map<string, number>();
-  readonly #matches = new Map<string, readonly number[]>();
+  /** By namespace and labels, which are one object for equal labels of most pods. */
+  readonly #matches = new Map<string, Map<Labels, readonly number[]>>();
+  /** One array for equal matches. */
+  readonly #distinct = new Map<string, readonly number[]>();
   /** Selectors that need `key=value`, by that text; those that need no one value. */
   readonly #byPair = new Map<string, number[]>();
   readonly #withoutPair: number[] = [];
@@ -93,20 +100,24 @@ export class SelectorTable {
     }
   }
 
-  /** The selectors that match a pod with these labels in that namespace, ascending. */
-  matchesOf(namespace: string, labels: Readonly<Record<string, string>>): readonly number[] {
-    if (this.#selectors.length === 0) return [];
-    const key = `${namespace}|${JSON.stringify(labels)}`;
-    const held = this.#matches.get(key);
-    if (held !== undefined) return held;
+  /** The selectors that match a pod with these labels in that namespace, ascending; one array for equal ones. */
+  matchesOf(namespace: string, labels: Labels): readonly number[] {
+    if (this.#selectors.length === 0) return NO_MATCHES;
+    const held = this.#matches.get(namespace);
+    const known = held?.get(labels);
+    if (known !== undefined) return known;
     const candidates = [...this.#withoutPair];
     for (const name in labels) candidates.push(...(this.#byPair.get(`${name}=${labels[name]}`) ?? []));
-    const matches = candidates.filter((id) => this.#isMatch(id, namespace, labels)).sort((a, b) => a - b);
-    this.#matches.set(key, matches);
+    const found = candidates.filter((id) => this.#isMatch(id, namespace, labels)).sort((a, b) => a - b);
+    const key = found.join(',');
+    const matches = this.#distinct.get(key) ?? found;
+    this.#distinct.set(key, matches);
+    if (held === undefined) this.#matches.set(namespace, new Map([[labels, matches]]));
+    else held.set(labels, matches);
     return matches;
   }
 
-  #isMatch(id: number, namespace: string, labels: Readonly<Record<string, string>>): boolean {
+  #isMatch(id: number, namespace: string, labels: Labels): boolean {
     const one = this.#selectors[id];
     if (one === undefined) return false;
     if (one.all.length > 0) return one.all.every((part) => this.#isMatch(part, namespace, labels));

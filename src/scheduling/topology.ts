@@ -1,6 +1,6 @@
 // Rules of pod classes that look at other pods, read once: what each class demands by topology key.
 import { LABEL, normalizeLabel } from '../model/labels.ts';
-import type { Pod, PodAffinityTerm, TopologySpreadConstraint } from '../model/pod.ts';
+import type { Pod, PodAffinityTerm, PodSpec, TopologySpreadConstraint } from '../model/pod.ts';
 import { compareText } from './compiledProvisioner.ts';
 import type { PodClass } from './podClasses.ts';
 import { NO_SELECTOR, type SelectorTable } from './selectors.ts';
@@ -26,9 +26,39 @@ export interface ClassRules {
   readonly matches: ReadonlySet<number>;
 }
 
-/** Reads the class's rules. A null selector matches nothing: such a term is kept only where it blocks. */
-export function classRules(podClass: PodClass, selectors: SelectorTable): ClassRules {
-  const { spec, namespace } = podClass;
+/** Reads rules of classes; those of one spec share their terms, so that terms compare by identity. */
+export class RuleReader {
+  readonly #selectors: SelectorTable;
+  readonly #bySpec = new Map<PodSpec, { readonly namespace: string; readonly terms: Terms }>();
+  readonly #sets = new Map<readonly number[], ReadonlySet<number>>();
+
+  constructor(selectors: SelectorTable) {
+    this.#selectors = selectors;
+  }
+
+  of({ spec, namespace, matches }: PodClass): ClassRules {
+    let held = this.#bySpec.get(spec);
+    if (held === undefined || held.namespace !== namespace) {
+      held = { namespace, terms: termsOf(spec, namespace, this.#selectors) };
+      this.#bySpec.set(spec, held);
+    }
+    let set = this.#sets.get(matches);
+    if (set === undefined) {
+      set = new Set(matches);
+      this.#sets.set(matches, set);
+    }
+    return { ...held.terms, matches: set };
+  }
+}
+
+type Terms = Omit<ClassRules, 'matches'>;
+
+const NO_TERMS: Terms = { spread: [], affinity: [], antiAffinity: [] };
+
+/** A null selector matches nothing: such a term is kept only where it blocks. */
+function termsOf(spec: PodSpec, namespace: string, selectors: SelectorTable): Terms {
+  if (spec.topologySpread.length + spec.podAffinity.length + spec.podAntiAffinity.length === 0)
+    return NO_TERMS;
   const spread = spec.topologySpread
     .filter((one) => one.whenUnsatisfiable === 'DoNotSchedule' && one.selector !== null)
     .map((one) => ({
@@ -41,16 +71,15 @@ export function classRules(podClass: PodClass, selectors: SelectorTable): ClassR
     }));
   return {
     spread,
-    affinity: affinityTerms(podClass, selectors),
+    affinity: affinityTerms(spec, namespace, selectors),
     antiAffinity: podTerms(spec.podAntiAffinity, namespace, selectors).filter(
       ({ selector }) => selector !== NO_SELECTOR,
     ),
-    matches: new Set(podClass.matches),
   };
 }
 
 /** All terms look for the same pods: those that every one of them matches. */
-function affinityTerms({ spec, namespace }: PodClass, selectors: SelectorTable): PodTerm[] {
+function affinityTerms(spec: PodSpec, namespace: string, selectors: SelectorTable): PodTerm[] {
   if (spec.podAffinity.length === 0) return [];
   const selector = selectors.internAll(spec.podAffinity, namespace);
   const keys = new Set(spec.podAffinity.map((term) => normalizeLabel(term.topologyKey)));
