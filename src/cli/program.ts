@@ -152,12 +152,16 @@ interface ReplayFlags {
   readonly output: 'text' | 'json';
 }
 
+/** Progress goes to a terminal only. */
+const PROGRESS_IO =
+  process.stderr.isTTY === true
+    ? { showProgress: (text: string) => void process.stderr.write(`\r\u001b[2K${text}`) }
+    : {};
+
 const REPLAY_IO = {
   writeLine: STANDARD_IO.writeLine,
   writeError: SIMULATE_IO.writeError,
-  ...(process.stderr.isTTY === true
-    ? { showProgress: (text: string) => void process.stderr.write(`\r\u001b[2K${text}`) }
-    : {}),
+  ...PROGRESS_IO,
 };
 
 function addImportTrace(program: Command, finish: Finish): void {
@@ -190,7 +194,8 @@ function addRecord(program: Command, finish: Finish): void {
       const { recordCommand } = await import('./record.ts');
       const stopping = new AbortController();
       process.once('SIGINT', () => stopping.abort());
-      finish(await recordCommand({ durationMs, ...options }, { ...SIMULATE_IO, stop: stopping.signal }));
+      const io = { ...SIMULATE_IO, ...PROGRESS_IO, stop: stopping.signal };
+      finish(await recordCommand({ durationMs, ...options }, io));
     });
 }
 

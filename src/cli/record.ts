@@ -29,6 +29,8 @@ export interface RecordIo {
   readonly writeError: (line: string) => void;
   /** Ends a recording early, with what there is. */
   readonly stop?: AbortSignal;
+  /** Overwrites one line with how far it is; absent when nobody looks. */
+  readonly showProgress?: (text: string) => void;
 }
 
 export const SNAPSHOT_FILE = 'snapshot.yaml';
@@ -60,12 +62,16 @@ export async function recordFrom(
 ): Promise<number> {
   try {
     const stop = io.stop === undefined ? {} : { stop: io.stop };
+    const onProgress = (changes: number): void =>
+      io.showProgress?.(`recording: ${changes} changes of pods so far; Ctrl+C ends it`);
     const recording = await recordCluster(transport, {
       durationMs,
       timing,
       listWithinMs: LIST_WITHIN_MS,
+      onProgress,
       ...stop,
     });
+    io.showProgress?.('');
     const knownTypes = new Set(shippedCatalogue(SHIPPED_REGION).map((type) => type.name));
     const { scenario, leftOut } = recordedScenario(recording, { name, knownTypes });
     mkdirSync(out, { recursive: true });

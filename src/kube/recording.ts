@@ -37,6 +37,8 @@ export interface RecordingOptions {
   readonly timing: Timing;
   /** Ends the recording early, with what there is. */
   readonly stop?: AbortSignal;
+  /** Told how many changes there are, when the snapshot is there (0) and after each. */
+  readonly onProgress?: (podChanges: number) => void;
 }
 
 /** No permission for this kind, or no such kind here: the others can be recorded all the same. */
@@ -51,8 +53,11 @@ const HOPELESS: ReadonlySet<number> = new Set([0, 401]);
 export async function recordCluster(transport: KubeTransport, options: RecordingOptions): Promise<Recording> {
   const { timing, durationMs, listWithinMs } = options;
   const podChanges: PodChange[] = [];
+  let isWatching = false;
   const onPodChange = (key: string, pod: Raw | null): void => {
+    if (!isWatching) return;
     podChanges.push({ atMs: timing.nowMs(), key, pod });
+    options.onProgress?.(podChanges.length);
   };
   const shelves = watchedKinds(new Interner()).map(({ kind, resource, pageSize }) => {
     const shelf = new KindShelf(kind, resource, kind === 'Pod' ? onPodChange : null);
@@ -67,10 +72,11 @@ export async function recordCluster(transport: KubeTransport, options: Recording
     if (!inTime) throw new Error(notListed(shelves.map(({ shelf }) => shelf)));
     const startedAtMs = timing.nowMs();
     const objects = shelves.flatMap(({ shelf }) => shelf.freeze());
-    podChanges.length = 0;
+    isWatching = true;
+    options.onProgress?.(0);
     if (durationMs > 0) await timing.pause(durationMs, options.stop);
     const problems = shelves.flatMap(({ shelf }) => shelf.problem ?? []);
-    return { startedAtMs, endedAtMs: timing.nowMs(), objects, podChanges: [...podChanges], problems };
+    return { startedAtMs, endedAtMs: timing.nowMs(), objects, podChanges, problems };
   } finally {
     listing.abort();
     for (const { reflector } of shelves) reflector.stop();

@@ -25,8 +25,7 @@ let server: FakeApiServer;
 let folder: string;
 let nowMs: number;
 let endWatching: () => void;
-let isWatching: boolean;
-let clockReads: number;
+let progress: string[];
 let lines: string[];
 let errors: string[];
 
@@ -34,8 +33,7 @@ beforeEach(() => {
   server = new FakeApiServer();
   folder = mkdtempSync(join(tmpdir(), 'cooper-record-'));
   nowMs = START_MS;
-  isWatching = false;
-  clockReads = 0;
+  progress = [];
   lines = [];
   errors = [];
 });
@@ -50,29 +48,24 @@ function timing(): Timing {
     endWatching = resolve;
   });
   return {
-    nowMs: () => {
-      clockReads += 1;
-      return nowMs;
-    },
+    nowMs: () => nowMs,
     random: () => 0.5,
-    pause: (durationMs, signal) => {
-      if (durationMs !== WATCHED_MS) return REAL_TIMING.pause(durationMs, signal);
-      isWatching = true;
-      return watching;
-    },
+    pause: (durationMs, signal) =>
+      durationMs === WATCHED_MS ? watching : REAL_TIMING.pause(durationMs, signal),
   };
 }
 
-/** Makes a change at that time, and waits until the recorder has looked at its clock for it. */
+/** Makes a change at that time, and waits until it is recorded. */
 async function change(atMs: number, act: () => void): Promise<void> {
   nowMs = atMs;
-  const before = clockReads;
+  const before = progress.length;
   act();
-  await eventually('the change is seen', () => clockReads > before);
+  await eventually('the change is recorded', () => progress.length > before);
 }
 
 function record(origin: string, durationMs = 0): Promise<number> {
   const io = {
+    showProgress: (text: string) => progress.push(text),
     writeLine: (line: string) => lines.push(line),
     writeError: (line: string) => errors.push(line),
   };
@@ -256,11 +249,10 @@ test('simulate reads the snapshot: the pod that runs takes its room, the one tha
 test('a history becomes a scenario with replicas as they changed, and it replays', async () => {
   fill();
   const recording = record(await server.start(), WATCHED_MS);
-  await eventually('the snapshot is taken, and pods are watched', () => {
-    return isWatching && server.requests.some(({ path, query }) => path === PODS && query.has('watch'));
-  });
+  await eventually('the snapshot is taken', () => progress.length > 0);
   await change(START_MS + 60_000, () => server.put(PODS, pod('web-3', '')));
   await change(START_MS + 300_000, () => server.remove(PODS, 'shop/web-1'));
+  assert.match(progress.at(-1) ?? '', /^recording: 2 changes of pods so far/);
   nowMs = START_MS + WATCHED_MS;
   endWatching();
   assert.equal(await recording, 0, errors.join('\n'));
