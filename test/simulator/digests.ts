@@ -1,5 +1,5 @@
-// `node test/simulator/digests.ts [--seed S] [--hours H]`: the history of every shipped scenario, a line each, to hold
-// against those of another process, machine or Node version.
+// `node test/simulator/digests.ts [--seed S] [--hours H] [NAME...]`: the history of each shipped scenario in a line, to
+// hold against those of another process, machine or Node version.
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { loadScenario } from '../../src/cli/scenarioFiles.ts';
@@ -26,10 +26,11 @@ async function digestOf(name: string, seed: string, hours: number): Promise<stri
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: { seed: { type: 'string', default: '1' }, hours: { type: 'string', default: '1000000' } },
   });
-  for (const name of scenarioNames()) {
+  for (const name of positionals.length > 0 ? positionals : scenarioNames()) {
     process.stdout.write(`${await digestOf(name, values.seed, Number(values.hours))}\n`);
   }
 }
