@@ -16,6 +16,8 @@ export interface ControlPlaneOptions {
   readonly port?: number;
   /** Extra kube-controller-manager flags. */
   readonly controllerManagerArgs?: readonly string[];
+  /** Extra kube-apiserver flags. */
+  readonly apiServerArgs?: readonly string[];
 }
 
 export interface ControlPlane {
@@ -86,7 +88,7 @@ async function tryStart(options: ControlPlaneOptions, binDir: string): Promise<S
   };
   const logTail = (lines = 15): string => servers.map((server) => server.logTail(lines)).join('\n');
   try {
-    const kube = await bringUp(layout, servers, options.controllerManagerArgs ?? []);
+    const kube = await bringUp(layout, servers, options);
     return { kind: 'up', controlPlane: controlPlane(layout, kube, { logTail, stop }) };
   } catch (error) {
     const log = logTail();
@@ -149,7 +151,7 @@ function writeKubeconfig(layout: Pick<Layout, 'url' | 'pki'>, path: string, toke
 async function bringUp(
   layout: Layout,
   servers: ServerProcess[],
-  managerArgs: readonly string[],
+  { controllerManagerArgs: managerArgs = [], apiServerArgs: serverArgs = [] }: ControlPlaneOptions,
 ): Promise<Kube> {
   const start = (name: string, args: readonly string[]): void => {
     const command = join(layout.binDir, name);
@@ -166,7 +168,7 @@ async function bringUp(
 
   start('etcd', etcdArgs(layout));
   await ready('etcd', () => answers(`http://127.0.0.1:${layout.ports[1]}/health`));
-  start('kube-apiserver', apiServerArgs(layout));
+  start('kube-apiserver', [...apiServerArgs(layout), ...serverArgs]);
   await ready('the certificate', async () => existsSync(join(layout.pki, 'apiserver.crt')));
   const kube = await Kube.connect(layout.kubeconfigPath);
   await ready('kube-apiserver', () => kube.list('/api/v1/namespaces/default/services'));

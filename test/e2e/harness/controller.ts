@@ -6,6 +6,13 @@ import { until } from './until.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 
+const FROM_SOURCES = [
+  process.execPath,
+  '--import',
+  join(import.meta.dirname, 'exitWithStdin.ts'),
+  join(ROOT, 'src', 'main.ts'),
+] as const;
+
 /** A line of the log; `msg` is constant, facts are fields (pino). */
 export interface LogLine {
   readonly level: number;
@@ -17,6 +24,8 @@ export interface LogLine {
 export interface ControllerSpec {
   readonly logDir: string;
   readonly env: Readonly<Record<string, string>>;
+  /** What is started in place of this checkout's sources: a program, and what comes before `args`. */
+  readonly command?: readonly [program: string, ...before: string[]];
   /** Arguments after `node src/main.ts`; `['run']` by default. */
   readonly args?: readonly string[];
 }
@@ -33,15 +42,11 @@ export class Controller {
   /** Starts it unless it runs. Extra environment is for this start alone. Does not wait for readiness. */
   start(extraEnv: Readonly<Record<string, string>> = {}): void {
     if (this.#process?.isRunning()) return;
+    const [command, ...before] = this.#spec.command ?? FROM_SOURCES;
     this.#process = startServer({
       name: 'cooper',
-      command: process.execPath,
-      args: [
-        '--import',
-        join(import.meta.dirname, 'exitWithStdin.ts'),
-        join(ROOT, 'src', 'main.ts'),
-        ...(this.#spec.args ?? ['run']),
-      ],
+      command,
+      args: [...before, ...(this.#spec.args ?? ['run'])],
       cwd: ROOT,
       env: { ...this.#spec.env, ...extraEnv },
       logDir: this.#spec.logDir,

@@ -29,6 +29,8 @@ export interface WorldOptions {
   readonly kubelet?: Partial<KubeletSettings>;
   /** Environment of the controller on top of the usual. */
   readonly controllerEnv?: Readonly<Record<string, string>>;
+  /** Extra flags of kube-apiserver. */
+  readonly apiServerArgs?: readonly string[];
   /** Arguments of the controller; `['run']` by default. */
   readonly controllerArgs?: readonly string[];
 }
@@ -163,7 +165,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const dir = mkdtempSync(join(tmpdir(), 'cooper-e2e-'));
   mkdirSync(join(dir, 'control-plane'));
   const [plane, cloud] = await Promise.allSettled([
-    startControlPlane({ dir: join(dir, 'control-plane') }),
+    startControlPlane({ dir: join(dir, 'control-plane'), apiServerArgs: options.apiServerArgs ?? [] }),
     startMoto({ dir, region, onDemandPrices: options.onDemandPrices ?? {} }),
   ]);
   if (plane.status === 'rejected' || cloud.status === 'rejected') {
