@@ -41,7 +41,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     const { text, objects } = await renderChart([...seedValues(world.controlPlane.url), ...ALL_OPTIONS]);
     const answer = await world.kubectl(['apply', '--dry-run=server', '-f', '-'], text);
     assert.equal(answer.trim().split('\n').length, objects.length);
-    assert.ok(objects.length >= 15, `${objects.length} objects`);
+    assert.ok(objects.length >= 17, `${objects.length} objects`);
   });
 
   test('helm installs it with the values of the seed; its pods pass the restricted standard', async () => {
@@ -60,7 +60,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     one = await installed.replica('one');
     two = await installed.replica('two');
     one.start();
-    await one.waitForLog(({ msg }) => msg === 'leading', { what: 'leading', timeoutMs: 30_000 });
+    await one.waitForLog(({ msg }) => msg === 'leading', { what: 'leading', timeoutMs: 90_000 });
     two.start();
     await two.waitForLog(({ msg }) => msg === 'standing by for the lease', {
       what: 'standing by',

@@ -57,7 +57,15 @@ export const ALL_OPTIONS = ['serviceMonitor', 'prometheusRule', 'dashboards', 'n
 export async function renderChart(
   flags: readonly string[],
 ): Promise<{ readonly text: string; readonly objects: readonly Manifest[] }> {
-  const release = ['karpenter', CHART, '--namespace', 'karpenter', '--kube-version', KUBE_VERSION];
+  const release = [
+    'karpenter',
+    CHART,
+    '--namespace',
+    'karpenter',
+    '--kube-version',
+    KUBE_VERSION,
+    '--include-crds',
+  ];
   const text = await helm(['template', ...release, ...flags]);
   const objects = parseAllDocuments(text).flatMap((document) => (document.toJS() as Manifest | null) ?? []);
   return { text, objects };
