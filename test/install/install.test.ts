@@ -64,7 +64,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     two.start();
     await two.waitForLog(({ msg }) => msg === 'standing by for the lease', {
       what: 'standing by',
-      timeoutMs: 30_000,
+      timeoutMs: 90_000,
     });
     assert.ok(!isLeading(two));
   });
@@ -98,7 +98,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
         (await world.moto.calls('CreateFleet')).some(
           (call) => call.executedAtMs !== null && call.answeredAtMs === null,
         ),
-      { what: 'a launch that has taken effect and is not answered', timeoutMs: 30_000, intervalMs: 20 },
+      { what: 'a launch that has taken effect and is not answered', timeoutMs: 60_000, intervalMs: 20 },
     );
     await one.kill();
     await world.moto.setDelays({});
@@ -115,14 +115,14 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     const linesBefore = one.logs().length;
     await one.waitForLog(({ msg }) => msg === 'standing by for the lease', {
       what: 'the first replica standing by',
-      timeoutMs: 30_000,
+      timeoutMs: 90_000,
       after: linesBefore,
     });
     const stopped = two.pid ?? 0;
     process.kill(stopped, 'SIGSTOP');
     await one.waitForLog(({ msg }) => msg === 'leading', {
       what: 'the first replica leading',
-      timeoutMs: 30_000,
+      timeoutMs: 90_000,
       after: linesBefore,
     });
     const instances = (await world.moto.instances()).length;
