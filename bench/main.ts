@@ -1,5 +1,6 @@
 // `npm run bench -- [--only NAME] [--json]`: runs the benchmarks and prints each figure on a line.
 import { parseArgs } from 'node:util';
+import { benchEventLoop } from './eventLoop.ts';
 import { type Bench, type Figure, formatFigure } from './figure.ts';
 import { benchLatency } from './latency.ts';
 import { benchDiverse, benchGrowth, benchRealPrices } from './packer.ts';
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'packer/real': benchRealPrices,
   'packer/growth': benchGrowth,
   latency: benchLatency,
+  eventloop: benchEventLoop,
   simulator: benchSimulator,
 };
 

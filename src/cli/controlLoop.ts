@@ -20,9 +20,12 @@ export function startControlLoop(manager: ControllerManager, clock: Clock): Cont
     if (stopped) return;
     if (timer !== null) clearTimeout(timer);
     timer = null;
-    const nextAtMs = manager.poll();
+    // One controller a turn: on a large cluster each takes long enough, and probes want an answer in between.
+    const nextAtMs = manager.poll(1);
     if (queued || nextAtMs === Number.POSITIVE_INFINITY) return;
-    timer = setTimeout(wake, Math.min(TIMER_MOST_MS, Math.max(0, nextAtMs - clock.nowMs())));
+    const waitMs = nextAtMs - clock.nowMs();
+    if (waitMs <= 0) wake();
+    else timer = setTimeout(wake, Math.min(TIMER_MOST_MS, waitMs));
   };
   const wake = (): void => {
     if (queued || stopped) return;

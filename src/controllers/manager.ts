@@ -84,6 +84,7 @@ export class ControllerManager {
   readonly #questions = new Backoff(2000, 2000);
   readonly #failures = new Backoff(FAILED_FIRST_MS, FAILED_MOST_MS);
   readonly #turns: Record<ControllerName, Turn>;
+  #startsLeft = 0;
 
   constructor(ports: Ports, state: ClusterState, settings: ControllerSettings) {
     this.#ports = ports;
@@ -141,8 +142,12 @@ export class ControllerManager {
     this.#wake('status');
   }
 
-  /** Starts every controller that is due and not running. Returns when the next is due; Infinity for never. */
-  poll(): number {
+  /**
+   * Starts the controllers that are due and not running. Returns when the next is due; Infinity for never.
+   * @param startsMost how many to start at most: each looks at the whole cluster before it first waits for anything
+   */
+  poll(startsMost: number = NAMES.length): number {
+    this.#startsLeft = startsMost;
     const nowMs = this.#ports.clock.nowMs();
     const ports = this.#ports;
     const live = this.#live;
@@ -196,7 +201,8 @@ export class ControllerManager {
 
   #startIfDue(name: ControllerName, nowMs: number, act: () => Promise<NextRun>): void {
     const turn = this.#turns[name];
-    if (turn.running || this.#nextAtMs(name) > nowMs) return;
+    if (this.#startsLeft <= 0 || turn.running || this.#nextAtMs(name) > nowMs) return;
+    this.#startsLeft -= 1;
     turn.running = true;
     turn.again = false;
     turn.lastStartMs = nowMs;

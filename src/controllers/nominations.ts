@@ -39,12 +39,12 @@ export class Nominations {
 
   /** Where these pods were sent last: target names by pod key, for those that were sent anywhere. */
   targetsOf(pods: readonly string[]): ReadonlyMap<string, string> {
-    return new Map(
-      pods.flatMap((pod) => {
-        const name = this.#targetOfPod.get(pod);
-        return name === undefined ? [] : [[pod, name] as const];
-      }),
-    );
+    const found = new Map<string, string>();
+    for (const pod of pods) {
+      const name = this.#targetOfPod.get(pod);
+      if (name !== undefined) found.set(pod, name);
+    }
+    return found;
   }
 
   /** Pods on their way to the node or claim of that name. */

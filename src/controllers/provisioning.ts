@@ -179,6 +179,9 @@ function tellPlanned(telemetry: Telemetry, pods: number, plan: SchedulingPlan, s
   telemetry.log.info(facts, 'pods planned');
 }
 
+/** With more, noting the nominations and grouping the claims take a turn of the event loop each. */
+const CLAIMS_IN_ONE_TURN = 500;
+
 /** Stores the plan's claims and notes where each pod is going. */
 export async function carryOut(
   ports: Ports,
@@ -188,6 +191,7 @@ export async function carryOut(
   // The next pass must find the nominations of this one.
   const holdMs = Math.max(nominationMs(settings.batchMaxMs), 1.5 * settings.retryMs);
   memory.nominations.nominate(plan.nominations, ports.clock.nowMs(), holdMs);
+  if (plan.nodeClaims.length > CLAIMS_IN_ONE_TURN) await ports.clock.sleep(0);
   const launched = withLaunchGroups(withinBrake(ports, memory, plan), `${snapshot.takenAtMs}`);
   const store = async (planned: PlannedNodeClaim, index: number): Promise<void> => {
     const draft = draftOf(planned, snapshot, index);

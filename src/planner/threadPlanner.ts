@@ -27,6 +27,9 @@ const DEADLINE_MS = 30_000;
 /** A batch whose thread dies is planned again so often; one that kills every thread is given up. */
 const LIVES_A_PLAN = 2;
 
+/** A problem of so many pods is sent at once, in the turn in which it is asked. */
+const PODS_IN_ASKING_TURN = 500;
+
 type Answer = PlanOutcome | { readonly kind: 'died'; readonly error: string } | { readonly kind: 'overdue' };
 
 export class ThreadPlanner implements Planner {
@@ -131,12 +134,22 @@ class PlanThread {
     const answer = new Promise<FromThread>((resolve) => {
       this.#onAnswer = resolve;
     });
-    const solved = this.#sender.send(problem).then(async () => outcomeOf(await answer));
+    const solved = this.#converse(problem, answer);
     try {
       return await Promise.race([solved, this.#death, overdue]);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Around a large problem the event loop goes round once: whoever asks has work of its own in the same turn. */
+  async #converse(problem: PlanProblem, answer: Promise<FromThread>): Promise<PlanOutcome> {
+    const isLarge = problem.pods.length > PODS_IN_ASKING_TURN;
+    if (isLarge) await nextTurn();
+    await this.#sender.send(problem);
+    const outcome = await outcomeOf(await answer);
+    if (isLarge) await nextTurn();
+    return outcome;
   }
 
   async prepare(snapshot: ClusterSnapshot): Promise<void> {
