@@ -8,6 +8,7 @@ import { type OfferSet, OfferSets } from './offerSets.ts';
 import { CPU, type Vector } from './resourceAxis.ts';
 import { coveringRows, placePrices, type Row, rowDemand } from './rows.ts';
 import { packingPrices } from './simplex.ts';
+import { withWholeNodes } from './wholeNodes.ts';
 
 interface LotEntries {
   readonly rows: number[];
@@ -119,6 +120,31 @@ export class Market {
         this.#useful[column * rows + row] = whole ? amount : asked;
       }
     }
+  }
+
+  /**
+   * A bound for the lots that are left now that knows that nodes are bought whole. Prices stay as they are.
+   * @returns at least `usdPerHour` as of the last refresh, when nothing was placed since
+   */
+  wholeNodesUsdPerHour(): number {
+    this.countDemands();
+    this.#cutToDemands();
+    const plain = { demands: this.#demands, columns: this.#useful, costs: this.#columns.costs };
+    const { prices } = packingPrices(plain);
+    return packingPrices(withWholeNodes(plain, prices, this.#wholeNodes())).value;
+  }
+
+  /** What whole nodes give: of the two columns that stand for a burstable node, the second says it for both. */
+  #wholeNodes(): Float64Array {
+    const { given, costs, exactCpu } = this.#columns;
+    const rows = this.#rows.length;
+    const whole = Float64Array.from(given);
+    for (let column = 0; column < costs.length; column++) {
+      if (exactCpu[column] !== 1) continue;
+      whole.copyWithin(column * rows, (column + 1) * rows, (column + 2) * rows);
+      column++;
+    }
+    return whole;
   }
 
   /** Brings what is asked for up to date, prices unchanged. */

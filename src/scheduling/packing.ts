@@ -93,16 +93,35 @@ function eachLevel(store: LotStore, run: () => void): void {
 }
 
 /** Sets prices to the problem of just the pods in the bins, and answers with its bound: refused pods cost nothing. */
-function pricesFor({ store }: Workshop, market: Market, bins: readonly Bin[]): number {
+function pricesFor(shop: Workshop, market: Market, bins: readonly Bin[]): number {
+  withOnly(shop, bins, () => market.refresh());
+  return market.usdPerHour;
+}
+
+/** Runs as if just the pods in the bins were left. */
+function withOnly<T>({ store }: Workshop, bins: readonly Bin[], run: () => T): T {
   const left = Int32Array.from(store.left);
   store.left.fill(0);
   for (const { lots, counts } of bins) {
     for (const [at, id] of lots.entries())
       store.left[id] = (store.left[id] as number) + (counts[at] as number);
   }
-  market.refresh();
+  const answer = run();
   store.left.set(left);
-  return market.usdPerHour;
+  return answer;
+}
+
+/** Plans of more nodes lose next to nothing to whole numbers, and those this near the bound have no more to learn. */
+const FEW_NODES = 100;
+const NEAR_ENOUGH = 1.01;
+
+/** The packing with a bound that knows that nodes are bought whole, where that matters. */
+export function tightened(packing: Packing): Packing {
+  const { shop, market, bins, lowerBoundUsdPerHour } = packing;
+  const usdPerHour = bins.reduce((sum, bin) => sum + bin.usdPerHour, 0);
+  if (bins.length > FEW_NODES || usdPerHour <= NEAR_ENOUGH * lowerBoundUsdPerHour) return packing;
+  const bound = withOnly(shop, bins, () => market.wholeNodesUsdPerHour());
+  return { ...packing, lowerBoundUsdPerHour: Math.max(lowerBoundUsdPerHour, bound) };
 }
 
 /** Makes a complete packing cheaper within the budget. Works with the prices of the whole problem. */

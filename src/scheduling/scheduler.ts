@@ -7,7 +7,7 @@ import { repriced } from './bins.ts';
 import { compareText } from './compiledProvisioner.ts';
 import type { ImprovementBudget } from './improve.ts';
 import { LessonBook } from './lessons.ts';
-import { type Packing, pack, polished } from './packing.ts';
+import { type Packing, pack, polished, tightened } from './packing.ts';
 import { plannedNodeClaim } from './planWriter.ts';
 import { type Preparation, prepare } from './prepare.ts';
 import { refusalOf } from './refusals.ts';
@@ -48,7 +48,7 @@ export function schedule(
   const prepared = { ...prepare(snapshot, catalogue, pods), nominated: options.nominated ?? NOBODY };
   const lessons = new LessonBook(prepared);
   for (let audits = 1; ; audits++) {
-    const polish = polished(attempted(prepared, lessons), budgetOf(options));
+    const polish = polished(tightened(attempted(prepared, lessons)), budgetOf(options));
     const packing = { ...polish, bins: polish.bins.map((bin) => repriced(bin, polish.shop)) };
     const dealer = new PodDealer(packing);
     const dealt = dealtPods(packing, dealer);

@@ -6,7 +6,7 @@ import type { Pod, PodAffinityTerm } from '../../src/model/pod.ts';
 import { CoverSearch } from '../../src/scheduling/cover.ts';
 import { RandomDraws } from '../../src/scheduling/randomDraws.ts';
 import { schedule } from '../../src/scheduling/scheduler.ts';
-import { anInstanceType, aPod, aSnapshot, GIB } from '../builders.ts';
+import { anInstanceType, aPod, aSnapshot, GIB, somePods } from '../builders.ts';
 
 const GPU = 'nvidia.com/gpu';
 const gpuType = (gpus: number, usdPerHour: number) =>
@@ -49,6 +49,12 @@ const bounds: { when: string; pods: readonly Pod[]; usdPerHour: number; bound: n
     pods: [guest('one'), guest('two'), host],
     usdPerHour: 3.9,
     bound: 3.9,
+  },
+  {
+    when: 'five pods of two GPUs on nodes of four: three whole nodes, not two and a half',
+    pods: somePods(5, { requests: { [GPU]: 2 } }),
+    usdPerHour: 11.7,
+    bound: 11.7,
   },
 ];
 
