@@ -1,4 +1,5 @@
 // A small AWS account in memory, and a provider over it, for the tests of src/aws.
+import type { Ec2Api } from '../../src/aws/ec2Api.ts';
 import { AwsCloudProvider } from '../../src/aws/provider.ts';
 import { type AwsSettings, DEFAULT_AWS_SETTINGS } from '../../src/aws/settings.ts';
 import { shippedFacts, shippedPrices } from '../../src/aws/shippedCatalogue.ts';
@@ -93,7 +94,7 @@ export interface World<C extends Clock = StillClock> {
   readonly cloud: AwsCloudProvider;
   readonly logged: LoggedLine[];
   /** A provider over the same account that remembers nothing. */
-  restarted(): AwsCloudProvider;
+  restarted(over?: Ec2Api): AwsCloudProvider;
   /** A claim made just now. */
   claim(fields?: Partial<NodeClaim>, spec?: Partial<NodeClaimSpec>): NodeClaim;
 }
@@ -117,9 +118,9 @@ export function aWorld(fields: WorldFields = {}): World<Clock> {
     logged.push({ fields: line, message });
   };
   const log: Log = { debug: write, info: write, warn: write, error: write };
-  const restarted = (): AwsCloudProvider =>
+  const restarted = (over: Ec2Api = ec2): AwsCloudProvider =>
     new AwsCloudProvider({
-      ...{ ec2, ssm, clock, log },
+      ...{ ec2: over, ssm, clock, log },
       chance: () => 0.5,
       settings: { ...SETTINGS, ...fields.settings },
       onDemandPrices: shippedPrices().onDemand,

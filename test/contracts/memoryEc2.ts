@@ -72,6 +72,8 @@ export class MemoryEc2 implements Ec2Api {
   readonly stock = new Map<string, number>();
   /** Errors that the next fleets answer with, in place of an instance. */
   readonly fleetErrors: (readonly FleetError[])[] = [];
+  /** Decides for each call whether it fails, beside the faults ordered. */
+  mischief: (action: Action) => Pick<OrderedFault, 'when' | 'code'> | null = () => null;
   /** Throttles as the account would; null: it takes any number of calls. */
   limits: RequestLimits | null = null;
   /** How long each call takes. */
@@ -81,6 +83,8 @@ export class MemoryEc2 implements Ec2Api {
   readonly #clock: Clock;
   readonly #faults: OrderedFault[] = [];
   readonly #instances = new Map<string, Held>();
+  /** Ids by `key=value`; may hold ids that have lost the tag. */
+  readonly #byTag = new Map<string, Set<string>>();
   readonly #tokens = new Map<string, Fleet>();
   readonly #used = new Map<string, number>();
   #sequence = 0;
@@ -187,7 +191,7 @@ export class MemoryEc2 implements Ec2Api {
   describeInstances(filters: readonly Filter[]): Promise<readonly Ec2Instance[]> {
     return this.#call('describeInstances', 0, () => {
       const nowMs = this.#clock.nowMs();
-      return [...this.#instances.values()].filter(
+      return this.#mayMatch(filters).filter(
         ({ id, visibleAtMs, tags, state }) =>
           nowMs >= visibleAtMs && matches(filters, tags, { 'instance-id': id, 'instance-state-name': state }),
       );
@@ -213,11 +217,33 @@ export class MemoryEc2 implements Ec2Api {
     });
   }
 
+  /** Looks at the tag filter with the fewest instances only, so that a large account answers as fast as a small one. */
+  #mayMatch(filters: readonly Filter[]): readonly Held[] {
+    let fewest: ReadonlySet<string> | null = null;
+    for (const { name, values } of filters) {
+      const [value = ''] = values;
+      if (!name.startsWith('tag:') || values.length !== 1 || /[*?]/.test(value)) continue;
+      const ids = this.#byTag.get(`${name.slice(4)}=${value}`) ?? new Set<string>();
+      if (fewest === null || ids.size < fewest.size) fewest = ids;
+    }
+    if (fewest === null) return [...this.#instances.values()];
+    return [...fewest].flatMap((id) => this.#instances.get(id) ?? []);
+  }
+
+  #index({ id, tags }: Held): void {
+    for (const [key, value] of Object.entries(tags)) {
+      const ids = this.#byTag.get(`${key}=${value}`);
+      if (ids === undefined) this.#byTag.set(`${key}=${value}`, new Set([id]));
+      else ids.add(id);
+    }
+  }
+
   async #call<T>(action: Action, resources: number, answer: () => T): Promise<T> {
     this.calls.push(action);
     if (this.answerMs > 0) await this.#clock.sleep(this.answerMs);
     const index = this.#faults.findIndex((fault) => fault.action === action);
-    const fault = index === -1 ? undefined : this.#faults.splice(index, 1)[0];
+    const ordered = index === -1 ? undefined : this.#faults.splice(index, 1)[0];
+    const fault: Omit<OrderedFault, 'action'> | null = ordered ?? this.mischief(action);
     const iamAction = `ec2:${action.charAt(0).toUpperCase()}${action.slice(1)}`;
     const refused = this.limits?.refusal(iamAction, resources, this.#clock.nowMs()) ?? null;
     if (refused !== null) {
@@ -307,7 +333,7 @@ export class MemoryEc2 implements Ec2Api {
     const id = this.#nextId('i');
     const nowMs = this.#clock.nowMs();
     this.#used.set(subnetId, (this.#used.get(subnetId) ?? 0) + 1);
-    this.#instances.set(id, {
+    const started: Held = {
       id,
       instanceType,
       zone: this.#zoneOf(subnetId),
@@ -317,7 +343,9 @@ export class MemoryEc2 implements Ec2Api {
       state: 'running',
       tags: request.tags,
       visibleAtMs: nowMs + this.lagMs,
-    });
+    };
+    this.#instances.set(id, started);
+    this.#index(started);
     return { id, instanceType, subnetId, capacityType: request.capacityType };
   }
 
