@@ -22,7 +22,9 @@ export interface VolumeIndex {
   readonly defaultClass: StorageClass | null;
 }
 
-export function volumeIndex(snapshot: ClusterSnapshot): VolumeIndex {
+type Storage = Pick<ClusterSnapshot, 'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses'>;
+
+export function volumeIndex(snapshot: Storage): VolumeIndex {
   const byName = <T extends { readonly name: string }>(all: readonly T[]): ReadonlyMap<string, T> =>
     new Map(all.map((one) => [one.name, one]));
   return {

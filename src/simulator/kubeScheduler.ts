@@ -1,11 +1,12 @@
 // The simulated kube-scheduler: binds pods class by class, and marks the ones that fit nowhere Unschedulable.
 import type { Node } from '../model/node.ts';
 import { isTerminal, type Pod, type PodSpec, podKey } from '../model/pod.ts';
-import { type CompiledSpec, compileSpec, hasRoom, nodeAdmits, scoreNode } from './nodeFit.ts';
+import { type CompiledSpec, compileSpec, hasRoom, nodeAdmits } from './nodeFit.ts';
 import type { LedgerEntry, NodeLedger } from './nodeLedger.ts';
 import type { ObjectStore } from './objectStore.ts';
-import { hasPodRules, PodTopology } from './podTopology.ts';
+import { Placing, type RankedNode, RuleSightings } from './placing.ts';
 import type { VirtualClock } from './virtualClock.ts';
+import { provisionClaims } from './volumeFit.ts';
 
 /** From a pod's creation to its binding or its mark. */
 const ATTEMPT_DELAY_MS = 5;
@@ -18,7 +19,8 @@ const FEASIBLE_LEAST = 100;
 interface PodClass {
   readonly key: string;
   readonly compiled: CompiledSpec;
-  readonly hasPodRules: boolean;
+  /** True when room is not all: what other pods or volumes do can make a node possible. */
+  readonly isEntangled: boolean;
   readonly waiting: Map<string, Pod>;
   /** Nodes that may have become possible since a pod of the class fitted nowhere; null: any node may do. */
   candidates: Set<string> | null;
@@ -35,6 +37,7 @@ export class KubeScheduler {
   readonly #classes = new Map<string, PodClass>();
   readonly #compiled = new Map<PodSpec, { readonly id: number; readonly compiled: CompiledSpec }>();
   readonly #active = new Set<PodClass>();
+  readonly #sightings = new RuleSightings();
   #isAttemptDue = false;
   #isRetryDue = false;
   #nextStart = 0;
@@ -51,7 +54,13 @@ export class KubeScheduler {
     });
   }
 
+  /** Every node that would take the pod now, with what the scheduler makes of it. */
+  rank(pod: Pod): readonly RankedNode[] {
+    return this.#placing(pod, this.#compile(pod.spec).compiled).rank(this.#parts.ledger.nodes());
+  }
+
   #podChanged(pod: Pod, before: Pod | undefined): void {
+    this.#sightings.note(pod);
     const isWaiting = pod.nodeName === '' && !isTerminal(pod) && !pod.schedulingGated;
     if (isWaiting) this.#enqueue(pod);
     else if (before !== undefined && before.nodeName === '') this.#dequeue(pod);
@@ -105,7 +114,7 @@ export class KubeScheduler {
 
   #retryPodRules(): void {
     if (this.#isRetryDue) return;
-    const waiting = [...this.#classes.values()].filter((one) => one.hasPodRules && one.candidates !== null);
+    const waiting = [...this.#classes.values()].filter((one) => one.isEntangled && one.candidates !== null);
     if (waiting.length === 0) return;
     this.#isRetryDue = true;
     this.#parts.clock.after(RETRY_PODS_MS, () => {
@@ -136,51 +145,42 @@ export class KubeScheduler {
 
   /** Once one pod of the class fits nowhere, none of its siblings does. */
   #placeClass(podClass: PodClass): void {
-    if (podClass.hasPodRules) podClass.candidates = null;
-    let topology: PodTopology | null = null;
+    if (podClass.isEntangled) podClass.candidates = null;
+    let placing: Placing | null = null;
     let isBlocked = false;
     for (const pod of [...podClass.waiting.values()]) {
-      if (podClass.hasPodRules) topology ??= this.#topologyFor(pod, podClass);
-      const entry = isBlocked ? null : this.#bestNode(podClass, topology);
-      const node = entry?.node ?? null;
+      // Claims are each pod's own.
+      if (pod.spec.volumes.length > 0) placing = null;
+      placing ??= this.#placing(pod, podClass.compiled);
+      const node = isBlocked ? null : this.#bestNode(podClass, placing);
       if (node === null) {
-        isBlocked = true;
+        isBlocked = pod.spec.volumes.length === 0;
         this.#markUnschedulable(pod);
         continue;
       }
       const bound = { ...pod, nodeName: node.name, unschedulableSinceMs: null };
       this.#parts.store.put('pod', podKey(pod), bound);
-      topology?.noteBound(bound, node);
+      provisionClaims(this.#parts.store, bound, node);
+      placing.noteBound(bound, node);
     }
-    if (isBlocked) podClass.candidates = new Set();
+    if (podClass.waiting.size > 0) podClass.candidates = new Set();
   }
 
-  #topologyFor(pod: Pod, podClass: PodClass): PodTopology {
-    const { store, ledger } = this.#parts;
-    return new PodTopology(pod, podClass.compiled, {
-      nodes: ledger.nodes(),
-      namespaceLabels: (namespace) => store.get('namespace', namespace)?.labels ?? {},
-    });
+  #placing(pod: Pod, compiled: CompiledSpec): Placing {
+    return new Placing(pod, compiled, this.#sightings, this.#parts);
   }
 
-  #bestNode(podClass: PodClass, topology: PodTopology | null): LedgerEntry | null {
+  #bestNode(podClass: PodClass, placing: Placing): Node | null {
     const nodes = this.#nodesToTry(podClass);
     const wanted = feasibleWanted(nodes.length);
-    let best: LedgerEntry | null = null;
-    let bestScore = Number.NEGATIVE_INFINITY;
-    let feasible = 0;
-    for (let step = 0; step < nodes.length && feasible < wanted; step += 1) {
+    const feasible: LedgerEntry[] = [];
+    for (let step = 0; step < nodes.length && feasible.length < wanted; step += 1) {
       const entry = nodes[(this.#nextStart + step) % nodes.length];
-      if (entry === undefined || !isFeasible(podClass.compiled, entry, topology)) continue;
-      feasible += 1;
-      const score = scoreNode(podClass.compiled, entry);
-      if (score > bestScore) {
-        best = entry;
-        bestScore = score;
-      }
-      if (feasible === wanted) this.#nextStart = (this.#nextStart + step + 1) % nodes.length;
+      if (entry === undefined || !placing.admits(entry)) continue;
+      feasible.push(entry);
+      if (feasible.length === wanted) this.#nextStart = (this.#nextStart + step + 1) % nodes.length;
     }
-    return best;
+    return placing.best(feasible)?.node ?? null;
   }
 
   #nodesToTry({ candidates }: PodClass): readonly LedgerEntry[] {
@@ -202,18 +202,12 @@ export class KubeScheduler {
     const podClass: PodClass = {
       key,
       compiled: this.#compile(pod.spec).compiled,
-      hasPodRules: hasPodRules(pod) || this.#isKeptApart(),
+      isEntangled: this.#sightings.bind(pod) || pod.spec.volumes.length > 0,
       waiting: new Map(),
       candidates: null,
     };
     this.#classes.set(key, podClass);
     return podClass;
-  }
-
-  /** Anti-affinity of others binds this pod too, so one such pod anywhere makes every class look at pods. */
-  #isKeptApart(): boolean {
-    for (const spec of this.#compiled.keys()) if (spec.podAntiAffinity.length > 0) return true;
-    return false;
   }
 
   #classKey(pod: Pod): string {
@@ -227,11 +221,6 @@ export class KubeScheduler {
     this.#compiled.set(spec, made);
     return made;
   }
-}
-
-function isFeasible(compiled: CompiledSpec, entry: LedgerEntry, topology: PodTopology | null): boolean {
-  if (entry.node === null || !nodeAdmits(compiled, entry.node) || !hasRoom(compiled, entry)) return false;
-  return topology === null || topology.admits(entry.node);
 }
 
 /** Source: kube-scheduler's percentageOfNodesToScore: 50 % less one for each 125 nodes, at least 5 % and 100 nodes. */

@@ -1,4 +1,4 @@
-// May a pod of this class run on that node? The kube-scheduler's filters that look at one node alone, and its score.
+// May a pod of this class run on that node? The kube-scheduler's filters that look at one node alone.
 import type { Node } from '../model/node.ts';
 import type { HostPort, PodSpec } from '../model/pod.ts';
 import { requirementsFromLabels } from '../model/requirement.ts';
@@ -20,6 +20,8 @@ export interface CompiledSpec {
   readonly requests: readonly (readonly [string, number])[];
   /** Answers for nodes seen before; nodes are immutable values, so an answer holds for good. */
   readonly verdicts: WeakMap<Node, boolean>;
+  /** Kept by `scoreNodes`: what nodes scored when last looked at. */
+  readonly scores: WeakMap<LedgerEntry, object>;
 }
 
 export function compileSpec(spec: PodSpec): CompiledSpec {
@@ -37,6 +39,7 @@ export function compileSpec(spec: PodSpec): CompiledSpec {
     })),
     requests: Object.entries(spec.requests),
     verdicts: new WeakMap(),
+    scores: new WeakMap(),
   };
 }
 
@@ -65,28 +68,6 @@ export function hasRoom(compiled: CompiledSpec, entry: LedgerEntry): boolean {
     if (amount > 0 && (entry.used.get(name) ?? 0) + amount > (allocatable[name] ?? 0)) return false;
   }
   return compiled.spec.hostPorts.length === 0 || !hasPortConflict(compiled.spec.hostPorts, entry);
-}
-
-/** LeastAllocated over CPU and memory, plus node preferences, less soft taints: roughly the default profile. */
-export function scoreNode(compiled: CompiledSpec, entry: LedgerEntry): number {
-  const node = entry.node;
-  if (node === null) return 0;
-  let score = (freeShare(compiled, entry, 'cpu') + freeShare(compiled, entry, 'memory')) / 2;
-  for (const { weight, requirements } of compiled.preferred) {
-    if (labelsSatisfy(node.labels, requirements)) score += weight / 50;
-  }
-  for (const taint of node.taints) {
-    if (taint.effect !== 'PreferNoSchedule') continue;
-    if (!compiled.spec.tolerations.some((one) => toleratesTaint(one, taint))) score -= 3;
-  }
-  return score;
-}
-
-function freeShare(compiled: CompiledSpec, entry: LedgerEntry, resource: string): number {
-  const whole = entry.node?.allocatable[resource] ?? 0;
-  if (whole === 0) return 0;
-  const used = (entry.used.get(resource) ?? 0) + (compiled.spec.requests[resource] ?? 0);
-  return Math.max(0, (whole - used) / whole);
 }
 
 const CORDON = { key: 'node.kubernetes.io/unschedulable', value: '', effect: 'NoSchedule' } as const;

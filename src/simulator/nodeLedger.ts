@@ -11,8 +11,12 @@ export interface LedgerEntry {
   readonly pods: Map<string, Pod>;
   /** Requests of the pods that are not terminal, by resource. */
   readonly used: Map<string, number>;
+  /** How many of them do not say how much CPU or memory they ask for. */
+  readonly unsaid: { cpu: number; memory: number };
   /** Pods that are neither daemons nor static. */
   workloadPods: number;
+  /** Another number after each change. */
+  version: number;
 }
 
 export class NodeLedger {
@@ -44,6 +48,7 @@ export class NodeLedger {
     if (entry.node === null && node !== null) this.#ordered.push(entry);
     if (entry.node !== null && node === null) this.#ordered.splice(this.#ordered.indexOf(entry), 1);
     entry.node = node;
+    entry.version += 1;
     this.#dropIfUnused(entry);
   }
 
@@ -65,7 +70,15 @@ export class NodeLedger {
   #entry(name: string): LedgerEntry {
     const held = this.#entries.get(name);
     if (held !== undefined) return held;
-    const entry: LedgerEntry = { name, node: null, pods: new Map(), used: new Map(), workloadPods: 0 };
+    const entry: LedgerEntry = {
+      name,
+      node: null,
+      pods: new Map(),
+      used: new Map(),
+      unsaid: { cpu: 0, memory: 0 },
+      workloadPods: 0,
+      version: 0,
+    };
     this.#entries.set(name, entry);
     return entry;
   }
@@ -77,6 +90,9 @@ export class NodeLedger {
 
 function addAmounts(entry: LedgerEntry, pod: Pod, sign: 1 | -1): void {
   const { requests } = pod.spec;
+  entry.version += 1;
+  if (requests.cpu === undefined) entry.unsaid.cpu += sign;
+  if (requests.memory === undefined) entry.unsaid.memory += sign;
   for (const name in requests) {
     entry.used.set(name, (entry.used.get(name) ?? 0) + sign * (requests[name] ?? 0));
   }

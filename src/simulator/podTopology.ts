@@ -1,26 +1,46 @@
 // The kube-scheduler's filters that look at other pods: spread, pod affinity and anti-affinity, both ways.
-import { selectorMatches } from '../model/labelSelector.ts';
 import type { Node } from '../model/node.ts';
-import type { Pod, PodAffinityTerm, TopologySpreadConstraint } from '../model/pod.ts';
-import { untoleratedTaint } from '../model/taint.ts';
-import { type CompiledSpec, matchesAffinity } from './nodeFit.ts';
+import type { Pod, TopologySpreadConstraint } from '../model/pod.ts';
+import type { CompiledSpec } from './nodeFit.ts';
 import type { LedgerEntry } from './nodeLedger.ts';
+import { type NamespaceLabels, type PodMatcher, termMatcher } from './podTerms.ts';
+import { SpreadCounts } from './spreadCounts.ts';
 
 /** The pods and nodes that topology rules count over. */
 export interface TopologyWorld {
   readonly nodes: readonly LedgerEntry[];
-  readonly namespaceLabels: (namespace: string) => Readonly<Record<string, string>>;
+  readonly namespaceLabels: NamespaceLabels;
 }
 
-interface DomainCounts {
+interface Term {
   readonly topologyKey: string;
-  readonly matches: (pod: Pod) => boolean;
-  readonly counts: Map<string, number>;
+  readonly matches: PodMatcher;
 }
 
-interface SpreadCounts extends DomainCounts {
-  readonly constraint: TopologySpreadConstraint;
-  readonly eligible: ReadonlySet<string>;
+/** Domains by topology key. */
+class Domains {
+  readonly #byKey = new Map<string, Set<string>>();
+
+  get isEmpty(): boolean {
+    return this.#byKey.size === 0;
+  }
+
+  add(key: string, node: Node): void {
+    const domain = node.labels[key];
+    if (domain === undefined) return;
+    const held = this.#byKey.get(key) ?? new Set();
+    this.#byKey.set(key, held.add(domain));
+  }
+
+  hold(key: string, node: Node): boolean {
+    const domain = node.labels[key];
+    return domain !== undefined && this.#byKey.get(key)?.has(domain) === true;
+  }
+
+  holdAny(node: Node): boolean {
+    for (const key of this.#byKey.keys()) if (this.hold(key, node)) return true;
+    return false;
+  }
 }
 
 /** True when a pod with this spec can only be placed by looking at other pods. */
@@ -32,132 +52,79 @@ export function hasPodRules(pod: Pod): boolean {
 /** Counts for the pods of one class, built once and kept up as its pods are bound. */
 export class PodTopology {
   readonly #pod: Pod;
+  readonly #namespaceLabels: NamespaceLabels;
   readonly #spread: readonly SpreadCounts[];
-  readonly #together: readonly DomainCounts[];
-  readonly #apart: readonly DomainCounts[];
-  /** Domains that pods already running keep this pod out of, by topology key. */
-  readonly #keptOut = new Map<string, Set<string>>();
+  readonly #together: readonly Term[];
+  readonly #apart: readonly Term[];
+  /** Where pods run that match all terms of the pod's affinity. */
+  readonly #drawnTo = new Domains();
+  /** Where pods run that the pod wants to be apart from, a set for each of its terms. */
+  readonly #shunned: readonly Domains[];
+  /** Where pods run that want to be apart from this one. */
+  readonly #keptOut = new Domains();
 
   constructor(pod: Pod, compiled: CompiledSpec, world: TopologyWorld) {
     this.#pod = pod;
-    const matcher = (term: PodAffinityTerm): ((other: Pod) => boolean) => termMatcher(term, pod, world);
-    this.#spread = pod.spec.topologySpread.filter(isHard).map((constraint) => ({
-      constraint,
-      topologyKey: constraint.topologyKey,
-      matches: (other) =>
-        other.namespace === pod.namespace && selectorMatches(constraint.selector, other.labels),
-      counts: new Map(),
-      eligible: eligibleDomains(constraint, compiled, world.nodes),
+    this.#namespaceLabels = world.namespaceLabels;
+    const { podAffinity, podAntiAffinity, topologySpread } = pod.spec;
+    const hard = topologySpread.filter(isHard);
+    const keys = hard.map(({ topologyKey }) => topologyKey);
+    this.#spread = hard.map((constraint) => new SpreadCounts(constraint, keys, { pod, compiled }));
+    this.#together = podAffinity.map((term) => ({
+      topologyKey: term.topologyKey,
+      matches: termMatcher(term, pod, world.namespaceLabels),
     }));
-    this.#together = pod.spec.podAffinity.map((term) => domainCounts(term, matcher(term)));
-    this.#apart = pod.spec.podAntiAffinity.map((term) => domainCounts(term, matcher(term)));
+    this.#apart = podAntiAffinity.map((term) => ({
+      topologyKey: term.topologyKey,
+      matches: termMatcher(term, pod, world.namespaceLabels),
+    }));
+    this.#shunned = this.#apart.map(() => new Domains());
     for (const { node, pods } of world.nodes) {
       if (node === null) continue;
-      for (const other of pods.values()) {
-        if (other.deletionRequestedAtMs !== null && this.#spread.length === 0) continue;
-        this.#count(other, node);
-        this.#keepOut(other, node, world);
-      }
+      for (const spread of this.#spread) spread.addNode(node);
+      for (const other of pods.values()) this.noteBound(other, node);
     }
   }
 
-  /** Notes a pod that was just bound to the node. */
+  /** Notes a pod that runs on the node. */
   noteBound(other: Pod, node: Node): void {
-    this.#count(other, node);
+    for (const spread of this.#spread) spread.addPod(other, node);
+    if (this.#together.length > 0 && this.#together.every(({ matches }) => matches(other))) {
+      for (const { topologyKey } of this.#together) this.#drawnTo.add(topologyKey, node);
+    }
+    for (const [at, { topologyKey, matches }] of this.#apart.entries()) {
+      if (matches(other)) this.#shunned[at]?.add(topologyKey, node);
+    }
     for (const term of other.spec.podAntiAffinity) {
-      if (termMatches(term, other, this.#pod)) this.#addKeptOut(term.topologyKey, node);
+      if (termMatcher(term, other, this.#namespaceLabels)(this.#pod))
+        this.#keptOut.add(term.topologyKey, node);
     }
   }
 
   /** True when all rules allow the node. */
   admits(node: Node): boolean {
-    for (const [key, domains] of this.#keptOut) {
-      const domain = node.labels[key];
-      if (domain !== undefined && domains.has(domain)) return false;
-    }
     return (
-      this.#apart.every(
-        ({ topologyKey, counts }) => (counts.get(node.labels[topologyKey] ?? '') ?? 0) === 0,
-      ) &&
-      this.#together.every((wanted) => this.#isTogether(wanted, node)) &&
-      this.#spread.every((spread) => this.#keepsSkew(spread, node))
+      !this.#keptOut.holdAny(node) &&
+      this.#shunned.every((domains) => !domains.holdAny(node)) &&
+      this.#isTogether(node) &&
+      this.#spread.every((spread) => keepsSkew(spread, node))
     );
   }
 
-  /** The first pod of a group that wants to be together may go anywhere that has the label. */
-  #isTogether({ topologyKey, counts, matches }: DomainCounts, node: Node): boolean {
-    const domain = node.labels[topologyKey];
-    if (domain === undefined) return false;
-    if ((counts.get(domain) ?? 0) > 0) return true;
-    return counts.size === 0 && matches(this.#pod);
+  /** The first pod of a group that wants to be together may go anywhere that has the labels. */
+  #isTogether(node: Node): boolean {
+    if (!this.#together.every(({ topologyKey }) => node.labels[topologyKey] !== undefined)) return false;
+    if (this.#together.every(({ topologyKey }) => this.#drawnTo.hold(topologyKey, node))) return true;
+    return this.#drawnTo.isEmpty && this.#together.every(({ matches }) => matches(this.#pod));
   }
+}
 
-  #keepsSkew({ constraint, counts, matches, eligible }: SpreadCounts, node: Node): boolean {
-    const domain = node.labels[constraint.topologyKey];
-    if (domain === undefined) return false;
-    let least = eligible.size < constraint.minDomains ? 0 : Number.POSITIVE_INFINITY;
-    for (const one of eligible) least = Math.min(least, counts.get(one) ?? 0);
-    if (least === Number.POSITIVE_INFINITY) least = 0;
-    const own = matches(this.#pod) ? 1 : 0;
-    return (counts.get(domain) ?? 0) + own - least <= constraint.maxSkew;
-  }
-
-  #count(other: Pod, node: Node): void {
-    if (other.deletionRequestedAtMs !== null) return;
-    for (const { topologyKey, counts, matches } of [...this.#spread, ...this.#together, ...this.#apart]) {
-      const domain = node.labels[topologyKey];
-      if (domain !== undefined && matches(other)) counts.set(domain, (counts.get(domain) ?? 0) + 1);
-    }
-  }
-
-  #keepOut(other: Pod, node: Node, world: TopologyWorld): void {
-    for (const term of other.spec.podAntiAffinity) {
-      if (termMatcher(term, other, world)(this.#pod)) this.#addKeptOut(term.topologyKey, node);
-    }
-  }
-
-  #addKeptOut(topologyKey: string, node: Node): void {
-    const domain = node.labels[topologyKey];
-    if (domain === undefined) return;
-    const domains = this.#keptOut.get(topologyKey) ?? new Set();
-    this.#keptOut.set(topologyKey, domains.add(domain));
-  }
+function keepsSkew(spread: SpreadCounts, node: Node): boolean {
+  const { topologyKey, maxSkew } = spread.constraint;
+  const domain = node.labels[topologyKey];
+  return domain !== undefined && spread.countIn(domain) + spread.own - spread.least() <= maxSkew;
 }
 
 function isHard(constraint: TopologySpreadConstraint): boolean {
   return constraint.whenUnsatisfiable === 'DoNotSchedule';
-}
-
-function domainCounts(term: PodAffinityTerm, matches: (pod: Pod) => boolean): DomainCounts {
-  return { topologyKey: term.topologyKey, matches, counts: new Map() };
-}
-
-function termMatches(term: PodAffinityTerm, owner: Pod, other: Pod): boolean {
-  const namespaces = term.namespaces.length > 0 ? term.namespaces : [owner.namespace];
-  return namespaces.includes(other.namespace) && selectorMatches(term.selector, other.labels);
-}
-
-function termMatcher(term: PodAffinityTerm, owner: Pod, world: TopologyWorld): (other: Pod) => boolean {
-  if (term.namespaceSelector === null) return (other) => termMatches(term, owner, other);
-  return (other) =>
-    (term.namespaces.includes(other.namespace) ||
-      selectorMatches(term.namespaceSelector, world.namespaceLabels(other.namespace))) &&
-    selectorMatches(term.selector, other.labels);
-}
-
-function eligibleDomains(
-  constraint: TopologySpreadConstraint,
-  compiled: CompiledSpec,
-  nodes: readonly LedgerEntry[],
-): ReadonlySet<string> {
-  const domains = new Set<string>();
-  for (const { node } of nodes) {
-    const domain = node?.labels[constraint.topologyKey];
-    if (node === null || domain === undefined) continue;
-    if (constraint.nodeAffinityPolicy === 'Honor' && !matchesAffinity(compiled, node)) continue;
-    const isTainted = untoleratedTaint(node.taints, compiled.spec.tolerations) !== null;
-    if (constraint.nodeTaintsPolicy === 'Honor' && isTainted) continue;
-    domains.add(domain);
-  }
-  return domains;
 }

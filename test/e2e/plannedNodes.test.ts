@@ -146,19 +146,17 @@ async function settledSnapshot(stage: Stage, objects: readonly RawObject[]): Pro
   await stage.until('the watches to catch up', () => {
     const seen = stage.state.snapshot(0);
     const classes = seen.storageClasses.length >= count('StorageClass');
-    const bound = seen.persistentVolumeClaims.filter(({ volumeName }) => volumeName !== '');
     return (
       seen.nodes.length === count('Node') &&
-      seen.nodes.every((node) => !node.taints.some(({ key }) => key === 'node.kubernetes.io/not-ready')) &&
       seen.provisioners.length === count('Provisioner') &&
       seen.daemonSets.length === count('DaemonSet') &&
       seen.csiNodes.length === count('CSINode') &&
       seen.pods.filter(({ owner }) => owner === null).length === count('Pod') &&
       seen.persistentVolumeClaims.length >= count('PersistentVolumeClaim') &&
-      bound.length >= count('PersistentVolume') &&
       classes
     );
   });
+  await stage.untilClaimsBound();
   await daemonsBound(stage, objects);
   return stage.state.snapshot(0);
 }
@@ -239,7 +237,7 @@ async function allBound(
 ): Promise<void> {
   const refused = new Set(plan.refusals.map(({ pod }) => pod));
   const placed = (): readonly Pod[] =>
-    stage.pods().filter((pod) => pod.owner === null && !refused.has(podKey(pod)));
+    stage.state.snapshot(0).pods.filter((pod) => pod.owner === null && !refused.has(podKey(pod)));
   const pending = (): readonly string[] =>
     placed()
       .filter(({ nodeName }) => nodeName === '')
@@ -257,7 +255,7 @@ function describePlaces(stage: Stage, plan: SchedulingPlan): string {
     ({ instanceType, zone, pods }, at) => `planned ${at} ${instanceType} ${zone}: ${pods.join(' ')}`,
   );
   const sent = plan.nominations.map(({ pod, target }) => `planned ${target.name}: ${pod}`);
-  const byNode = Map.groupBy(stage.pods(), ({ nodeName }) => nodeName);
+  const byNode = Map.groupBy(stage.state.snapshot(0).pods, ({ nodeName }) => nodeName);
   const real = [...byNode].map(([node, pods]) => `real ${node || 'pending'}: ${pods.map(podKey).join(' ')}`);
   return [...planned, ...sent, ...real].join('\n');
 }

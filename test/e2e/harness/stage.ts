@@ -6,11 +6,10 @@ import { type ClusterWatch, watchCluster } from '../../../src/kube/clusterWatch.
 import { connectKube } from '../../../src/kube/connect.ts';
 import { REAL_TIMING } from '../../../src/kube/timing.ts';
 import { KubeTransport } from '../../../src/kube/transport.ts';
-import type { Pod } from '../../../src/model/pod.ts';
 import { ClusterState } from '../../../src/state/clusterState.ts';
 import { type ControlPlane, startControlPlane } from './controlPlane.ts';
 import type { Kube } from './kube.ts';
-import { creationOf, pathOf, type RawObject } from './rawObjects.ts';
+import { creationOf, type RawObject } from './rawObjects.ts';
 import { until } from './until.ts';
 import { provisionVolumes } from './volumeProvisioner.ts';
 
@@ -19,8 +18,16 @@ const CRD_FOLDER = join(import.meta.dirname, '..', '..', '..', 'charts', 'cooper
 /** Nothing may judge nodes that have no heartbeat, nor pods on nodes that have no kubelet. */
 const OFF = ['node-lifecycle', 'taint-eviction', 'pod-garbage-collector', 'horizontal-pod-autoscaler'];
 
+/** Nodes get exactly the taints that they are written with. */
+const API_SERVER_ARGS = ['--disable-admission-plugins=TaintNodesByCondition'];
+
 /** So many calls are under way at a time: the machine is shared with the servers that answer them. */
 const CALLS_AT_ONCE = 24;
+
+interface ClaimObject {
+  readonly spec: { readonly volumeName?: string };
+  readonly status: { readonly phase?: string };
+}
 
 export class Stage {
   readonly kube: Kube;
@@ -46,14 +53,11 @@ export class Stage {
     this.#stops = parts.stops;
   }
 
-  /** Creates the objects; nodes get exactly the taints that they are written with, whatever admission adds. */
+  /** Creates the objects, in no order. */
   async create(objects: readonly RawObject[]): Promise<void> {
     await eachOf(objects, async (object) => {
       const { path, body } = creationOf(object);
       await this.kube.create(path, body);
-      if (object.kind !== 'Node') return;
-      const { taints } = object.spec as { readonly taints: readonly object[] };
-      await this.kube.patch(pathOf(object), { spec: { taints } });
     });
   }
 
@@ -78,9 +82,12 @@ export class Stage {
     await until(async () => Boolean(await look()), { what, timeoutMs, intervalMs: 20 });
   }
 
-  pods(namespace?: string): readonly Pod[] {
-    const { pods } = this.state.snapshot(0);
-    return namespace === undefined ? pods : pods.filter((pod) => pod.namespace === namespace);
+  /** Waits until claims that name their volume are bound to it: before that the scheduler knows no place for them. */
+  async untilClaimsBound(): Promise<void> {
+    await this.until('claims to be bound to their volumes', async () => {
+      const claims = await this.kube.list<ClaimObject>('/api/v1/persistentvolumeclaims');
+      return claims.every(({ spec, status }) => spec.volumeName === undefined || status.phase === 'Bound');
+    });
   }
 
   logTail(): string {
@@ -98,7 +105,8 @@ export class Stage {
 export async function startStage(): Promise<Stage> {
   const dir = mkdtempSync(join(tmpdir(), 'cooper-stage-'));
   const off = OFF.map((name) => `-${name}-controller`).join(',');
-  const plane = await startControlPlane({ dir, controllerManagerArgs: [`--controllers=*,${off}`] });
+  const controllerManagerArgs = [`--controllers=*,${off}`];
+  const plane = await startControlPlane({ dir, apiServerArgs: API_SERVER_ARGS, controllerManagerArgs });
   await plane.kubectl(['apply', '--server-side', '-f', CRD_FOLDER]);
   await plane.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
   const problems: string[] = [];
