@@ -2,7 +2,7 @@
 import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts';
 import { hasBit } from './bits.ts';
 import type { Candidate, CandidateTable, LotGroup } from './candidates.ts';
-import { type Filling, putBack } from './fill.ts';
+import { dropEmpty, type Filling, putBack } from './fill.ts';
 import { ForcedNodes } from './forced.ts';
 import type { Market } from './market.ts';
 import type { RandomDraws } from './randomDraws.ts';
@@ -44,6 +44,8 @@ export interface Tweak {
 interface Shortlisted {
   readonly candidate: Candidate;
   readonly score: number;
+  /** By resource: what the whole room is worth. */
+  readonly weights: Vector;
 }
 
 /** What guides the buying. */
@@ -97,9 +99,10 @@ export function construct(
     if (stand.left < LISTED_SHARE * listedFor) {
       if (tweak === null) market.countDemands();
       else market.countDemandsOf(waiting);
-      shortlist = promising(candidates, stand);
+      shortlist = promising(shop, candidates, stand);
       shop.filler.work += 4 * candidates.length;
-      if (shortlist.length === 0) shortlist = promising(candidates, { ...stand, tweak: null });
+      for (const group of stand.demands.keys()) dropEmpty(group.menu, shop.store.left);
+      if (shortlist.length === 0) shortlist = promising(shop, candidates, { ...stand, tweak: null });
       listedFor = stand.left;
     }
     const { pattern, exhausted } = bestPattern(shop, shortlist, stand);
@@ -142,7 +145,8 @@ function subtractPlaced(
   { pattern, times }: { readonly pattern: Pattern; readonly times: number },
 ): void {
   const { lots, counts } = pattern.filling;
-  for (const [at, lot] of lots.entries()) {
+  for (let at = 0; at < lots.length; at++) {
+    const lot = lots[at] as number;
     if (group.members.has(lot)) addScaled(demand, store.lot(lot).requests, -(counts[at] as number) * times);
   }
 }
@@ -162,10 +166,10 @@ function bestPattern(
 ): { readonly pattern: Pattern | null; readonly exhausted: ReadonlySet<Candidate> } {
   const exhausted = new Set<Candidate>();
   let best: Pattern | null = null;
-  for (const { candidate, score } of shortlist) {
-    if (best !== null && score * best.worth > best.usdPerHour * NEAR_TIE) break;
-    const pattern = patternOf(shop, candidate, stand);
-    if (pattern === null) exhausted.add(candidate);
+  for (const listed of shortlist) {
+    if (best !== null && listed.score * best.worth > best.usdPerHour * NEAR_TIE) break;
+    const pattern = patternOf(shop, listed, stand);
+    if (pattern === null) exhausted.add(listed.candidate);
     else if (best === null || isBetter(pattern, best)) best = pattern;
   }
   return { pattern: best, exhausted };
@@ -182,10 +186,10 @@ function isBetter(one: Pattern, other: Pattern): boolean {
  * Candidates by price per worth of what is left for them. Where many nodes are forced, large ones would take what
  * belongs on the others: a node may hold little more than its share.
  */
-function promising(candidates: readonly Candidate[], stand: Stand): Shortlisted[] {
+function promising(shop: Workshop, candidates: readonly Candidate[], stand: Stand): Shortlisted[] {
   const { market, demands, forced, left, tweak } = stand;
   const share = (SHARE_SLACK * left) / Math.max(1, forced.nodes);
-  const scored: Shortlisted[] = [];
+  const scored: Scored[] = [];
   for (const candidate of candidates) {
     const demand = demands.get(candidate.group);
     if (demand === undefined) continue;
@@ -196,10 +200,19 @@ function promising(candidates: readonly Candidate[], stand: Stand): Shortlisted[
       insert(scored, { candidate, score });
     }
   }
-  return scored;
+  return scored.map((one) => ({ ...one, weights: weightsOf(shop, one.candidate, stand) }));
 }
 
-function insert(sorted: Shortlisted[], one: Shortlisted): void {
+type Scored = Omit<Shortlisted, 'weights'>;
+
+function weightsOf({ capacity }: Workshop, { group, offer }: Candidate, { market, tweak }: Stand): Vector {
+  const room = capacity.room(group.provisioner, offer);
+  return market.placePrices.map(
+    (price, place) => price * Math.max(0, room[place] as number) * (tweak?.factors[place] ?? 1),
+  );
+}
+
+function insert(sorted: Scored[], one: Scored): void {
   let at = sorted.length;
   while (at > 0 && (sorted[at - 1]?.score ?? 0) > one.score) at--;
   sorted.splice(at, 0, one);
@@ -207,14 +220,15 @@ function insert(sorted: Shortlisted[], one: Shortlisted): void {
 }
 
 /** Fills the candidate and puts the pods back; null when nothing goes in or limits forbid it. */
-function patternOf(shop: Workshop, candidate: Candidate, { market, forced, tweak }: Stand): Pattern | null {
+function patternOf(
+  shop: Workshop,
+  { candidate, weights }: Shortlisted,
+  { market, forced }: Stand,
+): Pattern | null {
   const { capacity, store, filler, ledger } = shop;
   const { group, offer } = candidate;
   const { provisioner } = group;
   const room = capacity.room(provisioner, offer);
-  const weights = market.placePrices.map(
-    (price, place) => price * Math.max(0, room[place] as number) * (tweak?.factors[place] ?? 1),
-  );
   const seeds = forced.seeds(market.worth, (lot) => allowsOffer(shop, lot, candidate));
   const filling = filler.fill({ menu: group.menu, room, weights, scope: group.root, provisioner, seeds });
   putBack(store, filling);
@@ -231,8 +245,8 @@ function patternOf(shop: Workshop, candidate: Candidate, { market, forced, tweak
   );
   if (cheapest === null || !capacity.isFlexible(filling.scope, filling.used, cheapest.offer)) return null;
   let worth = LEAST_WORTH;
-  for (const [at, lot] of filling.lots.entries())
-    worth += (market.worth[lot] as number) * (filling.counts[at] as number);
+  for (let at = 0; at < filling.lots.length; at++)
+    worth += (market.worth[filling.lots[at] as number] as number) * (filling.counts[at] as number);
   return { candidate, filling, offer: cheapest.offer, usdPerHour: cheapest.usdPerHour, worth };
 }
 
@@ -245,17 +259,19 @@ function allowsOffer({ store, scopes }: Workshop, lot: number, { group, offer }:
 function committed({ store, capacity, ledger }: Workshop, pattern: Pattern, forced: ForcedNodes): Bin[] {
   const { candidate, filling, offer, usdPerHour } = pattern;
   const { provisioner } = candidate.group;
-  const name = provisionerName(capacity, provisioner);
-  const charge = offerCharge(capacity, provisioner, { offer, usdPerHour });
-  let times = Math.max(1, ledger.times(name, charge));
-  for (const [at, lot] of filling.lots.entries()) {
-    times = Math.min(times, Math.floor((store.left[lot] as number) / (filling.counts[at] as number)));
-  }
-  ledger.add(name, charge, times);
-  forced.placed(filling.lots, filling.counts, times);
-  for (const [at, lot] of filling.lots.entries()) {
-    store.left[lot] = (store.left[lot] as number) - (filling.counts[at] as number) * times;
-  }
   const { lots, counts, used, scope } = filling;
+  const name = provisionerName(capacity, provisioner);
+  const charge = ledger.isLimited(name) ? offerCharge(capacity, provisioner, { offer, usdPerHour }) : null;
+  let times = charge === null ? Number.POSITIVE_INFINITY : Math.max(1, ledger.times(name, charge));
+  for (let at = 0; at < lots.length; at++) {
+    const left = store.left[lots[at] as number] as number;
+    times = Math.min(times, Math.floor(left / (counts[at] as number)));
+  }
+  if (charge !== null) ledger.add(name, charge, times);
+  forced.placed(lots, counts, times);
+  for (let at = 0; at < lots.length; at++) {
+    const lot = lots[at] as number;
+    store.left[lot] = (store.left[lot] as number) - (counts[at] as number) * times;
+  }
   return Array.from({ length: times }, () => ({ provisioner, scope, offer, usdPerHour, used, lots, counts }));
 }

@@ -3,7 +3,7 @@ import type { LotStore } from './lots.ts';
 import type { Vector } from './resourceAxis.ts';
 import { NO_SCOPE, type ScopeTable } from './scopes.ts';
 
-/** Lots that may go on a node at all, by shape. Lots that run out are dropped as they are met. */
+/** Lots that may go on a node at all, by shape. */
 export interface Menu {
   readonly shapes: number[];
   readonly lotsOfShape: number[][];
@@ -46,6 +46,22 @@ export function menuOf(store: LotStore, lots: readonly number[]): Menu {
   }
   const shapes = [...byShape.keys()].sort((left, right) => store.bySize(left) - store.bySize(right));
   return { shapes, lotsOfShape: shapes.map((shape) => byShape.get(shape) ?? []) };
+}
+
+/** Takes lots out of the menu of which no pod is left. */
+export function dropEmpty({ shapes, lotsOfShape }: Menu, left: Int32Array): void {
+  let kept = 0;
+  for (let slot = 0; slot < shapes.length; slot++) {
+    const lots = lotsOfShape[slot] as number[];
+    let some = 0;
+    for (const lot of lots) if ((left[lot] as number) > 0) lots[some++] = lot;
+    lots.length = some;
+    if (some === 0) continue;
+    shapes[kept] = shapes[slot] as number;
+    lotsOfShape[kept++] = lots;
+  }
+  shapes.length = kept;
+  lotsOfShape.length = kept;
 }
 
 /** One filler for a pass: its scratch memory is reused from node to node. */
@@ -243,7 +259,8 @@ export class Filler {
 
 /** Puts the pods of a filling back. */
 export function putBack(store: LotStore, { lots, counts }: Pick<Filling, 'lots' | 'counts'>): void {
-  for (const [at, lot] of lots.entries()) {
+  for (let at = 0; at < lots.length; at++) {
+    const lot = lots[at] as number;
     store.left[lot] = (store.left[lot] as number) + (counts[at] as number);
   }
 }

@@ -3,7 +3,8 @@ import type { LotStore } from './lots.ts';
 
 interface CapGroup {
   readonly cap: number;
-  readonly lots: readonly number[];
+  /** Those that have run out are dropped as they are met. */
+  readonly lots: number[];
   left: number;
 }
 
@@ -45,31 +46,43 @@ export class ForcedNodes {
   }
 
   placed(lots: readonly number[], counts: readonly number[], times: number): void {
-    for (const [at, id] of lots.entries()) {
-      for (const { group, count } of this.#groupsOfLot.get(id) ?? []) {
-        group.left -= count * (counts[at] as number) * times;
-      }
+    if (this.#groups.length === 0) return;
+    for (let at = 0; at < lots.length; at++) {
+      const groups = this.#groupsOfLot.get(lots[at] as number);
+      if (groups === undefined) continue;
+      for (const { group, count } of groups) group.left -= count * (counts[at] as number) * times;
     }
   }
 
   /** For each group that needs a pod on every node: its lot of most worth that `allows` lets through. */
-  seeds(worths: Float64Array, allows: (lot: number) => boolean): number[] {
+  seeds(worths: Float64Array, allows: (lot: number) => boolean): readonly number[] {
     const nodes = this.nodes;
-    if (nodes <= 1) return [];
-    return this.#groups
-      .filter(({ left, cap }) => left / cap >= CRITICAL_SHARE * nodes)
-      .flatMap(({ lots }) => {
-        let best = -1;
-        let most = -1;
-        for (const lot of lots) {
-          if ((this.#store.left[lot] as number) === 0 || !allows(lot)) continue;
-          const worth = worths[lot] as number;
-          if (worth > most) {
-            best = lot;
-            most = worth;
-          }
-        }
-        return best < 0 ? [] : [best];
-      });
+    if (nodes <= 1) return NO_SEEDS;
+    const seeds: number[] = [];
+    for (const { left, cap, lots } of this.#groups) {
+      if (left / cap < CRITICAL_SHARE * nodes) continue;
+      const best = this.#worthiest(lots, worths, allows);
+      if (best >= 0) seeds.push(best);
+    }
+    return seeds;
+  }
+
+  #worthiest(lots: number[], worths: Float64Array, allows: (lot: number) => boolean): number {
+    let best = -1;
+    let most = -1;
+    let kept = 0;
+    for (const lot of lots) {
+      if ((this.#store.left[lot] as number) === 0) continue;
+      lots[kept++] = lot;
+      const worth = worths[lot] as number;
+      if (worth > most && allows(lot)) {
+        best = lot;
+        most = worth;
+      }
+    }
+    lots.length = kept;
+    return best;
   }
 }
+
+const NO_SEEDS: readonly number[] = [];

@@ -11,7 +11,7 @@ import {
   type ValueSet,
 } from '../model/requirementSet.ts';
 import { addResources, type Resources } from '../model/resources.ts';
-import type { Bin, Workshop } from './bins.ts';
+import { type Bin, provisionerName, type Workshop } from './bins.ts';
 import { hasBit } from './bits.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import type { CompiledProvisioner, Offer } from './compiledProvisioner.ts';
@@ -30,17 +30,37 @@ const SPOT_PRICE_SLACK = 1.2;
 const ON_DEMAND_PRICE_SLACK = 2;
 const PRICE_ROUNDING = 1e-12;
 
-/**
- * Writes one bin out. Charges the ledger the difference when the claim may become a larger type than planned.
- * @param pods keys of the pods, sorted
- * @param zonesMatter true when some rule counts by zone: then the node stays in the zone it was planned in
- */
-export function plannedNodeClaim(
-  bin: Bin,
-  pods: readonly string[],
-  shop: Workshop,
-  zonesMatter: boolean,
-): PlannedNodeClaim {
+/** Writes the bins of one plan out; bins of one size and price become claims that share all but their pods. */
+export class ClaimWriter {
+  readonly #shop: Workshop;
+  readonly #zonesMatter: boolean;
+  readonly #written = new Map<string, Omit<PlannedNodeClaim, 'pods'>>();
+
+  /** @param zonesMatter true when some rule counts by zone: then a node stays in the zone it was planned in */
+  constructor(shop: Workshop, zonesMatter: boolean) {
+    this.#shop = shop;
+    this.#zonesMatter = zonesMatter;
+  }
+
+  /**
+   * Charges the ledger the difference when the claim may become a larger type than planned.
+   * @param pods keys of the pods, sorted
+   */
+  write(bin: Bin, pods: readonly string[]): PlannedNodeClaim {
+    const { capacity, ledger } = this.#shop;
+    // Under limits each claim takes from what the next may list.
+    if (ledger.isLimited(provisionerName(capacity, bin.provisioner))) {
+      return { ...plannedNode(bin, this.#shop, this.#zonesMatter), pods };
+    }
+    const { provisioner, scope, offer, usdPerHour, used } = bin;
+    const key = `${provisioner}|${scope}|${offer}|${usdPerHour}|${used.join(',')}`;
+    const node = this.#written.get(key) ?? plannedNode(bin, this.#shop, this.#zonesMatter);
+    this.#written.set(key, node);
+    return { ...node, pods };
+  }
+}
+
+function plannedNode(bin: Bin, shop: Workshop, zonesMatter: boolean): Omit<PlannedNodeClaim, 'pods'> {
   const { compiled } = shop.capacity.provisioner(bin.provisioner);
   const offer = shop.capacity.offer(bin.provisioner, bin.offer);
   const types = listedTypes(bin, offer, shop);
@@ -54,7 +74,6 @@ export function plannedNodeClaim(
     capacityType: offer.capacityType,
     usdPerHour: bin.usdPerHour,
     allocatable: first.allocatable,
-    pods,
   };
 }
 

@@ -8,7 +8,7 @@ import { compareText } from './compiledProvisioner.ts';
 import type { ImprovementBudget } from './improve.ts';
 import { LessonBook } from './lessons.ts';
 import { type Packing, pack, polished, tightened } from './packing.ts';
-import { plannedNodeClaim } from './planWriter.ts';
+import { ClaimWriter } from './planWriter.ts';
 import { type Preparation, prepare } from './prepare.ts';
 import { refusalOf } from './refusals.ts';
 import type { Target } from './targets.ts';
@@ -124,9 +124,10 @@ function plannedClaims(
   { shop, bins }: Packing,
   { inBins }: DealtPods,
 ): PlannedNodeClaim[] {
+  const writer = new ClaimWriter(shop, zonesMatter);
   return bins.map((bin, at) => {
     const names = (inBins[at] ?? []).map((pod) => podNames[pod] as string);
-    return plannedNodeClaim(bin, names.sort(compareText), shop, zonesMatter);
+    return writer.write(bin, names.sort(compareText));
   });
 }
 
