@@ -6,7 +6,7 @@ import type { DomainCounts } from './domainCounts.ts';
 import type { Placement } from './placements.ts';
 import type { PodClass } from './podClasses.ts';
 import type { Vector } from './resourceAxis.ts';
-import type { ClassRules, SpreadTerm } from './topology.ts';
+import type { ClassRules } from './topology.ts';
 
 /** One class as the assignment sees it. */
 export interface ClassInPlay {
@@ -62,13 +62,12 @@ export interface Noted {
   count: number;
 }
 
-/** What a spread is judged by, the same for all pods of a class. */
+/** What a spread is judged by, the same for all pods of a spec. */
 export interface Judged {
   /** Domains whose lowest count matters. */
   readonly eligible: readonly string[];
   /** Running pods that the spread does not look at. */
   readonly unseen: DomainCounts;
-  readonly countsItself: boolean;
 }
 
 /** A class while its pods are being assigned, with what does not change meanwhile. */
@@ -76,13 +75,10 @@ export interface Waiting {
   readonly one: ClassInPlay;
   readonly keys: readonly string[];
   left: number;
-  /** By key, then by the placement that the options are within. */
-  readonly options: readonly Map<Placement, readonly Option[]>[];
   /** By key: selectors that match the pods and that some spread over the key counts. */
   readonly balanced: readonly (readonly number[])[];
-  readonly judged: Map<SpreadTerm, Judged>;
-  /** By placement. */
-  readonly noted: Map<number, Noted>;
+  /** Where its pods are to go. */
+  readonly noted: Noted[];
 }
 
 export function domainNames(keys: readonly string[], domains: readonly string[]): string[] {

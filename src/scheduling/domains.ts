@@ -1,6 +1,7 @@
 // Which domain of each topology key every pod goes to: spread, affinity and anti-affinity settled before packing.
 import { LABEL } from '../model/labels.ts';
 import type { RefusalCode } from '../model/plan.ts';
+import type { RequirementSet } from '../model/requirementSet.ts';
 import {
   type Assigned,
   type ClassInPlay,
@@ -15,11 +16,13 @@ import {
   pinToNone,
   type Waiting,
 } from './assignment.ts';
+import { inOrder } from './assignmentOrder.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { compareText } from './compiledProvisioner.ts';
 import type { DomainCounts } from './domainCounts.ts';
 import type { DomainWorld } from './domainWorld.ts';
 import type { Placement, PlacementTable } from './placements.ts';
+import type { Vector } from './resourceAxis.ts';
 import type { Target } from './targets.ts';
 import { isHostname, type SpreadTerm } from './topology.ts';
 
@@ -43,6 +46,10 @@ const ONE_LESS = { count: -1, leaving: false } as const;
 export class DomainAssigner {
   readonly #tables: Tables;
   readonly #counts = new Map<string, DomainCounts>();
+  /** By key, the placement that the options are within, and what is asked for. */
+  readonly #options = new Map<string, Map<Placement, Map<Vector, readonly Option[]>>>();
+  readonly #pins = new Map<string, RequirementSet>();
+  readonly #judged = new Map<SpreadTerm, Judged>();
   readonly #assigned: Noted[] = [];
   readonly #refusals: DomainRefusal[] = [];
 
@@ -82,10 +89,8 @@ export class DomainAssigner {
       one,
       keys,
       left: one.podClass.pods.length - withheld,
-      options: keys.map(() => new Map()),
       balanced: keys.map((key) => this.#balancedOver(one, key)),
-      judged: new Map(),
-      noted: new Map(),
+      noted: [],
     };
   }
 
@@ -169,13 +174,13 @@ export class DomainAssigner {
   }
 
   #note(entry: Waiting, { placement, domains }: Pick<Noted, 'placement' | 'domains'>, count: number): void {
-    const held = entry.noted.get(placement.id);
+    const held = notedAt(entry, placement);
     if (held !== undefined) {
       held.count += count;
       return;
     }
     const noted = { entry, placement, domains, count };
-    entry.noted.set(placement.id, noted);
+    entry.noted.push(noted);
     this.#assigned.push(noted);
   }
 
@@ -187,14 +192,14 @@ export class DomainAssigner {
   ): Pick<Noted, 'placement' | 'domains'> | null {
     const key = entry.keys[path.length];
     if (key === undefined) return this.#hasRoom(entry, placement, path) ? { domains: [], placement } : null;
-    const options = this.#optionsOf(entry, path.length, placement);
-    const tried = new Set<Option>();
+    const options = this.#optionsOf(entry.one, key, placement);
+    const tried: Option[] = [];
     for (;;) {
       const option = this.#best(entry, path.length, options, tried);
       if (option === null) break;
       const rest = this.#choose(entry, [...path, option.domain], option.placement);
       if (rest !== null) return { domains: [option.domain, ...rest.domains], placement: rest.placement };
-      tried.add(option);
+      tried.push(option);
     }
     if (options.length > 0 || !this.#mayLack(entry.one, key)) return null;
     const without = this.#tables.placements.narrow(placement, pinToNone(key));
@@ -207,7 +212,7 @@ export class DomainAssigner {
     const { closed } = this.#tables;
     if (closed.size === 0) return true;
     const room = closed.get(pinOf(entry.one.index, domainNames(entry.keys, path)));
-    return room === undefined || (entry.noted.get(placement.id)?.count ?? 0) < room;
+    return room === undefined || (notedAt(entry, placement)?.count ?? 0) < room;
   }
 
   /** A node without the label satisfies anti-affinity, and is not counted; spread and affinity need the label. */
@@ -215,22 +220,32 @@ export class DomainAssigner {
     return ![...rules.spread, ...rules.affinity].some((term) => term.key === key);
   }
 
-  #optionsOf({ one, keys, options: known }: Waiting, depth: number, placement: Placement): readonly Option[] {
-    const held = known[depth]?.get(placement);
+  #optionsOf({ requests }: ClassInPlay, key: string, placement: Placement): readonly Option[] {
+    const byPlacement = this.#options.get(key) ?? new Map<Placement, Map<Vector, readonly Option[]>>();
+    this.#options.set(key, byPlacement);
+    const byRequests = byPlacement.get(placement) ?? new Map<Vector, readonly Option[]>();
+    byPlacement.set(placement, byRequests);
+    const held = byRequests.get(requests);
     if (held !== undefined) return held;
-    const key = keys[depth] as string;
     const { placements, capacity, targets, world } = this.#tables;
     const options: Option[] = [];
     for (const domain of world.domainsOf(key)) {
-      const pinned = placements.narrow(placement, pin(key, domain));
-      const usdPerHour = cheapestPrice(pinned, one.requests, capacity);
+      const pinned = placements.narrow(placement, this.#pin(key, domain));
+      const usdPerHour = cheapestPrice(pinned, requests, capacity);
       const hasTarget = targets.some((target) => target.open && placements.allows(pinned, target));
       if (usdPerHour !== null || hasTarget) {
         options.push({ domain, placement: pinned, usdPerHour: usdPerHour ?? 0, hasTarget });
       }
     }
-    known[depth]?.set(placement, options);
+    byRequests.set(requests, options);
     return options;
+  }
+
+  #pin(key: string, domain: string): RequirementSet {
+    const name = `${key}|${domain}`;
+    const conditions = this.#pins.get(name) ?? pin(key, domain);
+    this.#pins.set(name, conditions);
+    return conditions;
   }
 
   #permits(entry: Waiting, key: string, domain: string): boolean {
@@ -257,7 +272,8 @@ export class DomainAssigner {
     const counts = this.#counts.get(term.key);
     if (counts === undefined) return true;
     const { selector, minDomains, maxSkew } = term;
-    const { eligible, unseen, countsItself } = this.#judged(entry, term);
+    const { eligible, unseen } = this.#judgedBy(entry, term);
+    const own = entry.one.rules.matches.has(selector) ? added : 0;
     let least = Number.POSITIVE_INFINITY;
     if (eligible.length < minDomains || eligible.length === 0) least = 0;
     for (const one of eligible) {
@@ -265,19 +281,15 @@ export class DomainAssigner {
       if (count < least) least = count;
     }
     const here = counts.spread(selector, domain) - unseen.spread(selector, domain);
-    return here + (countsItself ? added : 0) - least <= maxSkew;
+    return here + own - least <= maxSkew;
   }
 
-  #judged(entry: Waiting, term: SpreadTerm): Judged {
-    const held = entry.judged.get(term);
+  #judgedBy(entry: Waiting, term: SpreadTerm): Judged {
+    const held = this.#judged.get(term);
     if (held !== undefined) return held;
-    const { world } = this.#tables;
-    const judged = {
-      eligible: this.#eligible(entry, term),
-      unseen: world.unseen(term, entry.one.bySelector),
-      countsItself: entry.one.rules.matches.has(term.selector),
-    };
-    entry.judged.set(term, judged);
+    const unseen = this.#tables.world.unseen(term, entry.one.bySelector);
+    const judged = { eligible: this.#eligible(entry, term), unseen };
+    this.#judged.set(term, judged);
     return judged;
   }
 
@@ -289,24 +301,19 @@ export class DomainAssigner {
     const looking = term.nodeTaintsPolicy === 'Ignore' ? anyTaint : bySelector;
     const mayExist = (domain: string): boolean =>
       world.hasNode(domain, term, bySelector) ||
-      placements.narrow(looking, pin(term.key, domain)).scopes.some((scopes) => scopes.length > 0);
+      placements.narrow(looking, this.#pin(term.key, domain)).scopes.some((scopes) => scopes.length > 0);
     return term.nodeAffinityPolicy === 'Ignore' ? all : all.filter(mayExist);
   }
 
   /** Balance what is counted first, then prefer nodes that are there, then the price; null when none is permitted. */
-  #best(
-    entry: Waiting,
-    depth: number,
-    options: readonly Option[],
-    tried: ReadonlySet<Option>,
-  ): Option | null {
+  #best(entry: Waiting, depth: number, options: readonly Option[], tried: readonly Option[]): Option | null {
     const key = entry.keys[depth] as string;
     const counts = this.#counts.get(key);
     const balanced = entry.balanced[depth] ?? [];
     let best: Option | null = null;
     let bestLoad = 0;
     for (const option of options) {
-      if (tried.has(option) || !this.#permits(entry, key, option.domain)) continue;
+      if (tried.includes(option) || !this.#permits(entry, key, option.domain)) continue;
       let load = 0;
       for (const selector of balanced) load += counts?.spread(selector, option.domain) ?? 0;
       if (best === null || load < bestLoad || (load === bestLoad && compareOptions(option, best) < 0)) {
@@ -319,8 +326,8 @@ export class DomainAssigner {
 
   #refuse(entry: Waiting): void {
     const { one, keys, left: count } = entry;
-    const key = keys.find((candidate, depth) => {
-      const options = this.#optionsOf(entry, depth, one.placement);
+    const key = keys.find((candidate) => {
+      const options = this.#optionsOf(one, candidate, one.placement);
       return !options.some(({ domain }) => this.#permits(entry, candidate, domain));
     });
     if (key === undefined) {
@@ -328,7 +335,7 @@ export class DomainAssigner {
       this.#refusals.push({ index: one.index, count, code: 'TopologySpread', reason });
       return;
     }
-    if (this.#optionsOf(entry, keys.indexOf(key), one.placement).length === 0) {
+    if (this.#optionsOf(one, key, one.placement).length === 0) {
       const alone = cheapestPrice(one.placement, one.requests, this.#tables.capacity) !== null;
       const reason = `no node that it could use, new or there already, has the label ${key}`;
       this.#refusals.push({ index: one.index, count, code: alone ? 'TopologySpread' : null, reason });
@@ -366,35 +373,14 @@ export class DomainAssigner {
   }
 }
 
+function notedAt({ noted }: Waiting, placement: Placement): Noted | undefined {
+  return noted.find((one) => one.placement === placement);
+}
+
 function compareOptions(left: Option, right: Option): number {
   return (
     Number(right.hasTarget) - Number(left.hasTarget) ||
     left.usdPerHour - right.usdPerHour ||
     compareText(left.domain, right.domain)
   );
-}
-
-/** Pods that only are counted go first, then the loosest rules: the tightest see the final counts. */
-function inOrder(classes: readonly ClassInPlay[]): ClassInPlay[] {
-  const ranked = classes.map((one) => ({
-    one,
-    priority: one.podClass.spec.priority,
-    rank: ruleRank(one),
-    freedom: one.placement.scopes.reduce((sum, scopes) => sum + scopes.length, 0),
-    skew: one.rules.spread.reduce((least, { maxSkew }) => Math.min(least, maxSkew), Number.POSITIVE_INFINITY),
-  }));
-  ranked.sort(
-    (left, right) =>
-      right.priority - left.priority ||
-      left.rank - right.rank ||
-      left.freedom - right.freedom ||
-      (right.skew === left.skew ? 0 : right.skew - left.skew) ||
-      left.one.index - right.one.index,
-  );
-  return ranked.map(({ one }) => one);
-}
-
-function ruleRank({ rules }: ClassInPlay): number {
-  if (rules.affinity.some(({ selector }) => !rules.matches.has(selector))) return 3;
-  return rules.spread.some(({ key }) => !isHostname(key)) ? 2 : 1;
 }

@@ -161,11 +161,10 @@ const NO_RULES: HostRules = { key: '', adds: [], caps: [] };
 /** Rules in order of their counters, with one cap for each: the tightest. */
 export function hostRules(adds: CounterCount[], caps: readonly CounterCap[]): HostRules {
   if (adds.length === 0 && caps.length === 0) return NO_RULES;
-  const least = new Map<number, number>();
-  for (const { counter, cap } of caps) least.set(counter, Math.min(least.get(counter) ?? cap, cap));
-  const tightest = [...least].map(([counter, cap]) => ({ counter, cap }));
+  const tightest: CounterCap[] = [];
+  const ascending = caps.toSorted((left, right) => left.counter - right.counter || left.cap - right.cap);
+  for (const one of ascending) if (tightest.at(-1)?.counter !== one.counter) tightest.push(one);
   adds.sort((left, right) => left.counter - right.counter);
-  tightest.sort((left, right) => left.counter - right.counter);
   let key = '';
   for (const { counter, count } of adds) key += `${counter}+${count},`;
   for (const { counter, cap } of tightest) key += `${counter}<${cap},`;

@@ -71,9 +71,10 @@ export class Market {
     this.#isCpu = Uint8Array.from(this.#rows, ({ place }) => (place === CPU ? 1 : 0));
     this.#entries = store.lots.map(() => ({ rows: [], amounts: [] }));
     for (const [row, { lots, amounts }] of this.#rows.entries()) {
-      for (const [at, lot] of lots.entries()) {
-        this.#entries[lot]?.rows.push(row);
-        this.#entries[lot]?.amounts.push(amounts[at] as number);
+      for (let at = 0; at < lots.length; at++) {
+        const entries = this.#entries[lots[at] as number] as LotEntries;
+        entries.rows.push(row);
+        entries.amounts.push(amounts[at] as number);
       }
     }
     this.#demands = new Float64Array(this.#rows.length);

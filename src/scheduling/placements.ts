@@ -39,6 +39,7 @@ export class PlacementTable {
   readonly #scopes: ScopeTable;
   readonly #byKey = new Map<string, Placement>();
   readonly #bySpec = new Map<PodSpec, Placement>();
+  readonly #narrowed = new Map<Placement, Map<RequirementSet, Placement>>();
   readonly #onTargets = new Map<Placement, Map<Target, boolean>>();
 
   constructor(capacity: CapacityTable, scopes: ScopeTable) {
@@ -66,11 +67,15 @@ export class PlacementTable {
 
   /** The same with further conditions. */
   narrow(placement: Placement, conditions: RequirementSet): Placement {
+    const byConditions = this.#narrowed.get(placement) ?? new Map<RequirementSet, Placement>();
+    this.#narrowed.set(placement, byConditions);
+    const known = byConditions.get(conditions);
+    if (known !== undefined) return known;
     const key = `${placement.id}&${labelsKey(conditions)}`;
-    const held = this.#byKey.get(key);
-    if (held !== undefined) return held;
-    const alternatives = placement.alternatives.map((one) => intersectRequirements(one, conditions));
-    return this.#add(key, alternatives, placement);
+    const alternatives = () => placement.alternatives.map((one) => intersectRequirements(one, conditions));
+    const narrowed = this.#byKey.get(key) ?? this.#add(key, alternatives(), placement);
+    byConditions.set(conditions, narrowed);
+    return narrowed;
   }
 
   /** Where pods of both may go together. */

@@ -162,7 +162,7 @@ function finished(drafts: ReadonlyMap<string, Drafts>): PodClass[] {
   for (const [, ofSpec] of bySpec) {
     const inOrder = [...ofSpec.values()].sort((left, right) => compareText(left.restKey, right.restKey));
     for (const draft of inOrder) {
-      draft.pods.sort(compareText);
+      if (draft.pods.length > 1) draft.pods.sort(compareText);
       classes.push(draft);
     }
   }

@@ -183,9 +183,9 @@ function refusedPods(
       refused.push({ pod: podNames[pod] as string, ...refusal });
     }
   };
-  for (const [id, lot] of shop.store.lots.entries()) {
+  for (let id = 0; id < shop.store.lots.length; id++) {
     const left = dealer.remaining(id);
-    if (left.length > 0) refuse(left, refusalOf(lot, capacity, shop.ledger));
+    if (left.length > 0) refuse(left, refusalOf(shop.store.lot(id), capacity, shop.ledger));
   }
   if (!settled.includes(0)) return refused;
   const byRules = new Map(refusals.map((one) => [one.index, one]));
