@@ -24,7 +24,7 @@ import type { DomainWorld } from './domainWorld.ts';
 import type { Placement, PlacementTable } from './placements.ts';
 import type { Vector } from './resourceAxis.ts';
 import type { Target } from './targets.ts';
-import { isHostname, type SpreadTerm } from './topology.ts';
+import type { SpreadTerm } from './topology.ts';
 
 interface Tables {
   readonly capacity: CapacityTable;
