@@ -1,9 +1,12 @@
 // `cooper replay`: the report, runs side by side, JSON, progress, and charts that are well-formed XML.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { readManifestFile } from '../../src/cli/manifestFiles.ts';
 import { peaks, svgChart, terminalChart } from '../../src/cli/nodeChart.ts';
 import { replayCommand } from '../../src/cli/replay.ts';
 import type { ReplayDocument } from '../../src/cli/replayReport.ts';
+import { readManifests } from '../../src/simulator/manifests.ts';
 import { replayText } from '../simulator/replayText.ts';
 import { wellFormed } from './wellFormed.ts';
 
@@ -147,6 +150,19 @@ test('a scenario that is not there is an error that names what there is', async 
   );
   assert.equal(exitCode, 2);
   assert.match(errors.join('\n'), /scenario nowhere: cannot be read .*name a file, or one of/);
+});
+
+test('the worked example of docs/simulator.md has its files: Provisioners that can be used, and its chart', () => {
+  const folder = new URL('../../docs/replay/', import.meta.url);
+  for (const file of ['on-demand.yaml', 'spot.yaml']) {
+    const { manifests, faults } = readManifestFile(readFileSync(new URL(file, folder), 'utf8'));
+    assert.deepEqual(faults, []);
+    const read = readManifests(manifests.map(({ manifest }) => manifest));
+    assert.ok(read.kind === 'valid' && read.value.provisioners.length === 1, file);
+  }
+  const chart = readFileSync(new URL('spot-market-day.svg', folder), 'utf8');
+  assert.deepEqual(wellFormed(chart), []);
+  assert.match(chart, /spot-market-day: nodes/);
 });
 
 const SPAN = { startMs: 0, endMs: 100 };
