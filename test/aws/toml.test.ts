@@ -74,6 +74,28 @@ name = "b"
     assert.match(writeToml(merged), /\[__proto__\]\npolluted = true/);
   });
 
+  it('never reaches a prototype, whatever the keys of a merge', () => {
+    const key = fc.constantFrom('__proto__', 'constructor', 'prototype', 'settings', 'toString');
+    const line = fc.record({
+      path: fc.array(key, { minLength: 1, maxLength: 4 }),
+      leaf: fc.constantFrom('a', 'b'),
+    });
+    const text = fc
+      .uniqueArray(line, { maxLength: 6, selector: ({ path }) => path.join('.') })
+      .map((lines) => lines.map(({ path, leaf }) => `[${path.join('.')}]\n${leaf} = "polluted"\n`).join(''));
+    const before = Object.getOwnPropertyNames(Object.prototype).sort();
+    fc.assert(
+      fc.property(text, text, (under, over) => {
+        const [left, right] = [readToml(under), readToml(over)];
+        if (left.kind === 'invalid' || right.kind === 'invalid') return;
+        writeToml(mergeTables(left.value, right.value));
+        assert.deepEqual(Object.getOwnPropertyNames(Object.prototype).sort(), before);
+        assert.equal(({} as { readonly a?: string }).a, undefined);
+        assert.equal(({} as { readonly b?: string }).b, undefined);
+      }),
+    );
+  });
+
   it('reads back whatever it writes', () => {
     const scalar = fc.oneof(fc.string(), fc.integer(), fc.boolean());
     const { table } = fc.letrec<{ table: Record<string, unknown>; value: unknown }>((tie) => ({
