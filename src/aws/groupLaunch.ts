@@ -10,13 +10,14 @@ import { allowedOfferings, clientToken, fleetCandidates } from './fleet.ts';
 import { boughtAs, boughtInstance, contents, noteShortage, type UnclaimedInstance } from './fleetAnswers.ts';
 import type { FleetPlan, FleetPlanner } from './fleetPlanner.ts';
 import { type Instances, instanceOf } from './instances.ts';
-import { isStaleId, mayHaveLaunched, noneInStock, type Refusal, refusalOutcome } from './launchRefusals.ts';
+import { isStaleId, mayHaveLaunched, type Refusal, refusalOutcome } from './launchRefusals.ts';
 import type { LaunchTemplates } from './launchTemplates.ts';
 import type { NodeClasses } from './nodeClasses.ts';
 import type { AwsSettings } from './settings.ts';
 import { addressesOf, type SubnetLedger } from './subnets.ts';
 import type { TypeCatalogue } from './typeCatalogue.ts';
 import type { UnavailableOfferings } from './unavailableOfferings.ts';
+import { noneInStock } from './waitingFor.ts';
 
 export interface LauncherDependencies {
   readonly ec2: Ec2Api;
@@ -220,14 +221,14 @@ export class GroupLaunch {
   }
 
   async #plan({ claim, nodeClass }: LaunchAsk, count: number): Promise<FleetPlan | LaunchOutcome> {
-    const { catalogue, nodeClasses, settings } = this.#with;
+    const { catalogue, clock, nodeClasses, outOfStock, settings } = this.#with;
     const found = await nodeClasses.resolve(nodeClass);
     if (found.kind === 'notReady') return { kind: 'rejected', reason: found.reason, message: found.message };
     const resolved = found.value;
     const types = await catalogue.types({ nodeClass, kubelet: claim.spec.kubelet, resolved });
     const allowed = allowedOfferings(claim, types);
     const candidates = fleetCandidates(allowed);
-    if (candidates.length === 0) return noneInStock(claim, allowed);
+    if (candidates.length === 0) return noneInStock(claim, allowed, { outOfStock, nowMs: clock.nowMs() });
     const id = this.isShared ? `${settings.clusterName}/${this.#id}` : this.#id;
     const token = clientToken(id, this.#attempt);
     return this.#planner.plan({ claim, nodeClass, resolved, candidates, token, count });

@@ -1,9 +1,7 @@
 // What a refused launch means: forget an offering, look things up again, try later, or tell a person what to mend.
-import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import type { LaunchOutcome } from '../ports/cloudProvider.ts';
 import { faultKind, permissionAdvice } from './awsFault.ts';
-import type { Candidate } from './fleet.ts';
 import { fieldOf } from './selectors.ts';
 
 export interface Refusal {
@@ -59,18 +57,4 @@ export function refusalOutcome(
     reason: code,
     message: `${nodeClass.key}: EC2 refused ${action}: ${code}: ${message}`,
   };
-}
-
-/** The outcome when nothing that the claim allows is in stock. */
-export function noneInStock({ spec }: NodeClaim, allowed: readonly Candidate[]): LaunchOutcome {
-  const offerings = allowed.map(({ launchable, ...offering }) => ({
-    ...offering,
-    instanceType: launchable.type.name,
-  }));
-  const message =
-    allowed.length === 0
-      ? `Provisioner ${spec.provisioner}: none of the planned types is sold at a known price where it has subnets`
-      : `EC2 is out of all ${allowed.length} offerings that would do, ` +
-        `${offerings[0]?.instanceType} in ${offerings[0]?.zone} among them; they are tried again in some minutes`;
-  return { kind: 'insufficientCapacity', offerings, message };
 }

@@ -7,8 +7,14 @@ export interface OfferingKey {
   readonly capacityType: CapacityType;
 }
 
-interface Memory {
+/** Why an offering is left out, and for how long. */
+export interface Unavailable {
+  /** EC2's error code. */
+  readonly code: string;
   readonly untilMs: number;
+}
+
+interface Memory extends Unavailable {
   readonly failures: number;
 }
 
@@ -32,22 +38,35 @@ export class UnavailableOfferings {
 
   /**
    * Leaves the offering out for 3 minutes, twice as long with each failure that follows within as long again
-   * after the last pause, 12 minutes at most. `*` as type and zone stands for all of a capacity type.
+   * after the last pause, 12 minutes at most. `*` as zone stands for all zones of a type, `*` as type and zone for
+   * all of a capacity type.
    */
-  markUnavailable(offering: OfferingKey, nowMs: number): void {
+  markUnavailable(offering: OfferingKey, nowMs: number, code = 'InsufficientInstanceCapacity'): void {
     const key = keyOf(offering);
     const held = this.#memories.get(key);
     // Errors of one fleet, and of fleets sent at the same time, tell the same thing once.
     if (held !== undefined && nowMs < held.untilMs) return;
     const failures = (held?.failures ?? 0) + 1;
     const jitter = 1 + JITTER * (2 * this.#chance() - 1);
-    this.#memories.set(key, { untilMs: nowMs + Math.round(pauseMs(failures) * jitter), failures });
+    this.#memories.set(key, { code, untilMs: nowMs + Math.round(pauseMs(failures) * jitter), failures });
     this.#version += 1;
   }
 
   isUnavailable(offering: OfferingKey, nowMs: number): boolean {
-    const everything = { ...offering, instanceType: '*', zone: '*' };
-    return this.#holds(keyOf(offering), nowMs) || this.#holds(keyOf(everything), nowMs);
+    return this.why(offering, nowMs) !== null;
+  }
+
+  /** What was said when the offering was refused, the longest pause first; null when it may be asked for. */
+  why(offering: OfferingKey, nowMs: number): Unavailable | null {
+    const { capacityType } = offering;
+    const scopes = [offering, { ...offering, zone: '*' }, { instanceType: '*', zone: '*', capacityType }];
+    let longest: Unavailable | null = null;
+    for (const scope of scopes) {
+      const memory = this.#memories.get(keyOf(scope));
+      if (memory === undefined || nowMs >= memory.untilMs) continue;
+      if (longest === null || memory.untilMs > longest.untilMs) longest = memory;
+    }
+    return longest;
   }
 
   /** Changes whenever an offering has come or gone: what was built from the memory is then out of date. */
@@ -58,10 +77,6 @@ export class UnavailableOfferings {
       else if (nowMs >= memory.untilMs + pauseMs(memory.failures)) this.#memories.delete(key);
     }
     return `${this.#version}/${active}`;
-  }
-
-  #holds(key: string, nowMs: number): boolean {
-    return nowMs < (this.#memories.get(key)?.untilMs ?? 0);
   }
 }
 

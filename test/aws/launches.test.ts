@@ -186,7 +186,6 @@ describe('a launch that EC2 refuses', () => {
     'InsufficientHostCapacity',
     'UnfulfillableCapacity',
     'Unsupported',
-    'VcpuLimitExceeded',
     'ReservationCapacityExceeded',
   ];
   for (const code of CAPACITY_CODES) {
