@@ -29,10 +29,18 @@ function runsOn(daemon: DaemonSet, face: Face, taints: readonly Taint[]): boolea
   return untoleratedTaint(taints, tolerations) === null && acceptsLabels(daemon.spec, face.labels);
 }
 
+export interface Room {
+  readonly face: Face;
+  /** What daemons that will come ask for together. */
+  readonly coming: Resources;
+}
+
 /** Daemons that the host has still to start, by face; remembered, since nodes share faces. */
 export class DaemonTable {
   readonly #daemons: readonly DaemonSet[];
   readonly #known = new Map<Face, Map<string, readonly DaemonSet[]>>();
+
+  readonly #rooms = new Map<readonly Face[], Map<string, readonly Room[]>>();
 
   constructor(daemons: readonly DaemonSet[]) {
     this.#daemons = daemons;
@@ -49,6 +57,30 @@ export class DaemonTable {
   /** What those daemons ask for together. */
   requests(host: Host, face: Face): Resources {
     return this.toCome(host, face).reduce<Resources>((sum, { spec }) => addResources(sum, spec.requests), {});
+  }
+
+  /**
+   * The faces that can differ in room, each with what daemons to come take of it. One stands for all that share type,
+   * allocatable and daemons; hosts that share faces and taints, and that run nothing yet, share the answer.
+   */
+  rooms(host: Host): readonly Room[] {
+    if (host.bound.length > 0 || host.faces.length === 1) return this.#roomsOf(host);
+    const byTaints = this.#rooms.get(host.faces) ?? new Map<string, readonly Room[]>();
+    this.#rooms.set(host.faces, byTaints);
+    const name = `${host.daemonsToCome} ${JSON.stringify(host.taints)}`;
+    const found = byTaints.get(name) ?? this.#roomsOf(host);
+    byTaints.set(name, found);
+    return found;
+  }
+
+  #roomsOf(host: Host): readonly Room[] {
+    const distinct = new Map<string, Room>();
+    for (const face of host.faces) {
+      const coming = this.requests(host, face);
+      const name = JSON.stringify([face.instanceType, face.allocatable, coming]);
+      if (!distinct.has(name)) distinct.set(name, { face, coming });
+    }
+    return [...distinct.values()];
   }
 
   #allOn(face: Face, taints: readonly Taint[]): readonly DaemonSet[] {

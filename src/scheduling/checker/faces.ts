@@ -2,7 +2,6 @@
 import type { InstanceType, Offering } from '../../model/instanceType.ts';
 import { LABEL, normalizeLabel } from '../../model/labels.ts';
 import type { NodeClaimSpec } from '../../model/nodeClaim.ts';
-import type { Requirement } from '../../model/requirement.ts';
 import type { Face } from './host.ts';
 import { type Labels, meetsRequirement } from './labelMatch.ts';
 
@@ -27,11 +26,11 @@ function offeringWithin(spec: NodeClaimSpec, type: InstanceType, offering: Offer
   );
 }
 
-/** Remembers the faces of equal specs: plans repeat a pattern many times. */
+/** Remembers the faces of equal specs: plans repeat a pattern many times, and equal specs get one list. */
 export class FaceTable {
   readonly #keys: ReadonlySet<string>;
   readonly #known = new Map<string, readonly Face[]>();
-  readonly #names = new WeakMap<readonly Requirement[], string>();
+  readonly #names = new WeakMap<object, string>();
 
   /** @param keys labels whose value can matter; of the others, one value stands for all */
   constructor(keys: ReadonlySet<string>) {
@@ -39,25 +38,34 @@ export class FaceTable {
   }
 
   /**
-   * All faces of one type under the spec; none when the spec allows none of its offerings.
+   * All faces under the spec: of each type in the order of its list, none of types that it allows no offering of.
+   * @param typeOf the type of that name that the spec's Provisioner may buy, or null
    * @param sale 'any' for a launch under way, which may have got an offering before it went out of stock
    */
-  facesOf(spec: NodeClaimSpec, type: InstanceType, sale: 'now' | 'any'): readonly Face[] {
-    const name = `${spec.provisioner}\n${type.name}\n${sale}\n${this.#nameOf(spec)}`;
+  facesOf(
+    spec: NodeClaimSpec,
+    typeOf: (name: string) => InstanceType | null,
+    sale: 'now' | 'any',
+  ): readonly Face[] {
+    const parts = [spec.requirements, spec.instanceTypes, spec.labels].map((part) => this.#nameOf(part));
+    const name = `${sale}\n${spec.provisioner}\n${parts.join('\n')}`;
     const known = this.#known.get(name);
     if (known !== undefined) return known;
-    const faces = type.offerings
-      .filter((offering) => (offering.available || sale === 'any') && offeringWithin(spec, type, offering))
-      .flatMap((offering) => this.#facesOfOffering(spec, type, offering));
+    const types = spec.instanceTypes.flatMap((listed) => typeOf(listed) ?? []);
+    const faces = types.flatMap((type) =>
+      type.offerings
+        .filter((offering) => (offering.available || sale === 'any') && offeringWithin(spec, type, offering))
+        .flatMap((offering) => this.#facesOfOffering(spec, type, offering)),
+    );
     this.#known.set(name, faces);
     return faces;
   }
 
-  #nameOf(spec: NodeClaimSpec): string {
-    const known = this.#names.get(spec.requirements);
-    const requirements = known ?? JSON.stringify(spec.requirements);
-    if (known === undefined) this.#names.set(spec.requirements, requirements);
-    return `${requirements}\n${JSON.stringify(spec.labels)}`;
+  /** The text of a part of a spec; plans share parts, and their texts are long. */
+  #nameOf(part: object): string {
+    const known = this.#names.get(part) ?? JSON.stringify(part);
+    this.#names.set(part, known);
+    return known;
   }
 
   #facesOfOffering(spec: NodeClaimSpec, type: InstanceType, offering: Offering): Face[] {

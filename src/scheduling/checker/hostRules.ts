@@ -31,14 +31,13 @@ export function hostViolations(host: Host, daemons: DaemonTable): string[] {
 /** Only resources that newly placed pods ask for count: the scheduler does not evict what is overfull already. */
 function roomViolations(host: Host, daemons: DaemonTable): string[] {
   const added = sumRequests(host.placed);
-  const taken = addResources(added, sumRequests(host.bound));
+  const taken = host.bound.length === 0 ? added : addResources(added, sumRequests(host.bound));
   const found = new Set<string>();
-  for (const face of host.faces) {
-    const all = addResources(taken, daemons.requests(host, face));
+  for (const { face, coming } of daemons.rooms(host)) {
     for (const name in added) {
-      const need = all[name] ?? 0;
+      const need = (taken[name] ?? 0) + (coming[name] ?? 0);
       const room = face.allocatable[name] ?? 0;
-      if ((added[name] ?? 0) === 0 || need <= room) continue;
+      if (need <= room || (added[name] ?? 0) === 0) continue;
       const [needText, roomText] = [formatAmount(name, need), formatAmount(name, room)];
       found.add(
         `${host.title} as ${face.instanceType} holds ${roomText} of ${name}, ${needText} are placed there`,
@@ -49,20 +48,40 @@ function roomViolations(host: Host, daemons: DaemonTable): string[] {
 }
 
 function labelViolations(host: Host): string[] {
-  const specs = Map.groupBy(host.placed, ({ spec }) => spec);
-  return [...specs].flatMap(([spec, pods]) => {
-    if (spec.nodeAffinity === null && Object.keys(spec.nodeSelector).length === 0) return [];
-    const misfit = host.faces.find((face) => !acceptsFace(spec, face));
-    if (misfit === undefined) return [];
+  const specs = new Set(host.placed.map(({ spec }) => spec));
+  return [...specs].flatMap((spec) => {
+    const misfit = misfitFor(spec, host.faces);
+    if (misfit === null) return [];
     const as = `${misfit.instanceType} in ${misfit.zone}`;
-    return pods.map((pod) => `${podKey(pod)} does not select the labels of ${host.title} as ${as}`);
+    return host.placed
+      .filter((pod) => pod.spec === spec)
+      .map((pod) => `${podKey(pod)} does not select the labels of ${host.title} as ${as}`);
   });
+}
+
+const misfits = new WeakMap<PodSpec, WeakMap<readonly Face[], Face | 'none'>>();
+
+/** The first face that the pod does not select, or null; remembered, since many nodes share their list of faces. */
+function misfitFor(spec: PodSpec, faces: readonly Face[]): Face | null {
+  if (selectsAll(spec)) return null;
+  const byFaces = misfits.get(spec) ?? new WeakMap<readonly Face[], Face | 'none'>();
+  misfits.set(spec, byFaces);
+  const found = byFaces.get(faces) ?? faces.find((face) => !acceptsFace(spec, face)) ?? 'none';
+  byFaces.set(faces, found);
+  return found === 'none' ? null : found;
+}
+
+function selectsAll({ nodeAffinity, nodeSelector }: PodSpec): boolean {
+  if (nodeAffinity !== null) return false;
+  for (const _ in nodeSelector) return false;
+  return true;
 }
 
 const accepted = new WeakMap<PodSpec, WeakMap<Face, boolean>>();
 
 /** `acceptsLabels`, remembered: both sides are immutable and shared by many pods and nodes. */
 export function acceptsFace(spec: PodSpec, face: Face): boolean {
+  if (selectsAll(spec)) return true;
   const byFace = accepted.get(spec) ?? new WeakMap<Face, boolean>();
   accepted.set(spec, byFace);
   const answer = byFace.get(face) ?? acceptsLabels(spec, face.labels);

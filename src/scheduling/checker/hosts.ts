@@ -73,7 +73,7 @@ export function buildHosts(world: World): Hosts {
     claims.set(claim.name, { ...host, open, placed: placedOn(`nodeClaim/${claim.name}`) });
   }
   const planned = plan.nodeClaims.map((claim, index): Host => {
-    const faces = specFaces(claim.spec, world, (spec, type) => table.facesOf(spec, type, 'now'));
+    const faces = specFaces(claim.spec, world, table, 'now');
     const host = launchHost(`planned node ${index}`, claim.spec, faces);
     const stated = faces.find((face) => isStated(face, claim)) ?? host.stated;
     return { ...host, stated, placed: claim.pods.flatMap((key) => byKey.get(key) ?? []) };
@@ -84,12 +84,10 @@ export function buildHosts(world: World): Hosts {
 function specFaces(
   spec: NodeClaimSpec,
   world: World,
-  facesOf: (spec: NodeClaimSpec, type: InstanceType) => readonly Face[],
+  table: FaceTable,
+  sale: 'now' | 'any',
 ): readonly Face[] {
-  return spec.instanceTypes.flatMap((name) => {
-    const type = typeNamed(world, spec.provisioner, name);
-    return type === null ? [] : facesOf(spec, type);
-  });
+  return table.facesOf(spec, (name) => typeNamed(world, spec.provisioner, name), sale);
 }
 
 /** The type of that name that the Provisioner may buy, or null. */
@@ -207,8 +205,7 @@ function launchHost(title: string, spec: NodeClaimSpec, faces: readonly Face[]):
 /** A claim in flight: what it was launched as once that is known, else all that it may become. */
 function claimFaces(claim: NodeClaim, world: World, table: FaceTable): readonly Face[] {
   const { spec, status } = claim;
-  if (status.instanceType === '')
-    return specFaces(spec, world, (own, type) => table.facesOf(own, type, 'any'));
+  if (status.instanceType === '') return specFaces(spec, world, table, 'any');
   const type = typeNamed(world, spec.provisioner, status.instanceType);
   const known = { instanceType: status.instanceType, zone: status.zone };
   const labels = {

@@ -3,7 +3,7 @@ import { type LabelSelector, selectorMatches } from '../../model/labelSelector.t
 import { LABEL } from '../../model/labels.ts';
 import { type Pod, type PodAffinityTerm, type PodSpec, podKey } from '../../model/pod.ts';
 import type { ClusterSnapshot } from '../../model/snapshot.ts';
-import type { Host } from './host.ts';
+import type { Face, Host } from './host.ts';
 import { type Labels, labelValue } from './labelMatch.ts';
 
 /** Pods that every rule between pods treats alike. */
@@ -27,11 +27,11 @@ export interface Standing {
 
 /** Counts pods by kind and host. */
 export function standingsOf(hosts: readonly Host[]): Standing[] {
-  const kinds = new Map<PodSpec, Map<string, Kind>>();
+  const kinds = new KindTable();
   return hosts.flatMap((host) => {
     const here = new Map<Kind, Standing>();
     const count = (pod: Pod, side: 'bound' | 'placed'): void => {
-      const kind = kindOf(pod, kinds);
+      const kind = kinds.kindOf(pod);
       const standing = here.get(kind) ?? { kind, host, bound: 0, placed: 0 };
       standing[side] += 1;
       here.set(kind, standing);
@@ -42,17 +42,31 @@ export function standingsOf(hosts: readonly Host[]): Standing[] {
   });
 }
 
-function kindOf(pod: Pod, kinds: Map<PodSpec, Map<string, Kind>>): Kind {
-  const terminating = pod.deletionRequestedAtMs !== null;
-  const sorted = Object.entries(pod.labels).sort(([left], [right]) => (left < right ? -1 : 1));
-  const name = JSON.stringify([pod.namespace, terminating, sorted]);
-  const ofSpec = kinds.get(pod.spec) ?? new Map<string, Kind>();
-  kinds.set(pod.spec, ofSpec);
-  const { spec, namespace, labels } = pod;
-  const kind = ofSpec.get(name) ?? { spec, namespace, labels, terminating, example: podKey(pod) };
-  ofSpec.set(name, kind);
-  return kind;
+/** Kinds by what makes them one; pods that share spec and labels, as replicas do, are found by those alone. */
+class KindTable {
+  readonly #bySpec = new Map<PodSpec, { readonly byName: Map<string, Kind>; readonly quick: QuickKinds }>();
+
+  kindOf(pod: Pod): Kind {
+    const { spec, namespace, labels } = pod;
+    const terminating = pod.deletionRequestedAtMs !== null;
+    const ofSpec = this.#bySpec.get(spec) ?? { byName: new Map(), quick: new Map() };
+    this.#bySpec.set(spec, ofSpec);
+    const place = terminating ? `-${namespace}` : `+${namespace}`;
+    const ofLabels = ofSpec.quick.get(labels) ?? new Map<string, Kind>();
+    ofSpec.quick.set(labels, ofLabels);
+    const known = ofLabels.get(place);
+    if (known !== undefined) return known;
+    const sorted = Object.entries(labels).sort(([left], [right]) => (left < right ? -1 : 1));
+    const name = JSON.stringify([place, sorted]);
+    const kind = ofSpec.byName.get(name) ?? { spec, namespace, labels, terminating, example: podKey(pod) };
+    ofSpec.byName.set(name, kind);
+    ofLabels.set(place, kind);
+    return kind;
+  }
 }
+
+/** By the labels object itself, then by namespace and whether the pod is terminating. */
+type QuickKinds = Map<Labels, Map<string, Kind>>;
 
 /** Finds the kinds that a selector may mean without asking all of them: by one label that it wants. */
 export class KindIndex {
@@ -105,17 +119,19 @@ export class TermMatcher {
   }
 }
 
-const known = new WeakMap<Host, Map<string, ReadonlySet<string | undefined>>>();
+const known = new WeakMap<readonly Face[], Map<string, ReadonlySet<string | undefined>>>();
+const hostnames = new WeakMap<Host, ReadonlySet<string>>();
 
 /** Every value the host may have for a topology key; undefined among them when it may lack the label. */
 export function domainsOf(host: Host, key: string): ReadonlySet<string | undefined> {
-  const byKey = known.get(host) ?? new Map<string, ReadonlySet<string | undefined>>();
-  known.set(host, byKey);
-  const found =
-    byKey.get(key) ??
-    new Set(
-      key === LABEL.hostname ? [host.hostname] : host.faces.map(({ labels }) => labelValue(labels, key)),
-    );
+  if (key === LABEL.hostname) {
+    const own = hostnames.get(host) ?? new Set([host.hostname]);
+    hostnames.set(host, own);
+    return own;
+  }
+  const byKey = known.get(host.faces) ?? new Map<string, ReadonlySet<string | undefined>>();
+  known.set(host.faces, byKey);
+  const found = byKey.get(key) ?? new Set(host.faces.map(({ labels }) => labelValue(labels, key)));
   byKey.set(key, found);
   return found;
 }
