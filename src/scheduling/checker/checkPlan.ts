@@ -4,7 +4,7 @@ import { isOwnedByDaemonSet, isTerminal, type Pod, podKey } from '../../model/po
 import type { Catalogue, ClusterSnapshot } from '../../model/snapshot.ts';
 import { antiAffinityViolations } from './antiAffinity.ts';
 import { orderViolations } from './bindingOrder.ts';
-import { claimViolations, PRICE_TOLERANCE_USD } from './claimRules.ts';
+import { ClaimChecker, PRICE_TOLERANCE_USD } from './claimRules.ts';
 import { DaemonTable } from './daemons.ts';
 import type { Host } from './host.ts';
 import { hostViolations } from './hostRules.ts';
@@ -28,17 +28,19 @@ export function checkPlan(
   const types = new Map(
     [...catalogue].map(([name, list]) => [name, new Map(list.map((type) => [type.name, type]))]),
   );
-  const world: World = { snapshot, types, pods, plan };
+  const byKey = new Map(pods.map((pod) => [podKey(pod), pod]));
+  const world: World = { snapshot, types, pods, byKey, plan };
   const hosts = buildHosts(world);
   const all = [...hosts.nodes.values(), ...hosts.claims.values(), ...hosts.planned];
   const daemons = new DaemonTable(snapshot.daemonSets);
   const volumes = new VolumeTable(snapshot);
+  const claims = new ClaimChecker(world, daemons);
   return [
     ...accountViolations(world),
     ...nominationViolations(world, hosts),
     ...plan.nodeClaims.flatMap((claim, index) => {
       const host = hosts.planned[index];
-      return host === undefined ? [] : claimViolations(world, host, claim, daemons);
+      return host === undefined ? [] : claims.violations(host, claim);
     }),
     ...all.flatMap((host) => [
       ...hostViolations(host, daemons),
@@ -59,22 +61,22 @@ function interPodViolations(hosts: readonly Host[], snapshot: ClusterSnapshot): 
 }
 
 /** Each pod once: planned, nominated or refused. */
-function accountViolations({ pods, plan }: World): string[] {
-  const times = new Map<string, number>();
-  const mentioned = [
-    ...plan.nodeClaims.flatMap((claim) => claim.pods),
-    ...plan.nominations.map(({ pod }) => pod),
-    ...plan.refusals.map(({ pod }) => pod),
-  ];
-  for (const key of mentioned) times.set(key, (times.get(key) ?? 0) + 1);
+function accountViolations({ pods, byKey, plan }: World): string[] {
+  const times = new Map<Pod, number>();
   const found: string[] = [];
+  const mention = (key: string): void => {
+    const pod = byKey.get(key);
+    if (pod === undefined) found.push(`${key} is none of the pods to place`);
+    else times.set(pod, (times.get(pod) ?? 0) + 1);
+  };
+  for (const claim of plan.nodeClaims) for (const key of claim.pods) mention(key);
+  for (const { pod } of plan.nominations) mention(pod);
+  for (const { pod } of plan.refusals) mention(pod);
   for (const pod of pods) {
-    const count = times.get(podKey(pod)) ?? 0;
-    times.delete(podKey(pod));
+    const count = times.get(pod) ?? 0;
     if (count > 1) found.push(`${podKey(pod)} is answered ${count} times`);
     if (count === 0 && needsAnswer(pod)) found.push(`${podKey(pod)} is neither placed nor refused`);
   }
-  for (const key of times.keys()) found.push(`${key} is none of the pods to place`);
   return found;
 }
 

@@ -18,25 +18,86 @@ export const MOST_INSTANCE_TYPES = 60;
 /** Prices differ by rounding alone below this. */
 export const PRICE_TOLERANCE_USD = 1e-6;
 
-/** Everything wrong with a planned claim that its pods do not decide. */
-export function claimViolations(
-  world: World,
-  host: Host,
-  claim: PlannedNodeClaim,
-  daemons: DaemonTable,
-): string[] {
-  const { spec } = claim;
-  const provisioner = world.snapshot.provisioners.find(({ name }) => name === spec.provisioner);
-  if (provisioner === undefined)
-    return [`${host.title} names provisioner "${spec.provisioner}", which is unknown`];
-  return [
-    ...emptyViolations(host, claim),
-    ...provisionerViolations(host, spec, provisioner),
-    ...listViolations(world, host, spec),
-    ...minValuesViolations(host, provisioner),
-    ...priceViolations(world, host, claim, daemons),
-    ...requestViolations(host, spec),
-  ];
+/** A listed type and its cheapest allowed offering. */
+interface PricedType {
+  readonly type: InstanceType;
+  readonly usdPerHour: number;
+}
+
+/**
+ * Checks planned claims. What their pods do not decide is looked at once for all claims of one pattern: claims share
+ * their list of faces when Provisioner, requirements, types and labels are equal.
+ */
+export class ClaimChecker {
+  readonly #world: World;
+  readonly #daemons: DaemonTable;
+  /** By faces: taints of the patterns in which nothing is wrong. */
+  readonly #clean = new Map<readonly Face[], Set<string>>();
+  readonly #prices = new Map<readonly Face[], readonly PricedType[]>();
+
+  constructor(world: World, daemons: DaemonTable) {
+    this.#world = world;
+    this.#daemons = daemons;
+  }
+
+  /** Everything wrong with a planned claim that rules between its pods do not decide. */
+  violations(host: Host, claim: PlannedNodeClaim): string[] {
+    const { spec } = claim;
+    const provisioner = this.#world.snapshot.provisioners.find(({ name }) => name === spec.provisioner);
+    if (provisioner === undefined)
+      return [`${host.title} names provisioner "${spec.provisioner}", which is unknown`];
+    return [
+      ...emptyViolations(host, claim),
+      ...this.#patternViolations(host, spec, provisioner),
+      ...this.#priceViolations(host, claim),
+      ...requestViolations(host, spec),
+    ];
+  }
+
+  #patternViolations(host: Host, spec: NodeClaimSpec, provisioner: Provisioner): string[] {
+    const clean = this.#clean.get(host.faces) ?? new Set<string>();
+    this.#clean.set(host.faces, clean);
+    const taints = JSON.stringify([spec.taints, spec.startupTaints]);
+    if (clean.has(taints)) return [];
+    const found = [
+      ...provisionerViolations(host, spec, provisioner),
+      ...listViolations(this.#world, host, spec),
+      ...minValuesViolations(host, provisioner),
+    ];
+    if (found.length === 0) clean.add(taints);
+    return found;
+  }
+
+  #priceViolations(host: Host, claim: PlannedNodeClaim): string[] {
+    const { spec, instanceType, zone, capacityType } = claim;
+    const type = typeNamed(this.#world, spec.provisioner, instanceType);
+    const isOffered = type?.offerings.some(
+      (one) => one.zone === zone && one.capacityType === capacityType && offeringAllowed(spec, type, one),
+    );
+    if (type === null || !isOffered || !spec.instanceTypes.includes(instanceType))
+      return [`${host.title} states ${instanceType} in ${zone}, which it does not list or may not buy`];
+    const prices = this.#pricedTypes(host, spec).map((one) => priceAs(host, one, this.#daemons));
+    const found: string[] = [];
+    const cheapest = Math.min(...prices);
+    if (Math.abs(cheapest - claim.usdPerHour) > PRICE_TOLERANCE_USD)
+      found.push(`${host.title} states $${claim.usdPerHour}/h, its cheapest offering is $${cheapest}/h`);
+    const falls = prices.some((price, index) => price < (prices[index - 1] ?? 0) - PRICE_TOLERANCE_USD);
+    if (falls) found.push(`the types of ${host.title} are not cheapest first`);
+    return found;
+  }
+
+  #pricedTypes(host: Host, spec: NodeClaimSpec): readonly PricedType[] {
+    const known = this.#prices.get(host.faces);
+    if (known !== undefined) return known;
+    const priced = spec.instanceTypes.flatMap((name) => {
+      const type = typeNamed(this.#world, spec.provisioner, name);
+      if (type === null) return [];
+      const allowed = type.offerings.filter((offering) => offeringAllowed(spec, type, offering));
+      return [{ type, usdPerHour: Math.min(...allowed.map(({ usdPerHour }) => usdPerHour)) }];
+    });
+    this.#prices.set(host.faces, priced);
+    return priced;
+  }
 }
 
 function emptyViolations(host: Host, { pods }: PlannedNodeClaim): string[] {
@@ -124,42 +185,13 @@ function minValuesViolations(host: Host, provisioner: Provisioner): string[] {
 }
 
 /** What the node costs as this type: its cheapest allowed offering, and the CPU above a burstable type's baseline. */
-function priceAs(host: Host, spec: NodeClaimSpec, type: InstanceType, daemons: DaemonTable): number {
-  const allowed = type.offerings.filter((offering) => offeringAllowed(spec, type, offering));
-  const cheapest = Math.min(...allowed.map(({ usdPerHour }) => usdPerHour));
+function priceAs(host: Host, { type, usdPerHour }: PricedType, daemons: DaemonTable): number {
+  if (type.burst === undefined) return usdPerHour;
   const face = host.faces.find(({ instanceType }) => instanceType === type.name);
-  if (type.burst === undefined || face === undefined) return cheapest;
+  if (face === undefined) return usdPerHour;
   const cpuMillis = (sumRequests(host.placed).cpu ?? 0) + (daemons.requests(host, face).cpu ?? 0);
   const surplusVcpu = Math.max(0, cpuMillis - type.burst.baselineMillis) / 1000;
-  return cheapest + surplusVcpu * type.burst.usdPerVcpuHour;
-}
-
-function priceViolations(world: World, host: Host, claim: PlannedNodeClaim, daemons: DaemonTable): string[] {
-  const { spec } = claim;
-  const found: string[] = [];
-  const stated = { zone: claim.zone, capacityType: claim.capacityType };
-  const type = typeNamed(world, spec.provisioner, claim.instanceType);
-  const isOffered = type?.offerings.some(
-    (one) =>
-      one.zone === stated.zone &&
-      one.capacityType === stated.capacityType &&
-      offeringAllowed(spec, type, one),
-  );
-  if (type === null || !isOffered || !spec.instanceTypes.includes(claim.instanceType))
-    return [
-      `${host.title} states ${claim.instanceType} in ${claim.zone}, which it does not list or may not buy`,
-    ];
-  const prices = spec.instanceTypes.flatMap((name) => {
-    const listed = typeNamed(world, spec.provisioner, name);
-    return listed === null ? [] : [priceAs(host, spec, listed, daemons)];
-  });
-  if (Math.abs(Math.min(...prices) - claim.usdPerHour) > PRICE_TOLERANCE_USD)
-    found.push(
-      `${host.title} states $${claim.usdPerHour}/h, its cheapest offering is $${Math.min(...prices)}/h`,
-    );
-  const falls = prices.some((price, index) => price < (prices[index - 1] ?? 0) - PRICE_TOLERANCE_USD);
-  if (falls) found.push(`the types of ${host.title} are not cheapest first`);
-  return found;
+  return usdPerHour + surplusVcpu * type.burst.usdPerVcpuHour;
 }
 
 function requestViolations(host: Host, spec: NodeClaimSpec): string[] {

@@ -26,6 +26,15 @@ function offeringWithin(spec: NodeClaimSpec, type: InstanceType, offering: Offer
   );
 }
 
+/** In no label key or value, so that texts made of several never read as others. */
+const SEPARATOR = '\u0000';
+
+function requirementsText({ requirements }: NodeClaimSpec): string {
+  return requirements
+    .map(({ key, operator, values }) => [key, operator, ...values].join(SEPARATOR))
+    .join(`${SEPARATOR}${SEPARATOR}`);
+}
+
 /** Remembers the faces of equal specs: plans repeat a pattern many times, and equal specs get one list. */
 export class FaceTable {
   readonly #keys: ReadonlySet<string>;
@@ -47,12 +56,14 @@ export class FaceTable {
     typeOf: (name: string) => InstanceType | null,
     sale: 'now' | 'any',
   ): readonly Face[] {
-    const parts = [spec.requirements, spec.instanceTypes, spec.labels].map((part) => this.#nameOf(part));
-    const name = `${sale}\n${spec.provisioner}\n${parts.join('\n')}`;
+    const types = spec.instanceTypes.join(SEPARATOR);
+    const name = [sale, spec.provisioner, requirementsText(spec), types, this.#nameOf(spec.labels)].join(
+      '\n',
+    );
     const known = this.#known.get(name);
     if (known !== undefined) return known;
-    const types = spec.instanceTypes.flatMap((listed) => typeOf(listed) ?? []);
-    const faces = types.flatMap((type) =>
+    const listed = spec.instanceTypes.flatMap((one) => typeOf(one) ?? []);
+    const faces = listed.flatMap((type) =>
       type.offerings
         .filter((offering) => (offering.available || sale === 'any') && offeringWithin(spec, type, offering))
         .flatMap((offering) => this.#facesOfOffering(spec, type, offering)),

@@ -4,7 +4,7 @@ import { LABEL, UNREGISTERED_TAINT_KEY } from '../../model/labels.ts';
 import type { Node } from '../../model/node.ts';
 import { hasCondition, type NodeClaim, type NodeClaimSpec } from '../../model/nodeClaim.ts';
 import type { SchedulingPlan } from '../../model/plan.ts';
-import { isTerminal, type Pod, podKey } from '../../model/pod.ts';
+import { isTerminal, type Pod } from '../../model/pod.ts';
 import type { Resources } from '../../model/resources.ts';
 import type { ClusterSnapshot } from '../../model/snapshot.ts';
 import type { Taint } from '../../model/taint.ts';
@@ -28,6 +28,8 @@ export interface World {
   /** Types on sale by Provisioner, then by name. */
   readonly types: ReadonlyMap<string, ReadonlyMap<string, InstanceType>>;
   readonly pods: readonly Pod[];
+  /** Those pods by their keys. */
+  readonly byKey: ReadonlyMap<string, Pod>;
   readonly plan: SchedulingPlan;
 }
 
@@ -42,8 +44,7 @@ export interface Hosts {
 
 /** Every host there will be, with its bound and its newly placed pods. */
 export function buildHosts(world: World): Hosts {
-  const { snapshot, plan } = world;
-  const byKey = new Map(world.pods.map((pod) => [podKey(pod), pod]));
+  const { snapshot, byKey, plan } = world;
   const table = new FaceTable(decidingKeys(world));
   const bound = Map.groupBy(
     snapshot.pods.filter((pod) => pod.nodeName !== '' && !isTerminal(pod)),
