@@ -89,7 +89,7 @@ def install():
         if self.service_name not in SERVICES:
             return original(self)
         action = self._get_action()
-        if str((self.params or {}).get("DryRun", "")).lower() == "true":
+        if self.service_name == "ec2" and str((self.params or {}).get("DryRun", "")).lower() == "true":
             # A question and no call: it buys nothing, so tests that count, hold up or break calls do not mean it.
             with LOCK:
                 return original(self)
