@@ -52,7 +52,7 @@ export function connectChecks(settings: Pick<AwsSettings, 'region' | 'clusterNam
         SubnetId: subnetId,
         SecurityGroupIds: [...securityGroupIds],
         IamInstanceProfile: { Name: instanceProfile },
-        TagSpecifications: ownerTags('instance', settings.clusterName),
+        TagSpecifications: launchTags(settings.clusterName),
       });
       return dry('ec2:RunInstances', () => client.send(command));
     },
@@ -107,7 +107,7 @@ function writes(client: EC2Client, clusterName: string): readonly DryRun[] {
     Type: 'instant',
     LaunchTemplateConfigs: [{ LaunchTemplateSpecification: { LaunchTemplateName, Version: '$Latest' } }],
     TargetCapacitySpecification: { TotalTargetCapacity: 1, DefaultTargetCapacityType: 'on-demand' },
-    TagSpecifications: [...ownerTags('fleet', clusterName), ...ownerTags('instance', clusterName)],
+    TagSpecifications: [...ownerTags('fleet', clusterName), ...ownerTags('instance', clusterName), ...ownerTags('volume', clusterName)],
   });
   return [
     {
@@ -116,6 +116,12 @@ function writes(client: EC2Client, clusterName: string): readonly DryRun[] {
     },
     { action: 'ec2:CreateFleet', ask: () => dry('ec2:CreateFleet', () => client.send(fleet)) },
   ];
+}
+
+/** On all that a launch brings into being: policies ask for tags on each of them. */
+function launchTags(clusterName: string): TagSpecification[] {
+  const made = ['instance', 'volume', 'network-interface'] as const;
+  return made.flatMap((resource) => ownerTags(resource, clusterName));
 }
 
 function ownerTags(

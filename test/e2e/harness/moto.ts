@@ -96,6 +96,8 @@ export interface MotoOptions {
   readonly region?: string;
   /** On-demand USD per hour by instance type; types not named get a price by their size. */
   readonly onDemandPrices?: Readonly<Record<string, number>>;
+  /** Knows the policies that AWS itself keeps; a second more to start. */
+  readonly managedPolicies?: boolean;
 }
 
 /** Creates the Python environment unless it is in the cache, and gives the path of its interpreter. */
@@ -232,7 +234,11 @@ export async function startMoto(options: MotoOptions): Promise<Moto> {
     command: python,
     args: [join(MOTO_DIR, 'server.py'), '--region', region, '--prices', pricesPath],
     logDir: options.dir,
-    env: { PYTHONDONTWRITEBYTECODE: '1', AWS_DEFAULT_REGION: region },
+    env: {
+      PYTHONDONTWRITEBYTECODE: '1',
+      AWS_DEFAULT_REGION: region,
+      ...(options.managedPolicies === true ? { MOTO_IAM_LOAD_MANAGED_POLICIES: 'true' } : {}),
+    },
   });
   const port = (): number | null => {
     if (!server.isRunning()) throw new Error('it ended by itself');

@@ -29,6 +29,8 @@ export interface WorldOptions {
   readonly kubelet?: Partial<KubeletSettings>;
   /** Environment of the controller on top of the usual. */
   readonly controllerEnv?: Readonly<Record<string, string>>;
+  /** EC2's stand-in also knows the IAM policies that AWS itself keeps. */
+  readonly managedPolicies?: boolean;
   /** Extra flags of kube-apiserver. */
   readonly apiServerArgs?: readonly string[];
   /** Arguments of the controller; `['run']` by default. */
@@ -166,7 +168,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   mkdirSync(join(dir, 'control-plane'));
   const [plane, cloud] = await Promise.allSettled([
     startControlPlane({ dir: join(dir, 'control-plane'), apiServerArgs: options.apiServerArgs ?? [] }),
-    startMoto({ dir, region, onDemandPrices: options.onDemandPrices ?? {} }),
+    startMoto({
+      ...{ dir, region, onDemandPrices: options.onDemandPrices ?? {} },
+      managedPolicies: options.managedPolicies ?? false,
+    }),
   ]);
   if (plane.status === 'rejected' || cloud.status === 'rejected') {
     if (plane.status === 'fulfilled') await plane.value.stop();
