@@ -107,7 +107,11 @@ function writes(client: EC2Client, clusterName: string): readonly DryRun[] {
     Type: 'instant',
     LaunchTemplateConfigs: [{ LaunchTemplateSpecification: { LaunchTemplateName, Version: '$Latest' } }],
     TargetCapacitySpecification: { TotalTargetCapacity: 1, DefaultTargetCapacityType: 'on-demand' },
-    TagSpecifications: [...ownerTags('fleet', clusterName), ...ownerTags('instance', clusterName), ...ownerTags('volume', clusterName)],
+    TagSpecifications: [
+      ...ownerTags('fleet', clusterName),
+      ...ownerTags('instance', clusterName),
+      ...ownerTags('volume', clusterName),
+    ],
   });
   return [
     {
