@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LABEL } from '../../src/model/labels.ts';
 import { podKey } from '../../src/model/pod.ts';
-import { aNodeClaim, anInstanceType, anOwnedNode, aPod, aProvisioner, aSnapshot } from '../builders.ts';
+import {
+  aNodeClaim,
+  anInstanceType,
+  anOwnedNode,
+  aPod,
+  aProvisioner,
+  aSnapshot,
+  somePods,
+} from '../builders.ts';
 
 import {
   aCase,
@@ -19,6 +27,72 @@ import {
   TWO,
   XLARGE,
 } from './checkerCases.ts';
+
+const ARM = somePods(2, { name: 'arm', spec: { nodeSelector: { [LABEL.arch]: 'arm64' } } });
+
+/** Nodes of one pattern are judged together: each of these differs from a right one in what is its own. */
+const alike: Row[] = [
+  {
+    when: 'the second of two like nodes states another price',
+    plan: aCase({ plan: planOf([planned(TWO.slice(0, 1)), planned(TWO.slice(1), { usdPerHour: 0.09 })]) }),
+    found: /planned node 1 states \$0.09/,
+  },
+  {
+    when: 'the second of two like nodes has other taints',
+    plan: aCase({
+      plan: planOf([
+        planned(TWO.slice(0, 1)),
+        planned(TWO.slice(1), {}, { taints: [{ key: 'own', value: '', effect: 'NoSchedule' }] }),
+      ]),
+    }),
+    found: /taints of planned node 1/,
+  },
+  {
+    when: 'the second of two like nodes has a label that nobody defines',
+    plan: aCase({
+      plan: planOf([planned(TWO.slice(0, 1)), planned(TWO.slice(1), {}, { labels: { own: 'label' } })]),
+    }),
+    found: /does not define own=label/,
+  },
+  {
+    when: 'the second of two like nodes lists a type too many',
+    plan: aCase({
+      plan: planOf([
+        planned(TWO.slice(0, 1)),
+        planned(TWO.slice(1), {}, { instanceTypes: ['m5.large', 'm5.xlarge', 'm9.huge'] }),
+      ]),
+    }),
+    found: /planned node 1 lists m9.huge/,
+  },
+  {
+    when: 'the second of two like nodes holds more than fits',
+    plan: aCase({
+      pods: [aPod({ name: 'a' }), aPod({ name: 'b', cpuMillis: 3000 })],
+      plan: planOf([planned([aPod({ name: 'a' })]), planned([aPod({ name: 'b', cpuMillis: 3000 })])]),
+    }),
+    found: /planned node 1 as m5.large holds 2 of cpu, 3 are placed there/,
+  },
+  {
+    when: 'neither of two like nodes has labels that their pods select',
+    plan: aCase({ pods: ARM, plan: planOf([planned(ARM.slice(0, 1)), planned(ARM.slice(1))]) }),
+    found: /arm-1 does not select the labels of planned node 1/,
+  },
+  {
+    when: 'the cheapest type has room, and another one of the list has not',
+    plan: aCase({
+      types: [anInstanceType({ name: 'm5.large', usdPerHour: 0.3 }), { ...XLARGE }],
+      pods: [aPod({ cpuMillis: 3000 })],
+      plan: planOf([
+        planned(
+          [aPod({ cpuMillis: 3000 })],
+          { instanceType: 'm5.xlarge', usdPerHour: 0.192 },
+          { instanceTypes: ['m5.xlarge', 'm5.large'] },
+        ),
+      ]),
+    }),
+    found: /as m5.large holds 2 of cpu, 3 are placed there/,
+  },
+];
 
 const accounting: Row[] = [
   {
@@ -215,7 +289,7 @@ const claims: Row[] = [
 ];
 
 describe('checkPlan, the claim itself', () => {
-  for (const { when, plan, found } of [...accounting, ...claims]) {
+  for (const { when, plan, found } of [...accounting, ...alike, ...claims]) {
     it(`objects when ${when}`, () => {
       const violations = check(plan);
       assert.ok(

@@ -55,8 +55,16 @@ const loner = [
   }),
 ];
 
+/** Equal to the last label, and apart by namespace alone. */
+const [TWIN] = somePods(1, { name: 'twin', labels, spec: { podAntiAffinity: [term(LABEL.hostname)] } });
+const TWINS = TWIN === undefined ? [] : [TWIN, { ...TWIN, namespace: 'other' }];
+
 const valid: { readonly when: string; readonly plan: Case }[] = [
   { when: 'two pods on one node', plan: aCase() },
+  {
+    when: 'replicas that keep apart within their namespaces',
+    plan: aCase({ pods: TWINS, plan: planOf([planned(TWINS)]) }),
+  },
   {
     when: 'refused pods',
     plan: aCase({
