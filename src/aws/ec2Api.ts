@@ -54,6 +54,11 @@ export interface LaunchTemplateDraft {
   readonly tags: Readonly<Record<string, string>>;
 }
 
+export interface LaunchTemplate {
+  readonly name: string;
+  readonly createdAtMs: number;
+}
+
 export interface FleetOverride {
   readonly instanceType: string;
   readonly subnetId: string;
@@ -124,8 +129,17 @@ export interface Ec2Api {
   describeSecurityGroups(filters: readonly Filter[]): Promise<readonly string[]>;
   describeImages(query: ImageQuery): Promise<readonly Image[]>;
   createLaunchTemplate(draft: LaunchTemplateDraft): Promise<void>;
+  describeLaunchTemplates(filters: readonly Filter[]): Promise<readonly LaunchTemplate[]>;
   deleteLaunchTemplate(name: string): Promise<void>;
   createFleet(request: FleetRequest): Promise<FleetResponse>;
   describeInstances(filters: readonly Filter[]): Promise<readonly Ec2Instance[]>;
   terminateInstances(ids: readonly string[]): Promise<readonly TerminatedInstance[]>;
+  /** Adds the tags, or overwrites their values. */
+  createTags(ids: readonly string[], tags: Readonly<Record<string, string>>): Promise<void>;
+}
+
+/** The same API twice: for what pods wait for, and for sweeps that may wait themselves. */
+export interface Ec2ByPriority {
+  readonly ec2: Ec2Api;
+  readonly background: Ec2Api;
 }

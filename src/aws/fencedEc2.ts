@@ -18,6 +18,10 @@ export function fencedEc2(ec2: Ec2Api, fence: Fence): Ec2Api {
       await fence.check();
       return ec2.createFleet(request);
     },
+    async createTags(ids, tags) {
+      await fence.check();
+      return ec2.createTags(ids, tags);
+    },
     async terminateInstances(ids) {
       await fence.check();
       return ec2.terminateInstances(ids);

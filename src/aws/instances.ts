@@ -3,7 +3,8 @@ import { TAG } from '../model/labels.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Instance } from '../ports/cloudProvider.ts';
 import { AwsFault, awsFault, faultKind } from './awsFault.ts';
-import type { Ec2Api, Ec2Instance, Filter, InstanceState } from './ec2Api.ts';
+import type { ClaimTags } from './claimTags.ts';
+import type { Ec2Api, Ec2ByPriority, Ec2Instance, Filter, InstanceState } from './ec2Api.ts';
 import { Gathered } from './gathered.ts';
 import type { AwsSettings } from './settings.ts';
 import { CLAIM_UID_TAG, clusterTag, LAUNCH_GROUP_TAG } from './tags.ts';
@@ -18,15 +19,16 @@ const MOST_TERMINATIONS = 500;
 const MOST_FILTER_VALUES = 200;
 const LIVING_STATES = ['pending', 'running', 'stopping', 'stopped'];
 
-/** The same API twice: for what pods wait for, and for sweeps that may wait themselves. */
-export interface Ec2ByPriority {
-  readonly ec2: Ec2Api;
-  readonly background: Ec2Api;
+export interface InstancesDependencies {
+  readonly clock: Clock;
+  readonly settings: AwsSettings;
+  readonly tags: ClaimTags;
 }
 
 export class Instances {
   readonly #ec2: Ec2Api;
   readonly #background: Ec2Api;
+  readonly #tags: ClaimTags;
   readonly #clock: Clock;
   readonly #settings: AwsSettings;
   readonly #terminations: Gathered<InstanceState>;
@@ -38,8 +40,9 @@ export class Instances {
   /** When termination was asked for last, by id, until the instance is gone. */
   readonly #terminationAskedMs = new Map<string, number>();
 
-  constructor(api: Ec2ByPriority, clock: Clock, settings: AwsSettings) {
+  constructor(api: Ec2ByPriority, { clock, settings, tags }: InstancesDependencies) {
     const { ec2 } = api;
+    this.#tags = tags;
     this.#ec2 = ec2;
     this.#background = api.background;
     this.#clock = clock;
@@ -63,7 +66,9 @@ export class Instances {
   noteClaimed(instance: Instance): void {
     const id = instanceId(instance.providerId);
     this.#recent.set(id, instance);
-    if (instance.launchGroup !== undefined) this.#claimed.set(id, instance);
+    if (instance.launchGroup === undefined) return;
+    this.#claimed.set(id, instance);
+    this.#tags.owe(id, { name: instance.nodeClaim, uid: instance.nodeClaimUid });
   }
 
   /** Everything of this cluster that carries owner tags and is not terminated. Throws `AwsFault`. */
@@ -115,6 +120,7 @@ export class Instances {
    */
   async terminate(providerId: string): Promise<'terminating' | 'gone'> {
     const id = instanceId(providerId);
+    this.#tags.forget(id);
     try {
       const gone = this.#isAsked(id) ? await this.#isGone(id) : await this.#askTermination(id);
       if (!gone) return 'terminating';

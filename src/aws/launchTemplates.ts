@@ -1,11 +1,12 @@
 // Launch templates named after their content: the same content is one template, made once and found again.
 import { createHash } from 'node:crypto';
 import type { AmiFamily, BlockDevice, MetadataOptions, NodeClass } from '../model/nodeClass.ts';
+import type { Clock } from '../ports/clock.ts';
 import { awsFault } from './awsFault.ts';
-import type { Ec2Api, LaunchTemplateDraft } from './ec2Api.ts';
+import type { Ec2Api, Ec2ByPriority, LaunchTemplateDraft } from './ec2Api.ts';
 import { DEFAULT_AMI_FAMILY, DEFAULT_VOLUME_GIB } from './instanceTypes.ts';
 import type { AwsSettings } from './settings.ts';
-import { templateTags } from './tags.ts';
+import { CLUSTER_TAG, templateTags } from './tags.ts';
 
 /** IMDSv2 only, and one hop: pods cannot reach it. */
 const DEFAULT_METADATA_OPTIONS: MetadataOptions = {
@@ -78,17 +79,55 @@ function defaultDevices(family: AmiFamily): readonly (readonly [string, number])
 
 const EXISTS_CODE = 'InvalidLaunchTemplateName.AlreadyExistsException';
 
+/** Making one anew takes a moment of the next launch only; EC2 allows 5,000 of them in a region. */
+const UNUSED_MS = 24 * 3_600_000;
+const SWEEP_EVERY_MS = 3_600_000;
+
 /** Which templates are known to exist. Asks EC2 once per name, however many launches need it at a time. */
 export class LaunchTemplates {
   readonly #ec2: Ec2Api;
+  readonly #background: Ec2Api;
+  readonly #clock: Clock;
+  readonly #clusterName: string;
   readonly #ensured = new Map<string, Promise<void>>();
+  /** By name: when a launch used it last, or when it was first seen. */
+  readonly #usedAtMs = new Map<string, number>();
+  #sweptAtMs: number;
 
-  constructor(ec2: Ec2Api) {
-    this.#ec2 = ec2;
+  constructor(api: Ec2ByPriority, clock: Clock, clusterName: string) {
+    this.#ec2 = api.ec2;
+    this.#background = api.background;
+    this.#clock = clock;
+    this.#clusterName = clusterName;
+    this.#sweptAtMs = clock.nowMs();
+  }
+
+  /**
+   * Once an hour: deletes templates of this cluster that no launch of this process has used for a day. Running
+   * instances need them no more, and a launch that needs one again makes it anew. Throws `AwsFault`.
+   */
+  async sweep(): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#sweptAtMs < SWEEP_EVERY_MS) return;
+    this.#sweptAtMs = nowMs;
+    const found = await this.#background.describeLaunchTemplates([
+      { name: `tag:${CLUSTER_TAG}`, values: [this.#clusterName] },
+    ]);
+    const names = new Set(found.map(({ name }) => name));
+    for (const name of this.#usedAtMs.keys()) if (!names.has(name)) this.#usedAtMs.delete(name);
+    for (const name of names) {
+      const usedAtMs = this.#usedAtMs.get(name) ?? nowMs;
+      this.#usedAtMs.set(name, usedAtMs);
+      if (nowMs - usedAtMs < UNUSED_MS) continue;
+      // Forgotten first: a launch that comes meanwhile makes it anew.
+      this.#ensured.delete(name);
+      await this.#background.deleteLaunchTemplate(name);
+    }
   }
 
   /** Makes the template unless it exists. Throws `AwsFault`. */
   ensure(draft: LaunchTemplateDraft): Promise<void> {
+    this.#usedAtMs.set(draft.name, this.#clock.nowMs());
     const held = this.#ensured.get(draft.name);
     if (held !== undefined) return held;
     const made = this.#create(draft).catch((caught: unknown) => {

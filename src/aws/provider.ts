@@ -15,6 +15,7 @@ import type {
 } from '../ports/cloudProvider.ts';
 import type { Log } from '../ports/telemetry.ts';
 import { awsFault, faultKind, permissionAdvice } from './awsFault.ts';
+import { ClaimTags } from './claimTags.ts';
 import type { Ec2Api } from './ec2Api.ts';
 import { Instances } from './instances.ts';
 import { Launcher } from './launcher.ts';
@@ -47,6 +48,8 @@ export class AwsCloudProvider implements CloudProvider {
   readonly #catalogue: TypeCatalogue;
   readonly #instances: Instances;
   readonly #launcher: Launcher;
+  readonly #templates: LaunchTemplates;
+  readonly #tags: ClaimTags;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #outOfStock: UnavailableOfferings;
@@ -65,13 +68,15 @@ export class AwsCloudProvider implements CloudProvider {
     this.#outOfStock = outOfStock;
     this.#nodeClasses = new NodeClasses({ ec2, ssm }, clock, settings);
     this.#catalogue = new TypeCatalogue({ ...dependencies, ec2, outOfStock, ledger, learned: this.#learned });
-    this.#instances = new Instances({ ec2, background }, clock, settings);
+    this.#tags = new ClaimTags(background, log);
+    this.#templates = new LaunchTemplates({ ec2, background }, clock, settings.clusterName);
+    this.#instances = new Instances({ ec2, background }, { clock, settings, tags: this.#tags });
     this.#launcher = new Launcher({
       ...{ ec2, clock, settings, outOfStock, ledger },
       nodeClasses: this.#nodeClasses,
       catalogue: this.#catalogue,
       instances: this.#instances,
-      templates: new LaunchTemplates(ec2),
+      templates: this.#templates,
     });
   }
 
@@ -136,6 +141,20 @@ export class AwsCloudProvider implements CloudProvider {
   /** Asks again for whatever is stale; call it every half minute or so, and launches never wait for a describe. */
   async refresh(): Promise<void> {
     this.#launcher.sweep();
-    await Promise.all([this.#nodeClasses.refresh(), this.#catalogue.refresh()]);
+    await Promise.all([
+      this.#nodeClasses.refresh(),
+      this.#catalogue.refresh(),
+      this.#tags.settle(),
+      this.#sweepTemplates(),
+    ]);
+  }
+
+  async #sweepTemplates(): Promise<void> {
+    try {
+      await this.#templates.sweep();
+    } catch (caught) {
+      const { action, code, message } = awsFault(caught);
+      this.#log.warn({ action, code, error: message }, 'unused launch templates not swept');
+    }
   }
 }

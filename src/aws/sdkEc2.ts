@@ -2,12 +2,14 @@
 import {
   CreateFleetCommand,
   CreateLaunchTemplateCommand,
+  CreateTagsCommand,
   DeleteLaunchTemplateCommand,
   EC2Client,
   paginateDescribeImages,
   paginateDescribeInstances,
   paginateDescribeInstanceTypeOfferings,
   paginateDescribeInstanceTypes,
+  paginateDescribeLaunchTemplates,
   paginateDescribeSecurityGroups,
   paginateDescribeSpotPriceHistory,
   paginateDescribeSubnets,
@@ -24,7 +26,7 @@ import {
   readSubnet,
   readTerminated,
 } from './sdkEc2Answers.ts';
-import { fleetInput, launchTemplateInput } from './sdkEc2Requests.ts';
+import { fleetInput, launchTemplateInput, sdkTags } from './sdkEc2Requests.ts';
 import { asked, askedForAll } from './sdkFault.ts';
 import { RETRY_UNLESS_THROTTLED } from './sdkRetries.ts';
 
@@ -43,6 +45,20 @@ export function connectEc2(region: string): Ec2Api {
       const command = new CreateLaunchTemplateCommand(launchTemplateInput(draft));
       await asked('ec2:CreateLaunchTemplate', () => client.send(command));
     },
+    async describeLaunchTemplates(filters) {
+      const pages = paginateDescribeLaunchTemplates(
+        { client, pageSize: 200 },
+        { Filters: sdkFilters(filters) },
+      );
+      const found = await askedForAll('ec2:DescribeLaunchTemplates', pages, (page) => page.LaunchTemplates);
+      return found.flatMap(({ LaunchTemplateName: name, CreateTime }) =>
+        name === undefined ? [] : [{ name, createdAtMs: CreateTime?.getTime() ?? 0 }],
+      );
+    },
+    async createTags(ids, tags) {
+      const command = new CreateTagsCommand({ Resources: [...ids], Tags: sdkTags(tags) });
+      await asked('ec2:CreateTags', () => client.send(command));
+    },
     async deleteLaunchTemplate(name) {
       const command = new DeleteLaunchTemplateCommand({ LaunchTemplateName: name });
       await asked('ec2:DeleteLaunchTemplate', () => client.send(command));
@@ -59,7 +75,7 @@ export function connectEc2(region: string): Ec2Api {
   };
 }
 
-type Describes = Pick<Ec2Api, Extract<keyof Ec2Api, `describe${string}`>>;
+type Describes = Pick<Ec2Api, Exclude<Extract<keyof Ec2Api, `describe${string}`>, 'describeLaunchTemplates'>>;
 
 function describes(client: EC2Client): Describes {
   return {

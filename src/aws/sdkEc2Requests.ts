@@ -74,7 +74,8 @@ export function fleetInput(request: FleetRequest): CreateFleetCommandInput {
   };
 }
 
-function sdkTags(tags: Readonly<Record<string, string>>): Tag[] {
+/** Sorted by key, so that the same tags are the same request. */
+export function sdkTags(tags: Readonly<Record<string, string>>): Tag[] {
   return Object.keys(tags)
     .sort()
     .map((key) => ({ Key: key, Value: tags[key] ?? '' }));

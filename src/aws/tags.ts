@@ -8,7 +8,8 @@ import type { AwsSettings } from './settings.ts';
 export const CLAIM_UID_TAG = 'karpenter.sh/nodeclaim-uid';
 /** Launch group that a shared fleet was bought for. */
 export const LAUNCH_GROUP_TAG = 'karpenter.sh/launch-group';
-const CLUSTER_TAG = 'karpenter.k8s.aws/cluster';
+/** On launch templates: the cluster whose they are. */
+export const CLUSTER_TAG = 'karpenter.k8s.aws/cluster';
 
 /** `kubernetes.io/cluster/<name>`, with the value `owned`: what IAM conditions and the cloud controller look at. */
 export function clusterTag(clusterName: string): string {

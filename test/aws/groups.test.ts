@@ -125,6 +125,38 @@ describe('a launch group', () => {
   });
 });
 
+describe('the tags of a shared fleet', () => {
+  const namesOf = (world: World): readonly (string | undefined)[] =>
+    world.ec2.everyInstance().map(({ tags }) => tags['karpenter.sh/nodeclaim']);
+
+  it('name the claim soon after, once EC2 knows the instance, and the group from the start', async () => {
+    const world = aWorld();
+    world.ec2.lagMs = 20_000;
+    const claims = aGroup(world, 3);
+    await new Store().launch(world.cloud, claims);
+    assert.deepEqual(namesOf(world), ['', '', '']);
+    world.clock.pass(30_000);
+    await world.cloud.refresh();
+    const names = claims.map(({ name }) => name);
+    assert.deepEqual(namesOf(world).toSorted(), names.toSorted());
+    const { tags } = world.ec2.everyInstance()[0] ?? assert.fail();
+    assert.equal(tags['karpenter.sh/launch-group'], 'group');
+    assert.ok(claims.some(({ uid }) => uid === tags['karpenter.sh/nodeclaim-uid']));
+  });
+
+  it('stay as they are when the permission is missing, which is said once and stops nothing', async () => {
+    const world = aWorld();
+    world.ec2.order({ action: 'createTags', when: 'before', code: 'UnauthorizedOperation' });
+    const claims = aGroup(world, 3);
+    const outcomes = await new Store().launch(world.cloud, claims);
+    assert.ok(outcomes.every(({ kind }) => kind === 'launched'));
+    await world.cloud.refresh();
+    await new Store().launch(world.cloud, aGroup(world, 2, 'other'));
+    assert.equal(world.ec2.calls.filter((call) => call === 'createTags').length, 1);
+    assert.equal(world.logged.filter(({ message }) => message.includes('without the name')).length, 1);
+  });
+});
+
 describe('a launch group across a crash', () => {
   const STORED = [[], [0], [1, 3], [0, 1, 2], [0, 1, 2, 3, 4]];
   const CASES = STORED.flatMap((stored) =>

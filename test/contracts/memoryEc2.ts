@@ -10,6 +10,7 @@ import type {
   FleetResponse,
   Image,
   ImageQuery,
+  LaunchTemplate,
   LaunchTemplateDraft,
   SpotPrice,
   Subnet,
@@ -160,6 +161,28 @@ export class MemoryEc2 implements Ec2Api {
         );
       }
       this.templates.set(draft.name, draft);
+    });
+  }
+
+  describeLaunchTemplates(filters: readonly Filter[]): Promise<readonly LaunchTemplate[]> {
+    return this.#call('describeLaunchTemplates', 0, () =>
+      [...this.templates.values()]
+        .filter(({ tags }) => matches(filters, tags, {}))
+        .map(({ name }) => ({ name, createdAtMs: 0 })),
+    );
+  }
+
+  createTags(ids: readonly string[], tags: Readonly<Record<string, string>>): Promise<void> {
+    return this.#call('createTags', 0, () => {
+      const nowMs = this.#clock.nowMs();
+      for (const id of ids) {
+        const held = this.#instances.get(id);
+        if (held === undefined || nowMs < held.visibleAtMs)
+          throw new AwsFault('ec2:CreateTags', 'InvalidInstanceID.NotFound', `${id} does not exist`);
+        const tagged = { ...held, tags: { ...held.tags, ...tags } };
+        this.#instances.set(id, tagged);
+        this.#index(tagged);
+      }
     });
   }
 
