@@ -4,7 +4,7 @@ import { LABEL } from '../model/labels.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
-import { addResources, NO_RESOURCES, type Resources } from '../model/resources.ts';
+import { NO_RESOURCES, type Resources } from '../model/resources.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { StatusCondition } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -112,9 +112,11 @@ function templateVerdict(
 
 /** Capacity of every node that carries the Provisioner's name, and of claims whose node is still to come. */
 export function resourcesByProvisioner(snapshot: ClusterSnapshot): ReadonlyMap<string, Resources> {
-  const used = new Map<string, Resources>();
+  const used = new Map<string, Record<string, number>>();
   const add = (provisioner: string, resources: Resources): void => {
-    used.set(provisioner, addResources(used.get(provisioner) ?? NO_RESOURCES, resources));
+    const sum = used.get(provisioner) ?? {};
+    used.set(provisioner, sum);
+    for (const name in resources) sum[name] = (sum[name] ?? 0) + (resources[name] ?? 0);
   };
   const joined = new Set<string>();
   for (const node of snapshot.nodes) {

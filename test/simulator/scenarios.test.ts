@@ -20,7 +20,7 @@ const FIRST_HOURS = { 'business-hours': 12, 'ci-bursts': 2, 'spot-market-day': 5
 
 test('the published schema is the one that files are checked with', () => {
   const published = readFileSync(new URL(`../../${SCENARIO_SCHEMA_PATH}`, import.meta.url), 'utf8');
-  assert.equal(published, scenarioSchemaText(), 'run node src/simulator/generateScenarioSchema.ts');
+  assert.equal(published, scenarioSchemaText(), 'run "npm run generate"');
 });
 
 test('all scenarios that ship are valid, under their own name', () => {
