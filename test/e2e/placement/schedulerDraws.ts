@@ -21,7 +21,11 @@ interface Place {
   readonly zoneKey: string;
   readonly hostKey: string;
   readonly zones: readonly string[];
+  /** What most pods are about: rules in company hide each other, so that some draws dwell on one. */
+  readonly theme: (typeof THEMES)[number];
 }
+
+const THEMES = ['all', 'all', 'all', 'spread', 'spread', 'ports'] as const;
 
 const HOSTNAME = 'kubernetes.io/hostname';
 const ZONE = 'topology.kubernetes.io/zone';
@@ -54,6 +58,7 @@ export function drawCluster(name: string, random: Random): Draw {
     zoneKey: `zone.example.com/${name}`,
     hostKey: `host.example.com/${name}`,
     zones: ['a', 'b', 'c'].map((letter) => `${name}-${letter}`),
+    theme: random.pick(THEMES),
   };
   const nodes = list(random.integer(3, 6), (at) => drawNode(place, at, random));
   const limited = nodes.filter(() => random.chance(0.3));
@@ -72,7 +77,7 @@ function list<T>(count: number, make: (at: number) => T): T[] {
   return Array.from({ length: count }, (_, at) => make(at));
 }
 
-function drawNode({ name, zoneKey, hostKey, zones }: Place, at: number, random: Random): RawObject {
+function drawNode({ name, zoneKey, hostKey, zones, theme }: Place, at: number, random: Random): RawObject {
   const node = `${name}-${at}`;
   const zone = random.pick(zones);
   const gpus: Record<string, string> = random.chance(0.3)
@@ -88,7 +93,7 @@ function drawNode({ name, zoneKey, hostKey, zones }: Place, at: number, random: 
       ...(random.chance(0.6) ? { disk: random.pick(['ssd', 'hdd']) } : {}),
       generation: `${random.integer(3, 7)}`,
     },
-    taints: random.chance(0.3) ? [random.pick(TAINTS)] : [],
+    taints: random.chance(theme === 'spread' ? 0.5 : 0.3) ? [random.pick(TAINTS)] : [],
     unschedulable: random.chance(0.07),
     allocatable: {
       cpu: `${random.integer(2, 6) * 1000 - 70}m`,
@@ -147,36 +152,53 @@ function drawClaim(
 }
 
 function drawPod(place: Place, name: string, random: Random): RawObject {
-  const namespace = random.chance(0.85) ? place.name : place.other;
-  const isGpu = random.chance(0.1);
-  const says = random.chance(0.9);
-  const requests = {
-    ...(says ? { cpu: `${random.integer(1, 20) * 100}m`, memory: `${random.integer(1, 30) * 128}Mi` } : {}),
-    ...(isGpu ? { 'nvidia.com/gpu': '1' } : {}),
-  };
-  const required = random.chance(0.25) ? { [REQUIRED]: { nodeSelectorTerms: drawTerms(random) } } : {};
-  const preferred = random.chance(0.2) ? { [PREFERRED]: drawPreferences(random) } : {};
-  const isPorted = random.chance(0.12);
+  const isPorted = random.chance(place.theme === 'ports' ? 0.8 : 0.1);
+  const isPlain = place.theme === 'spread';
+  const namespace = isPlain || random.chance(0.85) ? place.name : place.other;
   return rawPod({
     namespace,
     name,
-    labels: { app: random.pick(APPS), revision: random.pick(['1', '2']) },
-    requests,
+    labels: {
+      app: isPlain ? random.pick(['a', 'a', 'b']) : random.pick(APPS),
+      revision: random.pick(['1', '2']),
+    },
+    requests: drawRequests(place, random),
     ...(isPorted ? { ports: [drawPort(random)] } : {}),
     spec: {
       nodeSelector: { [SCENARIO]: place.name },
       tolerations: random.chance(0.3) ? [random.pick(TOLERATIONS)] : [],
-      affinity: {
-        nodeAffinity: { ...required, ...preferred },
-        podAffinity: drawPodTerms(place, random, 0.15),
-        podAntiAffinity: drawPodTerms(place, random, 0.2),
-      },
+      ...(place.theme === 'ports' ? {} : { affinity: drawAffinity(place, random) }),
       topologySpreadConstraints: drawSpreads(place, random),
-      ...(random.chance(0.15)
+      ...(place.theme === 'all' && random.chance(0.2)
         ? { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: name } }] }
         : {}),
     },
   });
+}
+
+/** Where room is not what the draw is about, there is room. */
+function drawRequests({ theme }: Place, random: Random): Record<string, string> {
+  const most = theme === 'all' ? 20 : 5;
+  const gpu: Record<string, string> = theme === 'all' && random.chance(0.1) ? { 'nvidia.com/gpu': '1' } : {};
+  if (random.chance(0.1)) return gpu;
+  return {
+    cpu: `${random.integer(1, most) * 100}m`,
+    memory: `${random.integer(1, most + 10) * 128}Mi`,
+    ...gpu,
+  };
+}
+
+function drawAffinity(place: Place, random: Random): object {
+  const required = random.chance(place.theme === 'spread' ? 0.5 : 0.25)
+    ? { [REQUIRED]: { nodeSelectorTerms: drawTerms(random) } }
+    : {};
+  if (place.theme === 'spread') return { nodeAffinity: required };
+  const preferred = random.chance(0.2) ? { [PREFERRED]: drawPreferences(random) } : {};
+  return {
+    nodeAffinity: { ...required, ...preferred },
+    podAffinity: drawPodTerms(place, random, 0.15),
+    podAntiAffinity: drawPodTerms(place, random, 0.2),
+  };
 }
 
 function drawPort(random: Random): object {
@@ -250,18 +272,20 @@ function drawPodTerms(place: Place, random: Random, likely: number): object {
 }
 
 function drawSpreads(place: Place, random: Random): object[] {
-  if (!random.chance(0.4)) return [];
+  const isTheme = place.theme === 'spread';
+  if (!random.chance(isTheme ? 0.9 : 0.3)) return [];
   const keys = random.chance(0.3)
     ? [place.zoneKey, place.hostKey]
-    : [random.pick([place.zoneKey, place.hostKey])];
+    : [random.pick([place.zoneKey, place.zoneKey, place.hostKey])];
   return keys.map((topologyKey) => {
-    const isHard = random.chance(0.6);
+    const isHard = random.chance(isTheme ? 0.8 : 0.5);
+    const labelSelector = isTheme ? { matchLabels: { app: 'a' } } : drawSelector(random);
     return {
       topologyKey,
       maxSkew: random.integer(1, 2),
       whenUnsatisfiable: isHard ? 'DoNotSchedule' : 'ScheduleAnyway',
-      labelSelector: random.chance(0.1) ? {} : drawSelector(random),
-      ...(isHard && random.chance(0.3) ? { minDomains: random.integer(2, 4) } : {}),
+      labelSelector: random.chance(0.1) ? {} : labelSelector,
+      ...(isHard && random.chance(0.4) ? { minDomains: random.integer(2, 4) } : {}),
       nodeAffinityPolicy: random.pick(['Honor', 'Honor', 'Ignore']),
       nodeTaintsPolicy: random.pick(['Honor', 'Ignore']),
       ...(random.chance(0.15) ? { matchLabelKeys: ['revision'] } : {}),
