@@ -420,6 +420,16 @@ export const POD_SCENARIOS: readonly PlanScenario[] = [
       }),
   },
   {
+    name: 'minDomains above the domains there are',
+    anyOrder: true,
+    cluster: () => [provisioner('default', { requirements: [isIn(ZONE, A, B)] })],
+    pods: (ns) =>
+      replicas(ns, 'web', 4, {
+        spec: { topologySpreadConstraints: [spread('web', ZONE, { minDomains: 3 })] },
+      }),
+    refused: 2,
+  },
+  {
     name: 'spread over zones and hosts at once',
     anyOrder: true,
     pods: (ns) =>
