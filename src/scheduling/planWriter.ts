@@ -33,28 +33,26 @@ const PRICE_ROUNDING = 1e-12;
 /** Writes the bins of one plan out; bins of one size and price become claims that share all but their pods. */
 export class ClaimWriter {
   readonly #shop: Workshop;
-  readonly #zonesMatter: boolean;
   readonly #written = new Map<string, Omit<PlannedNodeClaim, 'pods'>>();
 
-  /** @param zonesMatter true when some rule counts by zone: then a node stays in the zone it was planned in */
-  constructor(shop: Workshop, zonesMatter: boolean) {
+  constructor(shop: Workshop) {
     this.#shop = shop;
-    this.#zonesMatter = zonesMatter;
   }
 
   /**
    * Charges the ledger the difference when the claim may become a larger type than planned.
    * @param pods keys of the pods, sorted
+   * @param zoneMatters true when some rule counts by zone: then the node stays in the zone it was planned in
    */
-  write(bin: Bin, pods: readonly string[]): PlannedNodeClaim {
+  write(bin: Bin, pods: readonly string[], zoneMatters: boolean): PlannedNodeClaim {
     const { capacity, ledger } = this.#shop;
     // Under limits each claim takes from what the next may list.
     if (ledger.isLimited(provisionerName(capacity, bin.provisioner))) {
-      return { ...plannedNode(bin, this.#shop, this.#zonesMatter), pods };
+      return { ...plannedNode(bin, this.#shop, zoneMatters), pods };
     }
     const { provisioner, scope, offer, usdPerHour, used } = bin;
-    const key = `${provisioner}|${scope}|${offer}|${usdPerHour}|${used.join(',')}`;
-    const node = this.#written.get(key) ?? plannedNode(bin, this.#shop, this.#zonesMatter);
+    const key = `${provisioner}|${scope}|${offer}|${usdPerHour}|${used.join(',')}|${zoneMatters}`;
+    const node = this.#written.get(key) ?? plannedNode(bin, this.#shop, zoneMatters);
     this.#written.set(key, node);
     return { ...node, pods };
   }

@@ -9,6 +9,7 @@ import type { ImprovementBudget } from './improve.ts';
 import { LessonBook } from './lessons.ts';
 import { type Packing, pack, polished, tightened } from './packing.ts';
 import { ClaimWriter } from './planWriter.ts';
+import { inPreferredZones } from './preferredZones.ts';
 import { type Preparation, prepare } from './prepare.ts';
 import { refusalOf } from './refusals.ts';
 import type { Target } from './targets.ts';
@@ -119,15 +120,12 @@ function dealtPods({ fillings, bins }: Packing, dealer: PodDealer): DealtPods {
   };
 }
 
-function plannedClaims(
-  { podNames, zonesMatter }: Preparation,
-  { shop, bins }: Packing,
-  { inBins }: DealtPods,
-): PlannedNodeClaim[] {
-  const writer = new ClaimWriter(shop, zonesMatter);
-  return bins.map((bin, at) => {
-    const names = (inBins[at] ?? []).map((pod) => podNames[pod] as string);
-    return writer.write(bin, names.sort(compareText));
+function plannedClaims(prepared: Preparation, packing: Packing, dealt: DealtPods): PlannedNodeClaim[] {
+  const { podNames, zonesMatter } = prepared;
+  const writer = new ClaimWriter(packing.shop);
+  return inPreferredZones(prepared, packing, dealt).map(({ bin, isChosen }, at) => {
+    const names = (dealt.inBins[at] ?? []).map((pod) => podNames[pod] as string);
+    return writer.write(bin, names.sort(compareText), zonesMatter || isChosen);
   });
 }
 

@@ -82,6 +82,23 @@ const running = (namespace: string): Partial<ClusterSnapshot> => ({
   ],
 });
 const theirs = { expressions: [{ key: 'team', operator: 'In' as const, values: ['theirs'] }] };
+const byZone: PodAffinityTerm = {
+  selector: { expressions: [{ key: 'app', operator: 'In', values: ['web'] }] },
+  topologyKey: LABEL.zone,
+  namespaces: [],
+  namespaceSelector: null,
+};
+/** Three pods that need an m5.large each, so that zones are all that is left to choose. */
+const wholeNodes = (spec: Partial<PodSpec>): Pod[] =>
+  somePods(3, {
+    name: 'web',
+    labels: { app: 'web' },
+    spec: {
+      requests: { cpu: 2000, memory: 128 * MIB, pods: 1 },
+      nodeSelector: { [LABEL.instanceType]: 'm5.large' },
+      ...spec,
+    },
+  });
 const scratch = {
   volumes: [{ kind: 'ephemeral' as const, volumeName: 'scratch', storageClassName: 'zonal' }],
 };
@@ -111,6 +128,7 @@ interface Case {
   /** Types of the planned nodes. */
   readonly types?: readonly string[];
   readonly zone?: string;
+  readonly zones?: readonly string[];
   readonly refused?: readonly string[];
 }
 
@@ -256,6 +274,38 @@ const cases: readonly Case[] = [
     zone: B,
   },
   {
+    rule: 'ScheduleAnyway spread by zone is sought where zones cost the same',
+    pods: wholeNodes({ topologySpread: [spread({ whenUnsatisfiable: 'ScheduleAnyway' })] }),
+    zones: [A, B, 'us-east-1c'],
+  },
+  {
+    rule: 'ScheduleAnyway spread by zone counts pods that run',
+    pods: wholeNodes({ topologySpread: [spread({ whenUnsatisfiable: 'ScheduleAnyway' })] }),
+    cluster: { ...running('default'), provisioners: inZones(A, B) },
+    zones: [A, B, B],
+  },
+  {
+    rule: 'preferred anti-affinity by zone is sought where zones cost the same',
+    pods: wholeNodes({ preferredPodAntiAffinity: [{ weight: 1, term: byZone }] }),
+    zones: [A, B, 'us-east-1c'],
+  },
+  {
+    rule: 'preferred affinity by zone is sought where zones cost the same',
+    pods: wholeNodes({ preferredPodAffinity: [{ weight: 1, term: byZone }] }),
+    cluster: {
+      ...running('default'),
+      nodes: [anOwnedNode({ labels: { [LABEL.zone]: B }, unschedulable: true })],
+      provisioners: inZones(A, B),
+    },
+    zones: [B, B, B],
+  },
+  {
+    rule: 'a preference by zone is no veto',
+    pods: wholeNodes({ preferredPodAntiAffinity: [{ weight: 1, term: byZone }] }),
+    cluster: { provisioners: inZones(A) },
+    zones: [A, A, A],
+  },
+  {
     rule: 'a preferred node term that nothing satisfies is relaxed',
     pods: web(1, {
       preferredNodeAffinity: [
@@ -291,6 +341,7 @@ for (const one of cases) {
       );
     }
     if (one.zone !== undefined) assert.equal(nodeClaims[0]?.zone, one.zone);
+    if (one.zones !== undefined) assert.deepEqual(nodeClaims.map(({ zone }) => zone).sort(), one.zones);
   });
 }
 
