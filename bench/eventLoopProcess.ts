@@ -87,6 +87,17 @@ class World {
         const resourceVersion = String(Number(claim.resourceVersion) + 1);
         return { kind: 'written', object: { ...claim, resourceVersion, status } };
       },
+      patchNode: async (node, { labels = {}, annotations = {}, addFinalizer }) => {
+        await nextTurn();
+        const resourceVersion = String(Number(node.resourceVersion) + 1);
+        const finalizers = addFinalizer === undefined ? node.finalizers : [...node.finalizers, addFinalizer];
+        const merged = { ...node.labels, ...withoutNulls(labels) };
+        const notes = { ...node.annotations, ...withoutNulls(annotations) };
+        return {
+          kind: 'written',
+          object: { ...node, resourceVersion, finalizers, labels: merged, annotations: notes },
+        };
+      },
       publishEvent: async () => {
         this.events += 1;
         await nextTurn();
@@ -108,6 +119,12 @@ class World {
     };
     return api as CloudProvider;
   }
+}
+
+function withoutNulls(values: Readonly<Record<string, string | null>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) => (value === null ? [] : [[key, value]])),
+  );
 }
 
 function launched({ name, uid, spec }: NodeClaim, types: readonly InstanceType[]): LaunchedInstance {
@@ -236,6 +253,7 @@ async function main(order: EventLoopCase): Promise<EventLoopAnswer> {
     probe.once('message', resolve),
   );
   loop.stop();
+  while (!manager.idle) await new Promise((resolve) => setTimeout(resolve, 5));
   await Promise.all([probe.terminate(), planner.stop()]);
   endpoints.close();
   const { claims, events: eventCount } = world;
