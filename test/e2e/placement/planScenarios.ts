@@ -421,7 +421,6 @@ export const POD_SCENARIOS: readonly PlanScenario[] = [
   },
   {
     name: 'minDomains above the domains there are',
-    anyOrder: true,
     cluster: () => [provisioner('default', { requirements: [isIn(ZONE, A, B)] })],
     pods: (ns) =>
       replicas(ns, 'web', 4, {
