@@ -22,6 +22,9 @@ export function readNodeClass(id: Pick<NodeClass, 'key' | 'generation'>, spec: W
     ...id,
     subnetSelector: spec.subnetSelector,
     securityGroupSelector: spec.securityGroupSelector ?? {},
+    ...(spec.capacityReservationSelector === undefined
+      ? {}
+      : { capacityReservationSelector: spec.capacityReservationSelector }),
     instanceProfile: spec.instanceProfile ?? null,
     // The schema lists the same families as the model.
     amiFamily: (spec.amiFamily as AmiFamily | undefined) ?? null,

@@ -53,6 +53,7 @@ export interface WireBlockDevice {
 export interface WireAwsSpec {
   readonly subnetSelector: Texts;
   readonly securityGroupSelector?: Texts;
+  readonly capacityReservationSelector?: Texts;
   readonly instanceProfile?: string;
   readonly amiFamily?: string;
   readonly amiSelector?: Texts;

@@ -50,8 +50,18 @@ export interface LaunchTemplateDraft {
   readonly blockDevices: readonly BlockDevice[];
   readonly metadataOptions: MetadataOptions;
   readonly detailedMonitoring: boolean;
+  /** Launches go into this reservation and nowhere else; absent: into none in particular. */
+  readonly capacityReservationId?: string;
   /** On the template itself and on network interfaces made with it. */
   readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface CapacityReservation {
+  readonly id: string;
+  readonly instanceType: string;
+  readonly zone: string;
+  /** As EC2 counts them: launches of the last moments may be missing. */
+  readonly freeInstances: number;
 }
 
 export interface LaunchTemplate {
@@ -129,6 +139,7 @@ export interface Ec2Api {
   describeSecurityGroups(filters: readonly Filter[]): Promise<readonly string[]>;
   describeImages(query: ImageQuery): Promise<readonly Image[]>;
   createLaunchTemplate(draft: LaunchTemplateDraft): Promise<void>;
+  describeCapacityReservations(filters: readonly Filter[]): Promise<readonly CapacityReservation[]>;
   describeLaunchTemplates(filters: readonly Filter[]): Promise<readonly LaunchTemplate[]>;
   deleteLaunchTemplate(name: string): Promise<void>;
   createFleet(request: FleetRequest): Promise<FleetResponse>;

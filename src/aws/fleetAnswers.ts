@@ -6,6 +6,7 @@ import { faultKind } from './awsFault.ts';
 import type { FleetError, FleetInstance } from './ec2Api.ts';
 import type { Candidate } from './fleet.ts';
 import type { FleetPlan } from './fleetPlanner.ts';
+import type { Reservations } from './reservations.ts';
 import type { SubnetLedger } from './subnets.ts';
 import type { LaunchableType } from './typeCatalogue.ts';
 import type { OfferingKey, UnavailableOfferings } from './unavailableOfferings.ts';
@@ -17,6 +18,7 @@ export type UnclaimedInstance = Omit<LaunchedInstance, 'nodeClaim' | 'nodeClaimU
 export interface Shortages {
   readonly ledger: SubnetLedger;
   readonly outOfStock: UnavailableOfferings;
+  readonly reservations: Reservations;
   readonly clock: Clock;
 }
 
@@ -33,13 +35,18 @@ const QUOTA_CODES: ReadonlySet<string> = new Set(['VcpuLimitExceeded', 'MaxSpotI
 export function noteShortage(
   error: FleetError,
   plan: FleetPlan,
-  { ledger, outOfStock, clock }: Shortages,
+  { ledger, outOfStock, reservations, clock }: Shortages,
 ): void {
   const { code, subnetId } = error;
   if (faultKind(code) !== 'capacity') return;
   const nowMs = clock.nowMs();
   if (code === 'InsufficientFreeAddressesInSubnet' && subnetId !== '') {
     ledger.markExhausted(subnetId);
+    return;
+  }
+  if (plan.reservationId !== null) {
+    // Full, or its capacity is broken; what anybody can buy of the same type is another matter.
+    reservations.markFull(plan.reservationId);
     return;
   }
   for (const offering of meantBy(error, plan)) outOfStock.markUnavailable(offering, nowMs, code);

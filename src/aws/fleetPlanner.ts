@@ -24,6 +24,8 @@ export interface FleetPlan {
   readonly zoneOf: ReadonlyMap<string, string>;
   /** What the launch may take of each subnet, by its id. */
   readonly addressesBySubnet: ReadonlyMap<string, number>;
+  /** The reservation that it is to use up; null for what anybody can buy. */
+  readonly reservationId: string | null;
 }
 
 export interface PlanInput {
@@ -34,6 +36,7 @@ export interface PlanInput {
   readonly token: string;
   /** Instances to buy: one for each claim of the launch group that waits. */
   readonly count: number;
+  readonly reservationId: string | null;
 }
 
 export interface PlannerDependencies {
@@ -80,6 +83,7 @@ export class FleetPlanner {
     return {
       request,
       candidates,
+      reservationId: input.reservationId,
       zoneOf: new Map(resolved.subnets.map(({ id, zone }) => [id, zone])),
       addressesBySubnet: new Map(
         ready.flatMap(({ overrides }) => overrides.map(({ subnetId }) => [subnetId, count * most])),
@@ -89,7 +93,7 @@ export class FleetPlanner {
 
   async #templateName(
     group: TemplateGroup,
-    { claim, nodeClass, resolved }: PlanInput,
+    { claim, nodeClass, resolved, reservationId }: PlanInput,
   ): Promise<Resolved<string>> {
     if (resolved.boot === null) return found(nodeClass.launchTemplate ?? '');
     const { settings, templates } = this.#with;
@@ -104,6 +108,7 @@ export class FleetPlanner {
         userData: text.value,
         instanceProfile: resolved.boot.instanceProfile,
         securityGroupIds: resolved.securityGroupIds,
+        capacityReservationId: reservationId,
       },
       settings,
     );

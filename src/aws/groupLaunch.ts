@@ -6,13 +6,14 @@ import type { LaunchedInstance, LaunchOutcome, TakenInstances } from '../ports/c
 import { Arrivals } from './arrivals.ts';
 import { AwsFault, awsFault, faultKind } from './awsFault.ts';
 import type { Ec2Api, Ec2Instance, FleetError, FleetResponse } from './ec2Api.ts';
-import { allowedOfferings, clientToken, fleetCandidates } from './fleet.ts';
+import { allowedOfferings, type Candidate, clientToken, fleetCandidates } from './fleet.ts';
 import { boughtAs, boughtInstance, contents, noteShortage, type UnclaimedInstance } from './fleetAnswers.ts';
 import type { FleetPlan, FleetPlanner } from './fleetPlanner.ts';
 import { type Instances, instanceOf } from './instances.ts';
 import { isStaleId, mayHaveLaunched, type Refusal, refusalOutcome } from './launchRefusals.ts';
 import type { LaunchTemplates } from './launchTemplates.ts';
-import type { NodeClasses } from './nodeClasses.ts';
+import type { NodeClasses, ResolvedNodeClass } from './nodeClasses.ts';
+import type { FreeReservation, Reservations } from './reservations.ts';
 import type { AwsSettings } from './settings.ts';
 import { addressesOf, type SubnetLedger } from './subnets.ts';
 import type { TypeCatalogue } from './typeCatalogue.ts';
@@ -28,6 +29,7 @@ export interface LauncherDependencies {
   readonly templates: LaunchTemplates;
   readonly instances: Instances;
   readonly ledger: SubnetLedger;
+  readonly reservations: Reservations;
   readonly outOfStock: UnavailableOfferings;
 }
 
@@ -227,24 +229,49 @@ export class GroupLaunch {
     const resolved = found.value;
     const types = await catalogue.types({ nodeClass, kubelet: claim.spec.kubelet, resolved });
     const allowed = allowedOfferings(claim, types);
-    const candidates = fleetCandidates(allowed);
+    const reserved = await this.#reserved(nodeClass, allowed, resolved);
+    const candidates = reserved === null ? fleetCandidates(allowed) : [reserved.candidate];
     if (candidates.length === 0) return noneInStock(claim, allowed, { outOfStock, nowMs: clock.nowMs() });
     const id = this.isShared ? `${settings.clusterName}/${this.#id}` : this.#id;
     const token = clientToken(id, this.#attempt);
-    return this.#planner.plan({ claim, nodeClass, resolved, candidates, token, count });
+    return this.#planner.plan({
+      ...{ claim, nodeClass, resolved, candidates, token },
+      // No more than the reservation has room for: those left over are bought in the next round.
+      count: Math.min(count, reserved?.count ?? count),
+      reservationId: reserved?.id ?? null,
+    });
+  }
+
+  /** Reserved capacity goes first, spot or not: it is paid for. A launch template of the user's own says itself. */
+  async #reserved(
+    nodeClass: NodeClass,
+    allowed: readonly Candidate[],
+    resolved: ResolvedNodeClass,
+  ): Promise<FreeReservation | null> {
+    if (resolved.boot === null) return null;
+    const open = this.#with.ledger.choose(resolved.subnets);
+    return this.#with.reservations.freeFor(
+      nodeClass,
+      allowed.filter(({ zone }) => open.has(zone)),
+    );
   }
 
   async #send(first: LaunchAsk, plan: FleetPlan): Promise<Round> {
     this.#unanswered = plan;
-    const release = this.#with.ledger.hold(plan.addressesBySubnet);
+    const { ledger, reservations } = this.#with;
+    const release = ledger.hold(plan.addressesBySubnet);
+    const keep =
+      plan.reservationId === null ? null : reservations.take(plan.reservationId, plan.request.count);
     let response: FleetResponse;
     try {
       response = await this.#with.ec2.createFleet(plan.request);
     } catch (caught) {
+      keep?.(0);
       return this.#afterFault(caught, first, plan);
     } finally {
       release();
     }
+    keep?.(response.instances.length);
     for (const error of response.errors) noteShortage(error, plan, this.#with);
     this.#answered();
     if (response.instances.length === 0) return this.#afterErrors(response.errors, first.nodeClass, plan);

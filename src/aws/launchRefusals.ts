@@ -10,7 +10,8 @@ export interface Refusal {
 }
 
 /** Ids that we had from a cache and that are gone: looking them up again mends it. */
-const STALE_ID = /^(InvalidSubnetID|InvalidGroup|InvalidSecurityGroupID|InvalidAMIID)\b/;
+const STALE_ID =
+  /^(InvalidSubnetID|InvalidGroup|InvalidSecurityGroupID|InvalidAMIID|InvalidCapacityReservationId)\b/;
 
 /** Answered before anything was done: the same try may be repeated without looking for its instance first. */
 const THROTTLED = /Throttl|^RequestLimitExceeded$|^TooManyRequestsException$|^BandwidthLimitExceeded$/;

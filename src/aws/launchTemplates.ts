@@ -23,11 +23,12 @@ export interface TemplateContent {
   readonly userData: string;
   readonly instanceProfile: string;
   readonly securityGroupIds: readonly string[];
+  readonly capacityReservationId: string | null;
 }
 
 /** The template for this content, its name being a hash of it. */
 export function launchTemplateDraft(content: TemplateContent, settings: AwsSettings): LaunchTemplateDraft {
-  const { nodeClass } = content;
+  const { nodeClass, capacityReservationId } = content;
   const draft = {
     imageId: content.imageId,
     userData: content.userData,
@@ -36,6 +37,7 @@ export function launchTemplateDraft(content: TemplateContent, settings: AwsSetti
     blockDevices: blockDevicesOf(nodeClass),
     metadataOptions: nodeClass.metadataOptions ?? DEFAULT_METADATA_OPTIONS,
     detailedMonitoring: nodeClass.detailedMonitoring,
+    ...(capacityReservationId === null ? {} : { capacityReservationId }),
     tags: templateTags(content.provisioner, nodeClass, settings),
   };
   const hash = createHash('sha256').update(stableJson(draft)).digest('hex').slice(0, 16);

@@ -19,6 +19,8 @@ export function pacedEc2(ec2: Ec2Api, pacer: RequestPacer, priority: Priority): 
     describeInstances: (filters) => paced('ec2:DescribeInstances', () => ec2.describeInstances(filters)),
     createLaunchTemplate: (draft) => paced('ec2:CreateLaunchTemplate', () => ec2.createLaunchTemplate(draft)),
     deleteLaunchTemplate: (name) => paced('ec2:DeleteLaunchTemplate', () => ec2.deleteLaunchTemplate(name)),
+    describeCapacityReservations: (filters) =>
+      paced('ec2:DescribeCapacityReservations', () => ec2.describeCapacityReservations(filters)),
     describeLaunchTemplates: (filters) =>
       paced('ec2:DescribeLaunchTemplates', () => ec2.describeLaunchTemplates(filters)),
     createTags: (ids, tags) => paced('ec2:CreateTags', () => ec2.createTags(ids, tags)),

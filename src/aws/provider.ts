@@ -25,6 +25,7 @@ import { NodeClasses } from './nodeClasses.ts';
 import { pacedEc2 } from './pacedEc2.ts';
 import type { PriceTable } from './prices.ts';
 import { RequestPacer } from './requestPacer.ts';
+import { Reservations } from './reservations.ts';
 import type { AwsSettings } from './settings.ts';
 import type { SsmApi } from './ssmApi.ts';
 import { SubnetLedger } from './subnets.ts';
@@ -50,6 +51,7 @@ export class AwsCloudProvider implements CloudProvider {
   readonly #launcher: Launcher;
   readonly #templates: LaunchTemplates;
   readonly #tags: ClaimTags;
+  readonly #reservations: Reservations;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #outOfStock: UnavailableOfferings;
@@ -68,6 +70,7 @@ export class AwsCloudProvider implements CloudProvider {
     this.#outOfStock = outOfStock;
     this.#nodeClasses = new NodeClasses({ ec2, ssm }, clock, settings);
     this.#catalogue = new TypeCatalogue({ ...dependencies, ec2, outOfStock, ledger, learned: this.#learned });
+    this.#reservations = new Reservations(ec2, clock, log);
     this.#tags = new ClaimTags(background, log);
     this.#templates = new LaunchTemplates({ ec2, background }, clock, settings.clusterName);
     this.#instances = new Instances({ ec2, background }, { clock, settings, tags: this.#tags });
@@ -77,6 +80,7 @@ export class AwsCloudProvider implements CloudProvider {
       catalogue: this.#catalogue,
       instances: this.#instances,
       templates: this.#templates,
+      reservations: this.#reservations,
     });
   }
 
@@ -144,6 +148,7 @@ export class AwsCloudProvider implements CloudProvider {
     await Promise.all([
       this.#nodeClasses.refresh(),
       this.#catalogue.refresh(),
+      this.#reservations.refresh(),
       this.#tags.settle(),
       this.#sweepTemplates(),
     ]);

@@ -5,6 +5,7 @@ import {
   CreateTagsCommand,
   DeleteLaunchTemplateCommand,
   EC2Client,
+  paginateDescribeCapacityReservations,
   paginateDescribeImages,
   paginateDescribeInstances,
   paginateDescribeInstanceTypeOfferings,
@@ -18,6 +19,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import type { Ec2Api, Filter } from './ec2Api.ts';
 import {
+  readCapacityReservation,
   readFleet,
   readImage,
   readInstance,
@@ -44,6 +46,13 @@ export function connectEc2(region: string): Ec2Api {
     async createLaunchTemplate(draft) {
       const command = new CreateLaunchTemplateCommand(launchTemplateInput(draft));
       await asked('ec2:CreateLaunchTemplate', () => client.send(command));
+    },
+    async describeCapacityReservations(filters) {
+      const asking = { Filters: sdkFilters(filters) };
+      const pages = paginateDescribeCapacityReservations({ client, pageSize: 100 }, asking);
+      const action = 'ec2:DescribeCapacityReservations';
+      const found = await askedForAll(action, pages, (page) => page.CapacityReservations);
+      return found.flatMap(readCapacityReservation);
     },
     async describeLaunchTemplates(filters) {
       const pages = paginateDescribeLaunchTemplates(
@@ -75,7 +84,13 @@ export function connectEc2(region: string): Ec2Api {
   };
 }
 
-type Describes = Pick<Ec2Api, Exclude<Extract<keyof Ec2Api, `describe${string}`>, 'describeLaunchTemplates'>>;
+type Describes = Pick<
+  Ec2Api,
+  Exclude<
+    Extract<keyof Ec2Api, `describe${string}`>,
+    'describeLaunchTemplates' | 'describeCapacityReservations'
+  >
+>;
 
 function describes(client: EC2Client): Describes {
   return {

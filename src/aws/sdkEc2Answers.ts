@@ -3,6 +3,7 @@ import type {
   CreateFleetCommandOutput,
   InstanceStateChange,
   InstanceTypeInfo,
+  CapacityReservation as SdkCapacityReservation,
   Image as SdkImage,
   Instance as SdkInstance,
   SpotPrice as SdkSpotPrice,
@@ -11,6 +12,7 @@ import type {
 } from '@aws-sdk/client-ec2';
 import type { CapacityType } from '../model/instanceType.ts';
 import type {
+  CapacityReservation,
   Ec2Instance,
   FleetRequest,
   FleetResponse,
@@ -87,6 +89,12 @@ export function readSpotPrice(price: SdkSpotPrice): readonly SpotPrice[] {
   const usdPerHour = Number(text);
   // Nothing is free: a price that says so, or says nothing, is not known.
   return usdPerHour > 0 ? [{ instanceType: InstanceType, zone: AvailabilityZone, usdPerHour }] : [];
+}
+
+export function readCapacityReservation(one: SdkCapacityReservation): readonly CapacityReservation[] {
+  const { CapacityReservationId: id, InstanceType: instanceType, AvailabilityZone: zone } = one;
+  if (id === undefined || instanceType === undefined || zone === undefined) return [];
+  return [{ id, instanceType, zone, freeInstances: one.AvailableInstanceCount ?? 0 }];
 }
 
 export function readSubnet(subnet: SdkSubnet): readonly Subnet[] {

@@ -10,7 +10,7 @@ import type { BlockDevice } from '../model/nodeClass.ts';
 import type { FleetRequest, LaunchTemplateDraft } from './ec2Api.ts';
 
 export function launchTemplateInput(draft: LaunchTemplateDraft): CreateLaunchTemplateCommandInput {
-  const { metadataOptions, tags } = draft;
+  const { metadataOptions, tags, capacityReservationId } = draft;
   return {
     LaunchTemplateName: draft.name,
     TagSpecifications: [{ ResourceType: 'launch-template', Tags: sdkTags(tags) }],
@@ -27,6 +27,13 @@ export function launchTemplateInput(draft: LaunchTemplateDraft): CreateLaunchTem
         HttpPutResponseHopLimit: metadataOptions.httpPutResponseHopLimit,
         HttpTokens: metadataOptions.httpTokens,
       },
+      ...(capacityReservationId === undefined
+        ? {}
+        : {
+            CapacityReservationSpecification: {
+              CapacityReservationTarget: { CapacityReservationId: capacityReservationId },
+            },
+          }),
       TagSpecifications: [{ ResourceType: 'network-interface', Tags: sdkTags(tags) }],
     },
   };

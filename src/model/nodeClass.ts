@@ -38,6 +38,8 @@ export interface NodeClass {
   readonly generation: number;
   readonly subnetSelector: TagSelector;
   readonly securityGroupSelector: TagSelector;
+  /** On-demand capacity reservations to use before anything is bought; none when absent or empty. */
+  readonly capacityReservationSelector?: TagSelector;
   readonly instanceProfile: string | null;
   /** As written; null when the manifest names none. The adapter chooses a living default. */
   readonly amiFamily: AmiFamily | null;

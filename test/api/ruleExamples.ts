@@ -255,7 +255,7 @@ function awsExamples(build: Builder, at: string): readonly RuleExample[] {
 
 const TEMPLATE_EXAMPLES: readonly RuleExample[] = [
   ...awsExamples(templateManifest, 'spec'),
-  ...['userData', 'amiSelector'].map((field) => {
+  ...['userData', 'amiSelector', 'capacityReservationSelector'].map((field) => {
     const setting = { [field]: field === 'userData' ? 'echo' : { a: 'b' } };
     return example(
       templateManifest,
@@ -300,6 +300,15 @@ const TEMPLATE_EXAMPLES: readonly RuleExample[] = [
     ],
     { ...AWS_SPEC, amiSelector: { 'aws-ids': 'mine' } },
     { ...AWS_SPEC, amiSelector: { 'aws-ids': 'ami-1,ami-2' } },
+  ),
+  example(
+    templateManifest,
+    [
+      'spec.capacityReservationSelector',
+      'has aws-ids that are no list of cr ids; write ids such as cr-0123456789abcdef0, separated by commas',
+    ],
+    { ...AWS_SPEC, capacityReservationSelector: { 'aws-ids': 'mine' } },
+    { ...AWS_SPEC, capacityReservationSelector: { 'aws-ids': 'cr-1,cr-2' } },
   ),
 ];
 

@@ -113,6 +113,15 @@ describe('requests', () => {
     assert.equal(spot.OnDemandOptions, undefined);
   });
 
+  it('send a launch into a reservation by its template, and into none unless one is named', () => {
+    const input = (reserved: object): unknown =>
+      launchTemplateInput({ ...draftOf(), ...reserved }).LaunchTemplateData?.CapacityReservationSpecification;
+    assert.deepEqual(input({ capacityReservationId: 'cr-1' }), {
+      CapacityReservationTarget: { CapacityReservationId: 'cr-1' },
+    });
+    assert.equal(input({}), undefined);
+  });
+
   const draftOf = (
     fields: Parameters<typeof aNodeClass>[0] = {},
     groups = ['sg-2', 'sg-1'],
@@ -125,6 +134,7 @@ describe('requests', () => {
         userData: 'hello',
         instanceProfile: 'nodes',
         securityGroupIds: groups,
+        capacityReservationId: null,
       },
       SETTINGS,
     );

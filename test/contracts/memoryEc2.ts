@@ -1,6 +1,7 @@
 // EC2 in memory for tests: what its documents say of fleets, tokens, templates and lag, with faults to order.
 import { AwsFault } from '../../src/aws/awsFault.ts';
 import type {
+  CapacityReservation,
   Ec2Api,
   Ec2Instance,
   Filter,
@@ -50,6 +51,11 @@ export interface OrderedFault {
   readonly message?: string;
 }
 
+export interface HeldReservation extends CapacityReservation {
+  freeInstances: number;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
 interface Fleet {
   readonly request: FleetRequest;
   readonly response: FleetResponse;
@@ -71,6 +77,8 @@ export class MemoryEc2 implements Ec2Api {
   readonly outOfStock = new Set<string>();
   /** Instances left of `capacityType:type:zone`; what is not in it never ends. */
   readonly stock = new Map<string, number>();
+  /** `freeInstances` is the truth; launches into one take of it. */
+  readonly reservations: HeldReservation[] = [];
   /** Errors that the next fleets answer with, in place of an instance. */
   readonly fleetErrors: (readonly FleetError[])[] = [];
   /** Decides for each call whether it fails, beside the faults ordered. */
@@ -162,6 +170,14 @@ export class MemoryEc2 implements Ec2Api {
       }
       this.templates.set(draft.name, draft);
     });
+  }
+
+  describeCapacityReservations(filters: readonly Filter[]): Promise<readonly CapacityReservation[]> {
+    return this.#call('describeCapacityReservations', 0, () =>
+      this.reservations
+        .filter(({ id, tags }) => matches(filters, tags, { 'capacity-reservation-id': id, state: 'active' }))
+        .map((one) => ({ ...one })),
+    );
   }
 
   describeLaunchTemplates(filters: readonly Filter[]): Promise<readonly LaunchTemplate[]> {
@@ -297,12 +313,13 @@ export class MemoryEc2 implements Ec2Api {
       for (const override of overrides) {
         // Source: EC2 User Guide, "Configure an EC2 Fleet of type instant": each pool once, refusals beside instances.
         while (instances.length < request.count) {
-          const error = this.#refusalOf(request, override);
+          const error =
+            this.#reservationRefusal(launchTemplate, override) ?? this.#refusalOf(request, override);
           if (error !== null) {
             errors.push(error);
             break;
           }
-          this.#sell(request, override);
+          this.#sell(request, launchTemplate, override);
           instances.push(this.#start(request, launchTemplate, override));
         }
       }
@@ -310,7 +327,22 @@ export class MemoryEc2 implements Ec2Api {
     return { fleetId, instances, errors };
   }
 
-  #sell({ capacityType }: FleetRequest, { instanceType, subnetId }: FleetOverride): void {
+  #reservationOf(template: string): HeldReservation | undefined {
+    const id = this.templates.get(template)?.capacityReservationId;
+    return this.reservations.find((one) => one.id === id);
+  }
+
+  /** Source: EC2 User Guide, "Launch instances into an existing Capacity Reservation"; code of RunInstances. */
+  #reservationRefusal(template: string, { instanceType, subnetId }: FleetOverride): FleetError | null {
+    const reservation = this.#reservationOf(template);
+    if (reservation === undefined || reservation.freeInstances > 0) return null;
+    const code = 'ReservationCapacityExceeded';
+    return { code, message: `${reservation.id} has no capacity left`, instanceType, subnetId };
+  }
+
+  #sell({ capacityType }: FleetRequest, template: string, { instanceType, subnetId }: FleetOverride): void {
+    const reservation = this.#reservationOf(template);
+    if (reservation !== undefined) reservation.freeInstances -= 1;
     const key = `${capacityType}:${instanceType}:${this.#zoneOf(subnetId)}`;
     const left = this.stock.get(key);
     if (left !== undefined) this.stock.set(key, left - 1);

@@ -191,6 +191,10 @@ const TEMPLATE_PROPERTIES: Readonly<Record<string, Schema>> = {
       'comma-separated list of ids, aws::name a name, aws::owners the accounts (self,amazon when absent). ' +
       'aws::alias alone pins a version of the family, as al2023@v20260801 or bottlerocket@1.44.0.',
   },
+  capacityReservationSelector: selector(
+    'Tags of on-demand capacity reservations, used up before anything else is bought.',
+    'cr',
+  ),
   userData: {
     type: 'text',
     description: 'Merged into the boot configuration as its family allows: MIME parts, TOML, or as it is.',
@@ -245,6 +249,7 @@ interface WrittenAwsSpec {
   readonly blockDeviceMappings?: readonly object[];
   readonly userData?: string;
   readonly amiSelector?: object;
+  readonly capacityReservationSelector?: object;
   readonly instanceStorePolicy?: string;
 }
 
@@ -316,6 +321,7 @@ export const templateSpec: ObjectSchema = {
     ...COMMON_RULES,
     apartFromLaunchTemplate('userData'),
     apartFromLaunchTemplate('amiSelector'),
+    apartFromLaunchTemplate('capacityReservationSelector'),
     userDataFits,
     raidIsKnown,
     rule<WrittenAwsSpec>(
