@@ -18,6 +18,11 @@ export class Backoff {
     this.#mostMs = mostMs;
   }
 
+  /** How many keys are remembered. */
+  get size(): number {
+    return this.#tries.size;
+  }
+
   /** Notes a failure at `nowMs`; returns when to try next. */
   failed(key: string, nowMs: number): number {
     const count = (this.#tries.get(key)?.count ?? 0) + 1;

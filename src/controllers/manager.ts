@@ -128,6 +128,24 @@ export class ControllerManager {
     return this.#launching.underWay.size === 0 && !Object.values(this.#turns).some((turn) => turn.running);
   }
 
+  /** How much is remembered, by concern: all of it must stay in proportion to what lives, however long this runs. */
+  memorySizes(): Readonly<Record<string, number>> {
+    return {
+      ...this.memory.sizes(),
+      launchesUnderWay: this.#launching.underWay.size,
+      nodeLosses: this.#launching.nodeLosses.size,
+      launchRetries: this.#launching.retries.size,
+      statusesWritten: this.#status.written.size,
+      invalidObjects: this.#status.invalid.size,
+      goneInstances: this.#goneInstances.size,
+      misses: this.#misses.size,
+      interruptionsTold: this.#told.size,
+      evictions: this.#evictions.size,
+      questions: this.#questions.size,
+      failures: this.#failures.size,
+    };
+  }
+
   /** Takes note of a change that the state has taken in; the next poll runs whom it concerns. */
   noteEvent(event: ClusterEvent): void {
     const nowMs = this.#ports.clock.nowMs();

@@ -32,6 +32,11 @@ export class Nominations {
     }
   }
 
+  /** How many pods are remembered to be on their way. */
+  get size(): number {
+    return this.#targetOfPod.size;
+  }
+
   /** Until when pods are on their way to the node or claim of that name; 0 when none is. */
   endsAtMs(name: string): number {
     return this.#targets.get(name)?.untilMs ?? 0;

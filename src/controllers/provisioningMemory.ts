@@ -58,6 +58,18 @@ export class ProvisioningMemory {
     return this.#waiting;
   }
 
+  /** How much is remembered, by concern: all of it must stay in proportion to what lives. */
+  sizes(): Readonly<Record<string, number>> {
+    return {
+      nominations: this.nominations.size,
+      rejections: this.rejections.size,
+      brakes: this.brakes.size,
+      told: this.told.size,
+      waiting: this.#waiting.size,
+      leaving: this.#leaving.size,
+    };
+  }
+
   /** When the next planning pass is due; Infinity while nobody waits and no node is leaving. */
   dueAtMs(): number {
     const windowMs = this.#window === null ? NEVER : batchReadyAtMs(this.#window, this.#settings);

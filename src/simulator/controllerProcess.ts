@@ -112,6 +112,11 @@ export class ControllerProcess {
     return this.#feed.knownUpToMs();
   }
 
+  /** How much the controllers remember, by concern. */
+  memorySizes(): Readonly<Record<string, number>> {
+    return this.#manager.memorySizes();
+  }
+
   /** A spot notice has come. */
   noteNotice(): void {
     if (this.#isAlive) this.#interruptions.onNotice();

@@ -12,6 +12,8 @@ export interface BudgetSpec {
   readonly selector: LabelSelector;
   readonly minAvailable: string | null;
   readonly maxUnavailable: string | null;
+  /** Kubernetes' default is IfHealthyBudget. */
+  readonly unhealthyPodEvictionPolicy?: 'IfHealthyBudget' | 'AlwaysAllow';
 }
 
 interface Budget {
@@ -55,10 +57,15 @@ export class DisruptionBudgets {
     return this.#matching(pod).map((budget) => budget.spec);
   }
 
-  /** True, and one disruption less to come, when every budget over the pod allows it; unready pods do not count. */
+  /**
+   * True, and one disruption less to come, when every budget over the pod allows it.
+   * Source: Kubernetes, "Unhealthy Pod Eviction Policy": pods that have not started are not covered, those that run
+   * and are not ready may go if the policy says so, or while enough others are healthy.
+   */
   takeDisruption(pod: Pod): boolean {
-    if (!isHealthy(pod)) return true;
+    if (pod.phase !== 'Running' || pod.deletionRequestedAtMs !== null) return true;
     const budgets = this.#matching(pod);
+    if (!pod.ready) return budgets.every((budget) => this.#letsUnhealthyGo(budget));
     if (budgets.some((budget) => this.#allowed(budget) <= 0)) return false;
     for (const budget of budgets) {
       budget.healthy.delete(podKey(pod));
@@ -107,17 +114,24 @@ export class DisruptionBudgets {
     this.#store.put('disruptionBudget', key, { namespace, name, selector, disruptionsAllowed: allowed });
   }
 
+  #letsUnhealthyGo(budget: Budget): boolean {
+    if (budget.spec.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
+    return budget.healthy.size >= this.#wanted(budget);
+  }
+
+  #allowed(budget: Budget): number {
+    return Math.max(0, budget.healthy.size - this.#wanted(budget));
+  }
+
   /** Source: Kubernetes, "Specifying a Disruption Budget": percentages round up for both fields. */
-  #allowed({ spec, healthy, podsByOwner }: Budget): number {
+  #wanted({ spec, podsByOwner }: Budget): number {
     let expected = 0;
     for (const [owner, pods] of podsByOwner) {
       if (pods.size > 0) expected += this.#scales.get(owner) ?? pods.size;
     }
-    const wanted =
-      spec.minAvailable !== null
-        ? portion(spec.minAvailable, expected)
-        : expected - portion(spec.maxUnavailable ?? '0', expected);
-    return Math.max(0, healthy.size - wanted);
+    return spec.minAvailable !== null
+      ? portion(spec.minAvailable, expected)
+      : expected - portion(spec.maxUnavailable ?? '0', expected);
   }
 }
 

@@ -48,6 +48,8 @@ export interface MishapRates {
   /** An instance ends without notice: a failed host, or someone at the console. */
   readonly hostFailureMs: number;
   readonly silenceMs: number;
+  /** A running pod stops being ready for some minutes. */
+  readonly unreadyPodMs: number;
   readonly shortageMs: number;
   readonly apiOutageMs: number;
   /** The machine's wall clock jumps, forward or back, and is put right later. */
@@ -86,6 +88,7 @@ export const CALM: FaultPlan = {
     interruptionMs: NEVER,
     hostFailureMs: NEVER,
     silenceMs: NEVER,
+    unreadyPodMs: NEVER,
     shortageMs: NEVER,
     apiOutageMs: NEVER,
     clockJumpMs: NEVER,
@@ -124,6 +127,7 @@ export function drawFaults(random: Random): FaultPlan {
       interruptionMs: everyMs(2 * minuteMs),
       hostFailureMs: everyMs(3 * minuteMs),
       silenceMs: everyMs(3 * minuteMs),
+      unreadyPodMs: everyMs(2 * minuteMs),
       shortageMs: everyMs(2 * minuteMs),
       apiOutageMs: everyMs(5 * minuteMs),
       clockJumpMs: everyMs(5 * minuteMs),

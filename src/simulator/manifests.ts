@@ -142,6 +142,8 @@ function gatherBudget(into: Gathering, manifest: unknown): readonly Problem[] {
     selector,
     minAvailable: amountIn(spec, 'minAvailable'),
     maxUnavailable: amountIn(spec, 'maxUnavailable'),
+    unhealthyPodEvictionPolicy:
+      textIn(spec, 'unhealthyPodEvictionPolicy') === 'AlwaysAllow' ? 'AlwaysAllow' : 'IfHealthyBudget',
   });
   return problems;
 }

@@ -1,9 +1,11 @@
 // Faults that happen by themselves, at times drawn from the seed, and the fate of single calls.
+import { podKey } from '../model/pod.ts';
 import type { ControllerProcess } from './controllerProcess.ts';
 import { CALM, type FaultPlan } from './faults.ts';
 import type { History } from './history.ts';
 import type { Kubelets } from './kubelets.ts';
 import type { NodeLifecycle } from './nodeLifecycle.ts';
+import type { ObjectStore } from './objectStore.ts';
 import type { Random } from './random.ts';
 import type { SimulatedCloud } from './simulatedCloud.ts';
 import type { VirtualClock } from './virtualClock.ts';
@@ -11,6 +13,7 @@ import type { VirtualClock } from './virtualClock.ts';
 /** What mishaps befall. */
 export interface MishapTarget {
   readonly clock: VirtualClock;
+  readonly store: ObjectStore;
   readonly cloud: SimulatedCloud;
   readonly kubelets: Kubelets;
   readonly lifecycle: NodeLifecycle;
@@ -68,6 +71,7 @@ export class Mishaps {
     this.#repeat('interruption', mishaps.interruptionMs, (random) => this.#interrupt(random));
     this.#repeat('hostFailure', mishaps.hostFailureMs, (random) => this.#failHost(random));
     this.#repeat('silence', mishaps.silenceMs, (random) => this.#silence(random));
+    this.#repeat('unreadyPod', mishaps.unreadyPodMs, (random) => this.#makeUnready(random));
     this.#repeat('shortage', mishaps.shortageMs, (random) => this.#runShort(random));
     this.#repeat('apiOutage', mishaps.apiOutageMs, (random) => {
       this.apiAwayUntilMs = Math.min(clock.nowMs() + random.integer(5000, 300_000), this.#untilMs);
@@ -159,6 +163,21 @@ export class Mishaps {
         ({ nodeName, instance }) => nodeName === name && instance.state === 'running',
       );
       if (isStillThere) lifecycle.cameBack(name);
+    });
+  }
+
+  #makeUnready(random: Random): void {
+    const { store, clock } = this.#target;
+    const running = [...store.values('pod')].filter(({ ready, phase }) => ready && phase === 'Running');
+    if (running.length === 0) return;
+    const picked = random.pick(running);
+    const key = podKey(picked);
+    store.put('pod', key, { ...picked, ready: false });
+    const lastsMs = Math.min(random.integer(5000, 300_000), Math.max(0, this.#untilMs - clock.nowMs()));
+    clock.after(lastsMs, () => {
+      const current = store.get('pod', key);
+      if (current?.uid === picked.uid && current.phase === 'Running')
+        store.put('pod', key, { ...current, ready: true });
     });
   }
 

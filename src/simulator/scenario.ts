@@ -260,6 +260,7 @@ function readFaults(faults: WireFaults): FaultPlan {
       interruptionMs: everyMs(faults.interruptionEvery),
       hostFailureMs: everyMs(faults.hostFailureEvery),
       silenceMs: everyMs(faults.silenceEvery),
+      unreadyPodMs: everyMs(faults.unreadyPodEvery),
       shortageMs: everyMs(faults.shortageEvery),
       apiOutageMs: everyMs(faults.apiOutageEvery),
       clockJumpMs: everyMs(faults.clockJumpEvery),

@@ -58,6 +58,7 @@ export interface WireFaults {
   readonly interruptionEvery?: string;
   readonly hostFailureEvery?: string;
   readonly silenceEvery?: string;
+  readonly unreadyPodEvery?: string;
   readonly shortageEvery?: string;
   readonly shortages?: readonly WireShortage[];
 }

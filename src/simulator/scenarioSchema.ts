@@ -178,6 +178,9 @@ const FAULTS: ObjectSchema = {
     ),
     hostFailureEvery: duration('Mean time between instances that end without notice, in the whole cluster.'),
     silenceEvery: duration('Mean time between kubelets that fall silent, in the whole cluster.'),
+    unreadyPodEvery: duration(
+      'Mean time between pods that are not ready for some minutes, in the whole cluster.',
+    ),
     shortageEvery: duration('Mean time between pools that run empty for up to 15 minutes.'),
     shortages: { type: 'list', description: 'Times without capacity.', items: SHORTAGE, maxItems: 1000 },
   },

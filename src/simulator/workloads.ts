@@ -92,6 +92,12 @@ export class Workloads {
     return this.#byUid.get(pod.owner?.uid ?? '')?.spec.runTimeMs ?? null;
   }
 
+  /** How many pods the Deployment with that uid wants; null for others, which have no scale. */
+  wantedOf(ownerUid: string): number | null {
+    const workload = this.#byUid.get(ownerUid);
+    return workload?.spec.kind === 'Deployment' ? workload.wanted : null;
+  }
+
   /** Pods wanted by all workloads together just now. */
   wanted(): number {
     let wanted = 0;

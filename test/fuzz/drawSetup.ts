@@ -161,6 +161,8 @@ function drawBudgets(random: Random, workloads: readonly WorkloadSpec[]): readon
         { minAvailable: '1', maxUnavailable: null },
         { minAvailable: '50%', maxUnavailable: null },
         { minAvailable: null, maxUnavailable: '1' },
+        { minAvailable: null, maxUnavailable: '30%' },
       ]),
+      unhealthyPodEvictionPolicy: random.pick(['IfHealthyBudget', 'AlwaysAllow'] as const),
     }));
 }

@@ -2,13 +2,17 @@
 import type { Simulation } from '../simulation.ts';
 import { budgetsHold } from './budgetsHold.ts';
 import { comesToRest } from './comesToRest.ts';
+import { consolidationSaves } from './consolidationSaves.ts';
 import { controllersDoNotFail } from './controllersDoNotFail.ts';
+import { decisionsAreFresh } from './decisionsAreFresh.ts';
 import { drainsComeFirst } from './drainsComeFirst.ts';
 import { instancesHaveClaims } from './instancesHaveClaims.ts';
 import type { Invariant, Violation } from './invariant.ts';
 import { limitsHold } from './limitsHold.ts';
+import { memoryStaysFlat } from './memoryStaysFlat.ts';
 import { nodesHoldTheirPods } from './nodesHoldTheirPods.ts';
 import { optOutsHold } from './optOutsHold.ts';
+import { runawayBrakeHolds } from './runawayBrakeHolds.ts';
 
 /** Those that must hold at every moment, whatever the scenario. */
 export const ALWAYS: Readonly<Record<string, Invariant>> = {
@@ -19,6 +23,10 @@ export const ALWAYS: Readonly<Record<string, Invariant>> = {
   budgetsHold,
   nodesHoldTheirPods,
   controllersDoNotFail,
+  consolidationSaves,
+  decisionsAreFresh,
+  memoryStaysFlat,
+  runawayBrakeHolds,
 };
 
 /** Those, and what must hold once all is quiet at the end. */

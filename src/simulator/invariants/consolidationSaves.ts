@@ -1,0 +1,72 @@
+// Price never rises by consolidation: once a voluntary disruption has come to its end, the cluster costs no more.
+import type { Simulation } from '../simulation.ts';
+import type { Invariant } from './invariant.ts';
+
+/** These are done to save money; all other disruptions have reasons of their own, and may cost some. */
+const SAVING: ReadonlySet<unknown> = new Set(['Empty', 'Underutilized']);
+const ROUNDING_USD = 1e-9;
+/** A disruption that is not over by then is judged no more: too much else has happened. */
+const JUDGED_WITHIN_MS = 15 * 60_000;
+
+interface Episode {
+  readonly claim: string;
+  readonly startedAtMs: number;
+  readonly usdPerHour: number;
+}
+
+export const consolidationSaves: Invariant = ({ simulation, report }) => {
+  let episode: Episode | null = null;
+  let wanted = simulation.workloads.wanted();
+  simulation.history.listen(({ kind, subject, facts }) => {
+    if (kind === 'Decision' && facts.kind === 'Disrupted') {
+      if (!SAVING.has(facts.disruption)) episode = null;
+      else episode ??= startEpisode(simulation, subject);
+    }
+    // Trouble, and Jobs that come: whatever it costs afterwards, it is not consolidation's doing.
+    if (kind === 'Mishap' || kind === 'NodeNotReady') episode = null;
+    if (kind === 'PodCreated' && isJobPod(simulation, subject)) episode = null;
+  });
+  simulation.onStep(() => {
+    const { clock, workloads } = simulation;
+    if (workloads.wanted() > wanted) episode = null;
+    wanted = workloads.wanted();
+    if (episode === null) return;
+    if (clock.nowMs() - episode.startedAtMs > JUDGED_WITHIN_MS) episode = null;
+    else if (isAtRest(simulation)) {
+      const { claim, usdPerHour } = episode;
+      const now = totalUsdPerHour(simulation);
+      if (now > usdPerHour + ROUNDING_USD) {
+        report(`the disruption of NodeClaim ${claim} took the price from ${usdPerHour} to ${now} $/h`);
+      }
+      episode = null;
+    }
+  });
+  return undefined;
+};
+
+/** Other trouble that is still being dealt with would be mixed up with it: such a start is not judged. */
+function startEpisode(simulation: Simulation, claim: string): Episode | null {
+  for (const pod of simulation.store.values('pod')) if (pod.nodeName === '') return null;
+  const usdPerHour = totalUsdPerHour(simulation);
+  return { claim, startedAtMs: simulation.clock.nowMs(), usdPerHour };
+}
+
+/** Claims are neither going nor coming, and no pod waits. */
+function isAtRest({ store, cloud }: Simulation): boolean {
+  for (const claim of store.values('nodeClaim')) {
+    if (claim.deletionRequestedAtMs !== null || claim.status.providerId === '') return false;
+  }
+  for (const { instance } of cloud.living()) if (instance.state !== 'running') return false;
+  for (const pod of store.values('pod')) if (pod.nodeName === '') return false;
+  return true;
+}
+
+function totalUsdPerHour({ cloud }: Simulation): number {
+  let sum = 0;
+  for (const { instance } of cloud.living()) sum += instance.usdPerHour ?? 0;
+  return sum;
+}
+
+function isJobPod({ store }: Simulation, key: string): boolean {
+  return store.get('pod', key)?.owner?.kind === 'Job';
+}
