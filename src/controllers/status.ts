@@ -1,7 +1,6 @@
 // What users read off their own objects: capacity in use, whether the object can be used, and why not.
 import type { ObjectKind } from '../model/clusterEvent.ts';
 import { LABEL } from '../model/labels.ts';
-import type { NodeClaim } from '../model/nodeClaim.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import { NO_RESOURCES, type Resources } from '../model/resources.ts';
@@ -12,6 +11,7 @@ import { type NotReady, readCatalogue } from './catalogue.ts';
 import { independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
+import { type ShownGauges, showProvisioners } from './provisionerGauges.ts';
 
 /** An object that was refused at the door. */
 export interface InvalidObject {
@@ -38,6 +38,7 @@ export class StatusMemory {
   /** What was written last, by object: nothing is written twice, and a condition's time moves with its status only. */
   readonly written = new Map<string, Written>();
   readonly invalid = new Map<string, InvalidObject>();
+  readonly gauges: ShownGauges = new Map();
 
   noteInvalid(object: InvalidObject): void {
     this.invalid.set(`${object.kind}/${object.name}`, object);
@@ -67,6 +68,8 @@ export async function reportStatus(ports: Ports, live: LiveState, memory: Status
   const snapshot = live.snapshot();
   const { notReady } = await readCatalogue(ports.cloud, snapshot);
   const used = resourcesByProvisioner(snapshot);
+  const { provisioners, nodeClaims } = snapshot;
+  showProvisioners(ports.telemetry.metrics, memory.gauges, { provisioners, nodeClaims, used });
   let next: NextRun = { afterMs: LOOK_AGAIN_MS };
   const failed = (name: string, failure: unknown): void => {
     next = { afterMs: FAILED_AGAIN_MS };
@@ -79,7 +82,6 @@ export async function reportStatus(ports: Ports, live: LiveState, memory: Status
     const verdict = activeCondition(problem ?? null);
     const changed = await writeProvisioner(ports, memory, provisioner, { resources, verdict });
     if (changed && problem !== undefined) await tellProvisioner(ports, provisioner, problem);
-    measure(ports, provisioner, { resources, claims: snapshot.nodeClaims });
   };
   await independently(snapshot.provisioners, 1, reportProvisioner, ({ name }, failure) =>
     failed(name, failure),
@@ -246,27 +248,4 @@ async function writeChanged(
   await write({ ...verdict, sinceMs });
   written.set(key, { uid, text, verdict: verdict.status, sinceMs });
   return true;
-}
-
-function measure(
-  ports: Ports,
-  { name, limits }: Provisioner,
-  { resources: used, claims }: { readonly resources: Resources; readonly claims: readonly NodeClaim[] },
-): void {
-  const { metrics } = ports.telemetry;
-  const own = claims.filter(({ spec }) => spec.provisioner === name);
-  const usdPerHour = own.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
-  metrics.gauge('cooper_provisioner_usd_per_hour', { provisioner: name }, usdPerHour);
-  for (const [resource, amount] of Object.entries(used)) {
-    metrics.gauge('karpenter_provisioner_usage', { provisioner: name, resource_type: resource }, amount);
-  }
-  for (const [resource, limit] of Object.entries(limits ?? {})) {
-    const labels = { provisioner: name, resource_type: resource };
-    metrics.gauge('karpenter_provisioner_limit', labels, limit);
-    metrics.gauge(
-      'karpenter_provisioner_usage_pct',
-      labels,
-      limit === 0 ? 0 : (100 * (used[resource] ?? 0)) / limit,
-    );
-  }
 }

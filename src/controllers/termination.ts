@@ -6,6 +6,7 @@ import type { NodeClaim } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Backoff } from './backoff.ts';
+import { withCondition } from './claimConditions.ts';
 import { tellClaim } from './claimEvents.ts';
 import { nodesByProviderId } from './claimNodes.ts';
 import { concurrently, independently } from './concurrently.ts';
@@ -91,10 +92,31 @@ async function terminateNodeClaim(
   }
   if (waitMs > 0) return { afterMs: waitMs };
   terminating.questions.hold(claim.uid, nowMs + ASK_AGAIN_MS);
-  if ((await ports.cloud.terminate(claim.status.providerId)) === 'terminating')
+  if (node !== undefined) await noteStep(ports, terminating, claim, 'Drained');
+  if ((await ports.cloud.terminate(claim.status.providerId)) === 'terminating') {
+    await noteStep(ports, terminating, claim, 'InstanceTerminating');
     return { afterMs: ASK_AGAIN_MS };
+  }
   await release(ports, terminating, claim, node);
   return WHEN_CHANGED;
+}
+
+const STEP_REASONS = { Drained: 'NothingLeftToEvict', InstanceTerminating: 'TerminationAsked' } as const;
+
+/** Writes once on the claim how far it has come; a conflict is left to the next step. */
+async function noteStep(
+  ports: Ports,
+  { live }: Terminating,
+  read: NodeClaim,
+  type: keyof typeof STEP_REASONS,
+): Promise<void> {
+  const claim = live.get('nodeClaim', read.name);
+  if (claim === undefined || claim.uid !== read.uid) return;
+  const sinceMs = ports.clock.nowMs();
+  const condition = { type, status: 'True', reason: STEP_REASONS[type], message: '', sinceMs } as const;
+  const status = withCondition(claim.status, condition);
+  if (status === claim.status) return;
+  live.recordNodeClaim(claim, await ports.kube.writeNodeClaimStatus(claim, status));
 }
 
 async function cordon(ports: Ports, { live }: Terminating, node: Node): Promise<boolean> {

@@ -16,6 +16,8 @@ export type MetricLabels = Readonly<Record<string, string>>;
 export interface Metrics {
   count(name: string, labels: MetricLabels, amount?: number): void;
   gauge(name: string, labels: MetricLabels, value: number): void;
+  /** The series' object is gone, and it is shown no more. Absent: gauges are kept. */
+  forgetGauge?(name: string, labels: MetricLabels): void;
   /** Seconds for durations. */
   observe(name: string, labels: MetricLabels, value: number): void;
 }

@@ -136,6 +136,7 @@ export function createMetrics(): { readonly metrics: Metrics; readonly registry:
   const metrics: Metrics = {
     count: (name, labels, amount = 1) => known(counters, name).inc({ ...labels }, amount),
     gauge: (name, labels, value) => known(gauges, name).set({ ...labels }, value),
+    forgetGauge: (name, labels) => known(gauges, name).remove({ ...labels }),
     observe: (name, labels, value) => known(histograms, name).observe({ ...labels }, value),
   };
   return { metrics, registry };

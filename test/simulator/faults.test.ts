@@ -90,6 +90,23 @@ test('a spot instance has its notice for two minutes, is drained in them, and th
   assert.deepEqual(simulation.cloud.interruptionNotices(), []);
 });
 
+test('a claim that leaves says how far it has come: drained, then its instance terminating', async () => {
+  const simulation = aSimulation({});
+  const told: string[] = [];
+  await simulation.run(START_MS + 5 * MINUTE_MS);
+  simulation.store.subscribe((event) => {
+    if (event.kind !== 'nodeClaim' || event.type !== 'upsert') return;
+    const names = event.object.status.conditions.map(({ type }) => type).join(' ');
+    if (event.object.deletionRequestedAtMs !== null && told.at(-1) !== names) told.push(names);
+  });
+  const [claim] = [...simulation.store.values('nodeClaim')];
+  void simulation.kube.deleteNodeClaim(claim?.name ?? '', claim?.uid ?? '');
+  await simulation.run(START_MS + 10 * MINUTE_MS);
+  const before = 'Launched Registered Initialized';
+  assert.deepEqual(told, [before, `${before} Drained`, `${before} Drained InstanceTerminating`]);
+  assert.equal(simulation.store.get('nodeClaim', claim?.name ?? ''), undefined);
+});
+
 test('interruptions, failed hosts and silent kubelets cost nodes, and pods find others', async () => {
   for (const fault of ['interruptionMs', 'hostFailureMs', 'silenceMs'] as const) {
     const { of } = await overcome({ mishaps: { ...CALM.mishaps, [fault]: 4 * MINUTE_MS } });

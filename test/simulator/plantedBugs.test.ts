@@ -1,9 +1,12 @@
 // The invariants can fail: each planted bug is found by the one that is there for it, within 200 seeds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Backoff } from '../../src/controllers/backoff.ts';
 import { LABEL } from '../../src/model/labels.ts';
+import { hasCondition, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import { podKey } from '../../src/model/pod.ts';
 import type { KubeApi } from '../../src/ports/kubeApi.ts';
+import { ALWAYS_AND_AT_REST } from '../../src/simulator/invariants/all.ts';
 import type { Simulation } from '../../src/simulator/simulation.ts';
 import { runSeed } from '../fuzz/runSeed.ts';
 
@@ -13,6 +16,21 @@ interface Planted {
   readonly bug: string;
   readonly found: string;
   readonly plant: (simulation: Simulation) => void;
+  /** Takes back what was changed outside the simulation. */
+  readonly undo?: () => void;
+}
+
+/** Launches claims for which `isMeant` says so as the dearest type that there is. */
+function launchDear({ cloud }: Simulation, isMeant: (claim: NodeClaim) => boolean): void {
+  const launch = cloud.launch.bind(cloud);
+  cloud.launch = (claim, nodeClass) => {
+    if (!isMeant(claim)) return launch(claim, nodeClass);
+    const requirements = claim.spec.requirements.filter(({ key }) => key !== LABEL.instanceType);
+    return launch(
+      { ...claim, spec: { ...claim.spec, instanceTypes: ['m5.4xlarge'], requirements } },
+      nodeClass,
+    );
+  };
 }
 
 /** Does something wrong once a minute. */
@@ -23,6 +41,9 @@ function eachMinute(simulation: Simulation, act: () => void): void {
   };
   simulation.clock.after(60_000, again);
 }
+
+const { prune, succeeded } = Backoff.prototype;
+const FORGETTING = { prune, succeeded };
 
 const PLANTED: readonly Planted[] = [
   {
@@ -35,17 +56,7 @@ const PLANTED: readonly Planted[] = [
   {
     bug: 'claims are launched as the largest type, whatever the limits',
     found: 'limitsHold',
-    plant: ({ cloud }) => {
-      const launch = cloud.launch.bind(cloud);
-      cloud.launch = (claim, nodeClass) => {
-        if (claim.spec.provisioner !== 'second') return launch(claim, nodeClass);
-        const requirements = claim.spec.requirements.filter(({ key }) => key !== LABEL.instanceType);
-        return launch(
-          { ...claim, spec: { ...claim.spec, instanceTypes: ['m5.4xlarge'], requirements } },
-          nodeClass,
-        );
-      };
-    },
+    plant: (simulation) => launchDear(simulation, ({ spec }) => spec.provisioner === 'second'),
   },
   {
     bug: 'pods are evicted without a look at their annotations',
@@ -72,6 +83,80 @@ const PLANTED: readonly Planted[] = [
     found: 'budgetsHold',
     plant: ({ budgets }) => {
       budgets.takeDisruption = () => true;
+    },
+  },
+  {
+    bug: 'pods that run and are not ready are evicted whatever the policy says',
+    found: 'budgetsHold',
+    plant: (simulation) => {
+      const { budgets, store, kube } = simulation;
+      const take = budgets.takeDisruption.bind(budgets);
+      budgets.takeDisruption = (pod) => !pod.ready || take(pod);
+      eachMinute(simulation, () => {
+        for (const pod of [...store.values('pod')]) {
+          if (!pod.ready) continue;
+          store.put('pod', podKey(pod), { ...pod, ready: false });
+          void kube.evictPod(pod);
+        }
+      });
+    },
+  },
+  {
+    bug: 'nodes are replaced by dearer ones to save money',
+    found: 'consolidationSaves',
+    plant: (simulation) => {
+      let isReplacing = false;
+      launchDear(simulation, () => isReplacing);
+      eachMinute(simulation, () => {
+        const claims = [...simulation.store.values('nodeClaim')];
+        const claim = claims.find((one) => hasCondition(one, 'Initialized'));
+        if (claim === undefined) return;
+        isReplacing = true;
+        const facts = { kind: 'Disrupted', disruption: 'Underutilized', node: claim.status.nodeName };
+        simulation.history.note({
+          atMs: simulation.clock.nowMs(),
+          kind: 'Decision',
+          subject: claim.name,
+          facts,
+        });
+        void simulation.kube.deleteNodeClaim(claim.name, claim.uid);
+      });
+    },
+  },
+  {
+    bug: 'claims are stored two minutes after they were planned',
+    found: 'decisionsAreFresh',
+    plant: ({ kube, clock }) => {
+      const create = kube.createNodeClaim.bind(kube);
+      kube.createNodeClaim = async (draft) => {
+        await clock.sleep(120_000);
+        return create(draft);
+      };
+    },
+  },
+  {
+    bug: 'what was waited for is never forgotten',
+    found: 'memoryStaysFlat',
+    plant: (simulation) => {
+      Backoff.prototype.prune = () => {};
+      Backoff.prototype.succeeded = () => {};
+      eachMinute(simulation, () => {
+        for (const { name, uid } of simulation.store.values('nodeClaim')) {
+          void simulation.kube.deleteNodeClaim(name, uid);
+        }
+      });
+    },
+    undo: () => Object.assign(Backoff.prototype, FORGETTING),
+  },
+  {
+    bug: 'each claim is stored six times under other names',
+    found: 'runawayBrakeHolds',
+    plant: ({ kube }) => {
+      const create = kube.createNodeClaim.bind(kube);
+      kube.createNodeClaim = async (draft) => {
+        for (const again of 'bcdef') await create({ ...draft, name: `${draft.name}${again}` });
+        return create(draft);
+      };
     },
   },
   {
@@ -127,12 +212,18 @@ const PLANTED: readonly Planted[] = [
   },
 ];
 
-for (const { bug, found, plant } of PLANTED) {
+for (const { bug, found, plant, undo } of PLANTED) {
   test(`${found} finds that ${bug}`, async () => {
     for (let seed = 1; seed <= SEEDS_MOST; seed += 1) {
       const { violations } = await runSeed(seed, plant);
+      undo?.();
       if (violations.some(({ invariant }) => invariant === found)) return;
     }
     assert.fail(`not found within ${SEEDS_MOST} seeds`);
   });
 }
+
+test('each invariant has a bug that it is there for', () => {
+  const found = new Set(PLANTED.map((planted) => planted.found));
+  assert.deepEqual([...found].sort(), Object.keys(ALWAYS_AND_AT_REST).sort());
+});

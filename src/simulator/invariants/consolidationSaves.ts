@@ -1,4 +1,5 @@
 // Price never rises by consolidation: once a voluntary disruption has come to its end, the cluster costs no more.
+import { isTerminal, type Pod } from '../../model/pod.ts';
 import type { Simulation } from '../simulation.ts';
 import type { Invariant } from './invariant.ts';
 
@@ -26,13 +27,19 @@ export const consolidationSaves: Invariant = ({ simulation, report }) => {
     if (kind === 'Mishap' || kind === 'NodeNotReady') episode = null;
     if (kind === 'PodCreated' && isJobPod(simulation, subject)) episode = null;
   });
+  simulation.store.subscribe((event, before) => {
+    // A pod that goes without being asked to, and without having ended, has lost its node to something else.
+    if (event.kind !== 'pod' || event.type !== 'delete') return;
+    const pod = before as Pod;
+    if (pod.deletionRequestedAtMs === null && !isTerminal(pod)) episode = null;
+  });
   simulation.onStep(() => {
     const { clock, workloads } = simulation;
     if (workloads.wanted() > wanted) episode = null;
     wanted = workloads.wanted();
     if (episode === null) return;
     if (clock.nowMs() - episode.startedAtMs > JUDGED_WITHIN_MS) episode = null;
-    else if (isAtRest(simulation)) {
+    else if (isAtRest(simulation, null)) {
       const { claim, usdPerHour } = episode;
       const now = totalUsdPerHour(simulation);
       if (now > usdPerHour + ROUNDING_USD) {
@@ -44,17 +51,17 @@ export const consolidationSaves: Invariant = ({ simulation, report }) => {
   return undefined;
 };
 
-/** Other trouble that is still being dealt with would be mixed up with it: such a start is not judged. */
+/** What else is under way would be mixed up with it: a disruption that does not begin at rest is not judged. */
 function startEpisode(simulation: Simulation, claim: string): Episode | null {
-  for (const pod of simulation.store.values('pod')) if (pod.nodeName === '') return null;
+  if (!isAtRest(simulation, claim)) return null;
   const usdPerHour = totalUsdPerHour(simulation);
   return { claim, startedAtMs: simulation.clock.nowMs(), usdPerHour };
 }
 
-/** Claims are neither going nor coming, and no pod waits. */
-function isAtRest({ store, cloud }: Simulation): boolean {
-  for (const claim of store.values('nodeClaim')) {
-    if (claim.deletionRequestedAtMs !== null || claim.status.providerId === '') return false;
+/** Claims, but for the one that is to go, are neither going nor coming, and no pod waits. */
+function isAtRest({ store, cloud }: Simulation, butFor: string | null): boolean {
+  for (const { name, status, deletionRequestedAtMs } of store.values('nodeClaim')) {
+    if (name !== butFor && (deletionRequestedAtMs !== null || status.providerId === '')) return false;
   }
   for (const { instance } of cloud.living()) if (instance.state !== 'running') return false;
   for (const pod of store.values('pod')) if (pod.nodeName === '') return false;

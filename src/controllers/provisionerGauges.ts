@@ -1,0 +1,64 @@
+// The figures of each Provisioner as gauges, and none of those that are gone.
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import type { Provisioner } from '../model/provisioner.ts';
+import type { Resources } from '../model/resources.ts';
+import type { MetricLabels, Metrics } from '../ports/telemetry.ts';
+
+interface Series {
+  readonly name: string;
+  readonly labels: MetricLabels;
+  readonly value: number;
+}
+
+/** By key: the series that are shown now. */
+export type ShownGauges = Map<string, Series>;
+
+export interface ProvisionerFigures {
+  readonly provisioners: readonly Provisioner[];
+  readonly nodeClaims: readonly NodeClaim[];
+  /** By Provisioner name: capacity in use. */
+  readonly used: ReadonlyMap<string, Resources>;
+}
+
+/** Sets the gauges of every Provisioner, and takes back those whose Provisioner, resource or limit is no longer there. */
+export function showProvisioners(metrics: Metrics, shown: ShownGauges, figures: ProvisionerFigures): void {
+  const current = new Map(
+    seriesOf(figures).map((series) => [JSON.stringify([series.name, series.labels]), series]),
+  );
+  for (const [key, { name, labels }] of shown) {
+    if (current.has(key)) continue;
+    metrics.forgetGauge?.(name, labels);
+    shown.delete(key);
+  }
+  for (const [key, series] of current) {
+    metrics.gauge(series.name, series.labels, series.value);
+    shown.set(key, series);
+  }
+}
+
+function seriesOf({ provisioners, nodeClaims, used }: ProvisionerFigures): readonly Series[] {
+  return provisioners.flatMap(({ name, limits }) => {
+    const own = nodeClaims.filter(({ spec }) => spec.provisioner === name);
+    const usdPerHour = own.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
+    const price = {
+      name: 'cooper_provisioner_usd_per_hour',
+      labels: { provisioner: name },
+      value: usdPerHour,
+    };
+    const inUse = used.get(name) ?? {};
+    const usage = Object.entries(inUse).map(([resource, value]) => ({
+      name: 'karpenter_provisioner_usage',
+      labels: { provisioner: name, resource_type: resource },
+      value,
+    }));
+    const limited = Object.entries(limits ?? {}).flatMap(([resource, limit]) => {
+      const labels = { provisioner: name, resource_type: resource };
+      const percent = limit === 0 ? 0 : (100 * (inUse[resource] ?? 0)) / limit;
+      return [
+        { name: 'karpenter_provisioner_limit', labels, value: limit },
+        { name: 'karpenter_provisioner_usage_pct', labels, value: percent },
+      ];
+    });
+    return [price, ...usage, ...limited];
+  });
+}
