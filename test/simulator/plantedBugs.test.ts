@@ -109,8 +109,11 @@ const PLANTED: readonly Planted[] = [
       launchDear(simulation, () => isReplacing);
       eachMinute(simulation, () => {
         const claims = [...simulation.store.values('nodeClaim')];
-        const claim = claims.find((one) => hasCondition(one, 'Initialized'));
-        if (claim === undefined) return;
+        const isSettled = claims.every(
+          (one) => hasCondition(one, 'Initialized') && one.deletionRequestedAtMs === null,
+        );
+        const claim = claims.find(({ status }) => simulation.ledger.get(status.nodeName)?.workloadPods);
+        if (claim === undefined || !isSettled) return;
         isReplacing = true;
         const facts = { kind: 'Disrupted', disruption: 'Underutilized', node: claim.status.nodeName };
         simulation.history.note({
@@ -141,9 +144,8 @@ const PLANTED: readonly Planted[] = [
       Backoff.prototype.prune = () => {};
       Backoff.prototype.succeeded = () => {};
       eachMinute(simulation, () => {
-        for (const { name, uid } of simulation.store.values('nodeClaim')) {
-          void simulation.kube.deleteNodeClaim(name, uid);
-        }
+        const [claim] = simulation.store.values('nodeClaim');
+        if (claim !== undefined) void simulation.kube.deleteNodeClaim(claim.name, claim.uid);
       });
     },
     undo: () => Object.assign(Backoff.prototype, FORGETTING),

@@ -1,5 +1,6 @@
 // Price never rises by consolidation: once a voluntary disruption has come to its end, the cluster costs no more.
-import { isTerminal, type Pod } from '../../model/pod.ts';
+import { occupiesNode } from '../../disruption/evictable.ts';
+import type { Pod } from '../../model/pod.ts';
 import type { Simulation } from '../simulation.ts';
 import type { Invariant } from './invariant.ts';
 
@@ -31,7 +32,7 @@ export const consolidationSaves: Invariant = ({ simulation, report }) => {
     // A pod that goes without being asked to, and without having ended, has lost its node to something else.
     if (event.kind !== 'pod' || event.type !== 'delete') return;
     const pod = before as Pod;
-    if (pod.deletionRequestedAtMs === null && !isTerminal(pod)) episode = null;
+    if (pod.deletionRequestedAtMs === null && occupiesNode(pod)) episode = null;
   });
   simulation.onStep(() => {
     const { clock, workloads } = simulation;
@@ -39,7 +40,7 @@ export const consolidationSaves: Invariant = ({ simulation, report }) => {
     wanted = workloads.wanted();
     if (episode === null) return;
     if (clock.nowMs() - episode.startedAtMs > JUDGED_WITHIN_MS) episode = null;
-    else if (isAtRest(simulation, null)) {
+    else if (isOver(simulation, episode)) {
       const { claim, usdPerHour } = episode;
       const now = totalUsdPerHour(simulation);
       if (now > usdPerHour + ROUNDING_USD) {
@@ -66,6 +67,11 @@ function isAtRest({ store, cloud }: Simulation, butFor: string | null): boolean 
   for (const { instance } of cloud.living()) if (instance.state !== 'running') return false;
   for (const pod of store.values('pod')) if (pod.nodeName === '') return false;
   return true;
+}
+
+/** The claim is gone, and what has followed from that has come to rest. */
+function isOver(simulation: Simulation, { claim }: Episode): boolean {
+  return simulation.store.get('nodeClaim', claim) === undefined && isAtRest(simulation, null);
 }
 
 function totalUsdPerHour({ cloud }: Simulation): number {
