@@ -20,7 +20,7 @@ export interface ProvisionerFigures {
   readonly used: ReadonlyMap<string, Resources>;
 }
 
-/** Sets the gauges of every Provisioner, and takes back those whose Provisioner, resource or limit is no longer there. */
+/** Sets the gauges of every Provisioner; takes back those whose Provisioner, resource or limit is no longer there. */
 export function showProvisioners(metrics: Metrics, shown: ShownGauges, figures: ProvisionerFigures): void {
   const current = new Map(
     seriesOf(figures).map((series) => [JSON.stringify([series.name, series.labels]), series]),

@@ -74,7 +74,8 @@ export class Mishaps {
     this.#repeat('unreadyPod', mishaps.unreadyPodMs, (random) => this.#makeUnready(random));
     this.#repeat('shortage', mishaps.shortageMs, (random) => this.#runShort(random));
     this.#repeat('apiOutage', mishaps.apiOutageMs, (random) => {
-      this.apiAwayUntilMs = Math.min(clock.nowMs() + random.integer(5000, 300_000), this.#untilMs);
+      const endsAtMs = Math.min(clock.nowMs() + random.integer(5000, 300_000), this.#untilMs);
+      this.apiAwayUntilMs = Math.max(this.apiAwayUntilMs, endsAtMs);
       for (const process of this.#target.processes) process.holdWatchUntil(this.apiAwayUntilMs);
     });
     this.#repeat('clockJump', mishaps.clockJumpMs, (random) => this.#jumpClock(random));
