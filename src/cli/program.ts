@@ -24,6 +24,7 @@ export async function callCooper(args: readonly string[]): Promise<number> {
   };
   addRun(program);
   addDoctor(program, finish);
+  addUninstall(program, finish);
   addDemo(program, finish);
   addSimulate(program, finish);
   addReplay(program, finish);
@@ -64,6 +65,29 @@ function addDoctor(program: Command, finish: Finish): void {
   command.action(async (options: Record<string, unknown>) => {
     const { doctorCommand } = await import('./doctor.ts');
     finish(await doctorCommand(options, STANDARD_IO.writeLine));
+  });
+}
+
+const UNINSTALL_SETTINGS = [
+  'clusterName',
+  'region',
+  'kubeconfig',
+  'leaderElectionName',
+  'leaderElectionNamespace',
+] as const;
+
+function addUninstall(program: Command, finish: Finish): void {
+  const command = program
+    .command('uninstall')
+    .description(
+      'find what was left behind without a controller: stuck finalizers, orphans, launch templates',
+    )
+    .option('--all', 'also what is in good order: every node that Cooper has made; pods are not drained')
+    .option('--yes', 'carry it out; otherwise it is only told');
+  for (const key of UNINSTALL_SETTINGS) command.addOption(settingOption(key));
+  command.action(async (options: Record<string, string>) => {
+    const { uninstallCommand } = await import('./uninstall.ts');
+    finish(await uninstallCommand(options, STANDARD_IO.writeLine));
   });
 }
 
