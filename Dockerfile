@@ -14,6 +14,7 @@ COPY . .
 RUN node image/bundle.ts /out/app \
   && npm sbom --package-lock-only --omit=dev --omit=optional --sbom-format=cyclonedx > /out/app/sbom.cdx.json \
   && node image/licences.ts > /out/app/LICENCES.txt
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # Node.js, the libraries that it is linked with, certificate authorities, and a user that is not root.
 RUN mkdir -p /out/bin /out/etc/ssl/certs /out/tmp \
   && cp "$(command -v node)" /out/bin/node \

@@ -275,7 +275,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     await world.kubectl(['delete', 'nodeclaim', claims[0]?.metadata.name ?? '', '--wait=false']);
     assert.match(
       await uninstall(),
-      /delete NodeClaim .*stuck in deletion[^]*nothing has been done; add --yes/,
+      /delete NodeClaim .*stuck in deletion[\s\S]*nothing has been done; add --yes/,
     );
     assert.equal((await world.moto.liveInstances()).length, instances.length);
     await uninstall('--yes');
