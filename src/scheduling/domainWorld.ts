@@ -70,16 +70,13 @@ export class DomainWorld {
     return this.#spreadSelectors.get(key) ?? new Set();
   }
 
-  /** True when a node of that domain exists that the term lets the pod look at. */
+  /** True when a node of that domain exists, or may come of a claim in flight, that the term lets the pod look at. */
   hasNode(domain: string, term: SpreadTerm, placement: Placement): boolean {
     const name = `${term.key}|${domain}|${lookName(term, placement)}`;
     const held = this.#reachable.get(name);
     if (held !== undefined) return held;
     const found = this.#targets.some(
-      (target) =>
-        target.kind === 'node' &&
-        target.labels.get(term.key)?.has(domain) === true &&
-        isSeen(target, term, placement),
+      (target) => target.labels.get(term.key)?.has(domain) === true && isSeen(target, term, placement),
     );
     this.#reachable.set(name, found);
     return found;

@@ -11,6 +11,7 @@ import { schedule } from '../../src/scheduling/scheduler.ts';
 import {
   aBoundPod,
   aDaemonSet,
+  aNodeClaim,
   anInstanceType,
   anOwnedNode,
   aPod,
@@ -82,6 +83,14 @@ const running = (namespace: string): Partial<ClusterSnapshot> => ({
   ],
 });
 const theirs = { expressions: [{ key: 'team', operator: 'In' as const, values: ['theirs'] }] };
+const claim = aNodeClaim();
+const openClaim = {
+  ...claim,
+  spec: {
+    ...claim.spec,
+    requirements: [{ key: LABEL.zone, operator: 'In' as const, values: [A, B] }],
+  },
+};
 const byZone: PodAffinityTerm = {
   selector: { expressions: [{ key: 'app', operator: 'In', values: ['web'] }] },
   topologyKey: LABEL.zone,
@@ -241,6 +250,17 @@ const cases: readonly Case[] = [
     pods: web(2, { topologySpread: [spread({ nodeTaintsPolicy: 'Honor' })] }),
     cluster: taintedInB,
     types: ['m5.large'],
+  },
+  {
+    rule: 'a claim in flight may make a domain of each zone that it may come up in',
+    pods: [aPod({ spec: { topologySpread: [spread({ nodeTaintsPolicy: 'Honor' })] } })],
+    cluster: {
+      provisioners: [aProvisioner({ taints: [teamTaint] })],
+      nodes: [anOwnedNode()],
+      pods: ['one', 'two'].map((name) => aBoundPod('node', { name, labels: { app: 'web' } })),
+      nodeClaims: [openClaim],
+    },
+    refused: ['TopologySpread'],
   },
   {
     rule: 'anti-affinity looks into its own namespace',
