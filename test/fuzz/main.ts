@@ -75,7 +75,11 @@ async function main(): Promise<void> {
   const startedMs = performance.now();
   const failed = values.verbose ? await showSeed(firstSeed) : await fuzzInThreads(firstSeed, seeds);
   const tookSeconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  process.stdout.write(`fuzz: ${seeds} seeds from ${firstSeed}, ${failed} failed, ${tookSeconds} s\n`);
+  const { user, system } = process.cpuUsage();
+  const cpuSeconds = ((user + system) / 1e6 / seeds).toFixed(2);
+  process.stdout.write(
+    `fuzz: ${seeds} seeds from ${firstSeed}, ${failed} failed, ${tookSeconds} s, ${cpuSeconds} CPU s a seed\n`,
+  );
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
