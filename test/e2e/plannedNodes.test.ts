@@ -242,7 +242,7 @@ async function allBound(
     placed()
       .filter(({ nodeName }) => nodeName === '')
       .map(podKey);
-  await stage.until('every planned pod to be bound', () => pending().length === 0, 12_000).catch(() => {});
+  await stage.until('every planned pod to be bound', () => pending().length === 0, 30_000).catch(() => {});
   assert.deepEqual(pending(), [], `pods are left pending\n${describePlaces(stage, plan)}`);
   const isFree = ({ spec }: Pod): boolean => spec.topologySpread.length + spec.podAffinity.length === 0;
   const strays = (pod: Pod): boolean => (places?.get(podKey(pod)) ?? pod.nodeName) !== pod.nodeName;
