@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { LABEL } from '../../src/model/labels.ts';
-import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
+import { type LaunchGroup, NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { NodeClass } from '../../src/model/nodeClass.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
 import type { Requirement } from '../../src/model/requirement.ts';
@@ -41,7 +41,11 @@ export const ALL_ABILITIES: CloudAbilities = { restarts: true, runsOut: true, lo
 let claims = 0;
 
 /** A claim that any of the types would do for, cheapest first. */
-export function claimFor(harness: CloudHarness, instanceTypes: readonly string[]): NodeClaim {
+export function claimFor(
+  harness: CloudHarness,
+  instanceTypes: readonly string[],
+  launchGroup?: LaunchGroup,
+): NodeClaim {
   claims += 1;
   const requirements: readonly Requirement[] = [
     { key: LABEL.capacityType, operator: 'In', values: ['on-demand'] },
@@ -67,9 +71,40 @@ export function claimFor(harness: CloudHarness, instanceTypes: readonly string[]
       requirements,
       instanceTypes,
       requests: {},
+      ...(launchGroup === undefined ? {} : { launchGroup }),
     },
     status: NO_STATUS,
   };
+}
+
+/** Claims of one plan that are alike, as the controllers mark them. */
+function groupFor(harness: CloudHarness, size: number): readonly NodeClaim[] {
+  const launchGroup = { id: `group-${claims + 1}-${harness.nowMs()}`, size };
+  return Array.from({ length: size }, () => claimFor(harness, harness.instanceTypes, launchGroup));
+}
+
+/** Provider ids by claim uid, of the claims that got an instance; `stored` is what their statuses said before. */
+async function launchTogether(
+  harness: CloudHarness,
+  cloud: CloudProvider,
+  group: readonly NodeClaim[],
+  stored: ReadonlyMap<string, string> = new Map(),
+): Promise<ReadonlyMap<string, string>> {
+  const got = new Map(stored);
+  const waiting = group.filter(({ uid }) => !stored.has(uid));
+  const taken = (): ReadonlySet<string> => new Set(stored.values());
+  await Promise.all(
+    waiting.map(async (claim) => {
+      const outcome = await cloud.launch(claim, harness.nodeClass, taken);
+      if (outcome.kind === 'launched') got.set(claim.uid, outcome.instance.providerId);
+    }),
+  );
+  return got;
+}
+
+function assertOneEach(got: ReadonlyMap<string, string>, group: readonly NodeClaim[]): void {
+  assert.equal(got.size, group.length, 'a claim without an instance');
+  assert.equal(new Set(got.values()).size, group.length, 'an instance for two claims');
 }
 
 async function launched(harness: CloudHarness, claim: NodeClaim): Promise<LaunchedInstance> {
@@ -101,9 +136,16 @@ export function cloudProviderContract(
 
     sellingTests(() => harness);
     launchingTests(() => harness);
+    groupTests(() => harness);
     terminatingTests(() => harness);
-    if (abilities.restarts) restartTests(() => harness);
-    if (abilities.losesAnswers) lostAnswerTests(() => harness);
+    if (abilities.restarts) {
+      restartTests(() => harness);
+      restartedGroupTests(() => harness);
+    }
+    if (abilities.losesAnswers) {
+      lostAnswerTests(() => harness);
+      lostGroupTests(() => harness);
+    }
     // Last: it leaves the account empty.
     if (abilities.runsOut) shortageTests(() => harness);
   });
@@ -176,6 +218,53 @@ function launchingTests(current: () => CloudHarness): void {
         zone: instance.zone,
       },
     );
+  });
+}
+
+function groupTests(current: () => CloudHarness): void {
+  it('gives each claim of a group an instance of its own, and says at once whose it is', async () => {
+    const harness = current();
+    const group = groupFor(harness, 5);
+    const before = await harness.living();
+    const got = await launchTogether(harness, harness.cloud, group);
+    assertOneEach(got, group);
+    assert.equal(await harness.living(), before + 5);
+    const listed = new Map((await harness.cloud.list()).map((one) => [one.providerId, one.nodeClaimUid]));
+    for (const [uid, providerId] of got) assert.equal(listed.get(providerId), uid);
+    // Asked again, in another order: the same.
+    assert.deepEqual(await launchTogether(harness, harness.cloud, group.toReversed()), got);
+    assert.equal(await harness.living(), before + 5);
+  });
+}
+
+function lostGroupTests(current: () => CloudHarness): void {
+  it('launches each claim of a group once when the answer is lost', async () => {
+    const harness = current();
+    const group = groupFor(harness, 4);
+    const before = await harness.living();
+    await harness.loseNextLaunch();
+    let got = await launchTogether(harness, harness.cloud, group);
+    for (let tries = 0; got.size < 4 && tries < 10; tries += 1)
+      got = await launchTogether(harness, harness.cloud, group, got);
+    assertOneEach(got, group);
+    assert.equal(await harness.living(), before + 4);
+  });
+}
+
+function restartedGroupTests(current: () => CloudHarness): void {
+  it('finds the instances of a group again after a restart', async () => {
+    const harness = current();
+    const group = groupFor(harness, 4);
+    const first = await launchTogether(harness, harness.cloud, group);
+    assertOneEach(first, group);
+    const before = await harness.living();
+    await harness.pass(60_000);
+    // The second claim's status was written, the others' answers died with the controller.
+    const stored = new Map([...first].slice(1, 2));
+    const again = await launchTogether(harness, harness.restarted(), group, stored);
+    assertOneEach(again, group);
+    assert.deepEqual(new Set(again.values()), new Set(first.values()));
+    assert.equal(await harness.living(), before);
   });
 }
 

@@ -16,6 +16,22 @@ import { type CloudHarness, claimFor, cloudProviderContract } from '../contracts
 import { type Moto, startMoto } from './harness/moto.ts';
 import { reasonToSkip } from './harness/prerequisites.ts';
 
+/*
+ * Where moto is not EC2, and what EC2 does. The pages are named where `moto/` adds the behaviour:
+ * - ClientToken: moto ignores it; EC2 answers a repeated token as before, or with IdempotentParameterMismatch.
+ *   "Ensuring idempotency in Amazon EC2 API requests" (`moto/fleet.py`, create_fleet_once)
+ * - capacity: moto never lacks any; EC2 answers with what it got beside Errors. "Configure an EC2 Fleet of type
+ *   instant", "Error codes for the Amazon EC2 API" (`moto/fleet.py`, fulfil, refusal)
+ * - allocation: moto takes the first override; EC2 goes by the strategy. "Use allocation strategies to determine how
+ *   EC2 Fleet or Spot Fleet fulfills Spot and On-Demand capacity" (`moto/fleet.py`, ranked)
+ * - launch templates: moto applies few fields; EC2 applies all. "RequestLaunchTemplateData" (`moto/fleet.py`, launch)
+ * - states: moto's instances run and end at once; EC2's are pending, shutting down, and seen late. "Instance
+ *   lifecycle", "Eventual consistency in the Amazon EC2 API" (`moto/lifecycle.py`)
+ * - pages: moto answers with one; EC2 keeps to MaxResults. "Pagination" (`moto/catalogue.py`, paged)
+ * - spot prices: moto has one of 2006 for all; EC2 has one for each type and zone. "DescribeSpotPriceHistory"
+ *   (`moto/catalogue.py`)
+ * Not added, so not shown here: request limits and capacity reservations, which `test/aws` plays in memory.
+ */
 const CLUSTER = SETTINGS.clusterName;
 const SELECTOR = { [`kubernetes.io/cluster/${CLUSTER}`]: '*' };
 const CLOCK: Clock = {
