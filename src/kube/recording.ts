@@ -1,5 +1,6 @@
 // Records a cluster: every kind that decisions look at, stripped as it comes in, and how pods came and went.
 import { Interner } from '../api/objects/interner.ts';
+import { isLivingPod } from '../api/objects/pod.ts';
 import type { Raw } from '../api/objects/raw.ts';
 import { KubeApiError } from './apiError.ts';
 import { recordedObject } from './recordedObjects.ts';
@@ -8,12 +9,12 @@ import type { Timing } from './timing.ts';
 import type { KubeTransport } from './transport.ts';
 import { watchedKinds } from './watchedKinds.ts';
 
-/** One change of a pod after the snapshot. */
+/** A pod that came or went after the snapshot; one that has ended or is terminating has gone. */
 export interface PodChange {
   readonly atMs: number;
   /** `namespace/name`. */
   readonly key: string;
-  /** The pod as it is now; null when it is gone. */
+  /** The pod that came, or as it went; null when it was deleted. */
   readonly pod: Raw | null;
 }
 
@@ -54,7 +55,13 @@ export async function recordCluster(transport: KubeTransport, options: Recording
   const { timing, durationMs, listWithinMs } = options;
   const podChanges: PodChange[] = [];
   let isWatching = false;
+  const living = new Set<string>();
+  // A pod changes many times in its life; a recording of days keeps that it came and that it went.
   const onPodChange = (key: string, pod: Raw | null): void => {
+    const isLiving = pod !== null && isLivingPod(pod);
+    if (living.has(key) === isLiving) return;
+    if (isLiving) living.add(key);
+    else living.delete(key);
     if (!isWatching) return;
     podChanges.push({ atMs: timing.nowMs(), key, pod });
     options.onProgress?.(podChanges.length);

@@ -1,5 +1,6 @@
 // A scenario out of a recorded cluster: its Provisioners and workloads, and replicas as they changed while recorded.
 import { controllingOwner } from '../api/objects/metadata.ts';
+import { isLivingPod } from '../api/objects/pod.ts';
 import { objectIn, type Raw, textIn, textMapIn } from '../api/objects/raw.ts';
 import { describeProblem } from '../api/parsed.ts';
 import { LABEL } from '../model/labels.ts';
@@ -98,7 +99,7 @@ function groupPods({ objects, podChanges, startedAtMs }: RecordedHistory): Reado
   const groups = new Map<string, PodGroup>();
   const groupOfPod = new Map<string, PodGroup>();
   for (const pod of objects) {
-    if (pod.kind !== 'Pod' || !isAlive(pod)) continue;
+    if (pod.kind !== 'Pod' || !isLivingPod(pod)) continue;
     const group = groupFor(groups, pod);
     if (group === null) continue;
     group.replicas += 1;
@@ -107,7 +108,7 @@ function groupPods({ objects, podChanges, startedAtMs }: RecordedHistory): Reado
   }
   for (const { atMs, key, pod } of podChanges) {
     const held = groupOfPod.get(key);
-    if (pod !== null && isAlive(pod)) {
+    if (pod !== null && isLivingPod(pod)) {
       if (held !== undefined) continue;
       const group = groupFor(groups, pod);
       if (group === null) continue;
@@ -127,12 +128,6 @@ function groupPods({ objects, podChanges, startedAtMs }: RecordedHistory): Reado
 function noteCount(group: PodGroup, atMs: number, difference: number): void {
   const before = group.changes.at(-1)?.replicas ?? group.replicas;
   group.changes.push({ atMs, replicas: before + difference });
-}
-
-function isAlive(pod: Raw): boolean {
-  const phase = textIn(objectIn(pod, 'status'), 'phase');
-  const isLeaving = textIn(objectIn(pod, 'metadata'), 'deletionTimestamp') !== '';
-  return phase !== 'Succeeded' && phase !== 'Failed' && !isLeaving;
 }
 
 /** Null for pods that come with their node: daemons and static pods. */

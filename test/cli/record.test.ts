@@ -251,6 +251,7 @@ test('a history becomes a scenario with replicas as they changed, and it replays
   const recording = record(await server.start(), WATCHED_MS);
   await eventually('the snapshot is taken', () => progress.length > 0);
   await change(START_MS + 60_000, () => server.put(PODS, pod('web-3', '')));
+  server.put(PODS, { ...pod('web-3', 'node-1'), status: { phase: 'Running' } });
   await change(START_MS + 300_000, () => server.remove(PODS, 'shop/web-1'));
   assert.match(progress.at(-1) ?? '', /^recording: 2 changes of pods so far/);
   nowMs = START_MS + WATCHED_MS;

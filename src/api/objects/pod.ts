@@ -97,6 +97,13 @@ function podOf(metadata: Metadata, { raw, phase, labels, spec, interner }: PodPa
   };
 }
 
+/** True for a raw pod that has not ended and is not on its way out. */
+export function isLivingPod(pod: Raw): boolean {
+  const phase = textIn(objectIn(pod, 'status'), 'phase');
+  const isLeaving = textIn(objectIn(pod, 'metadata'), 'deletionTimestamp') !== '';
+  return phase !== 'Succeeded' && phase !== 'Failed' && !isLeaving;
+}
+
 function phaseOf(status: Raw | null): PodPhase {
   const phase = textIn(status, 'phase');
   if (PHASES.has(phase)) return phase as PodPhase;
