@@ -27,10 +27,11 @@ export function fleetTags(
   settings: AwsSettings,
 ): Readonly<Record<string, string>> {
   const { provisioner, launchGroup } = claim.spec;
+  // What says whose an instance is must not come from a user, not even where we leave it out.
+  const { [LAUNCH_GROUP_TAG]: _, [CLAIM_UID_TAG]: __, ...users } = { ...settings.tags, ...nodeClass.tags };
   return {
     Name: `${TAG.provisioner}/${provisioner}`,
-    ...settings.tags,
-    ...nodeClass.tags,
+    ...users,
     [TAG.provisioner]: provisioner,
     ...(launchGroup === undefined
       ? claimTags(claim)

@@ -144,6 +144,18 @@ describe('the tags of a shared fleet', () => {
     assert.ok(claims.some(({ uid }) => uid === tags['karpenter.sh/nodeclaim-uid']));
   });
 
+  it('are not for users to set', async () => {
+    const stolen = { 'karpenter.sh/nodeclaim-uid': 'mine', 'karpenter.sh/launch-group': 'mine' };
+    const world = aWorld({ settings: { tags: stolen } });
+    await new Store().launch(world.cloud, aGroup(world, 2));
+    await world.cloud.launch(world.claim({ name: 'alone', uid: 'uid-alone' }), nodeClass);
+    const [shared, alone] = world.ec2.fleets.map(({ tags }) => tags);
+    assert.equal(shared?.['karpenter.sh/launch-group'], 'group');
+    assert.equal(shared?.['karpenter.sh/nodeclaim-uid'], undefined);
+    assert.equal(alone?.['karpenter.sh/launch-group'], undefined);
+    assert.equal(alone?.['karpenter.sh/nodeclaim-uid'], 'uid-alone');
+  });
+
   it('stay as they are when the permission is missing, which is said once and stops nothing', async () => {
     const world = aWorld();
     world.ec2.order({ action: 'createTags', when: 'before', code: 'UnauthorizedOperation' });
