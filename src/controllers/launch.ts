@@ -8,6 +8,7 @@ import { withCondition } from './claimConditions.ts';
 import { tellClaim } from './claimEvents.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
+import { tellLaunchRefused } from './provisioningEvents.ts';
 import type { ProvisioningMemory } from './provisioningMemory.ts';
 import type { ControllerSettings } from './settings.ts';
 
@@ -79,11 +80,11 @@ async function settle(
       ports.telemetry.log.warn({ nodeClaim: claim.name, error: outcome.message }, 'launch to be repeated');
       return;
     case 'insufficientCapacity':
-      await tell(ports, launching.live, claim, { reason: 'InsufficientCapacity', message: outcome.message });
+      await tell(ports, launching, claim, { reason: 'InsufficientCapacity', message: outcome.message });
       return giveUp(ports, launching, claim);
     case 'rejected':
       launching.memory.rejections.failed(claim.spec.provisioner, nowMs);
-      await tell(ports, launching.live, claim, { reason: outcome.reason, message: outcome.message });
+      await tell(ports, launching, claim, { reason: outcome.reason, message: outcome.message });
       return giveUp(ports, launching, claim);
   }
 }
@@ -148,7 +149,7 @@ async function giveUp(ports: Ports, launching: Launching, claim: NodeClaim): Pro
 
 async function tell(
   ports: Ports,
-  live: LiveState,
+  { live, memory }: Launching,
   claim: NodeClaim,
   { reason, message }: { readonly reason: string; readonly message: string },
 ): Promise<void> {
@@ -165,5 +166,6 @@ async function tell(
     reason: message,
     facts,
   });
+  tellLaunchRefused(ports, live, memory, { claim: name, message: `${reason}: ${message}` });
   await tellClaim(ports, live, claim, { type: 'Warning', reason, message });
 }

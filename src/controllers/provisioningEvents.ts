@@ -23,6 +23,18 @@ export function tellNominated(
   }
 }
 
+/** Tells each pod that a claim was meant for what the cloud said when it was not launched: what is waited for. */
+export function tellLaunchRefused(
+  ports: Ports,
+  live: LiveState,
+  memory: ProvisioningMemory,
+  { claim, message }: { readonly claim: string; readonly message: string },
+): void {
+  for (const pod of memory.nominations.podsOf(claim)) {
+    tellPod(ports, live, memory, { pod, type: 'Warning', reason: 'FailedProvisioning', message });
+  }
+}
+
 /** So many refusals are told in one turn: logging and publishing 10,000 takes longer than a probe may wait. */
 const TOLD_A_TURN = 100;
 
