@@ -126,7 +126,8 @@ async function startControllers(
   let complete = false;
   health.unreadyBecause = () => unreadyBecause(complete, watch.waitingFor(), watch.stalenessMs(Date.now()));
   const warming = refresh();
-  void tellMissingPermissions(settings, log);
+  // After what the first launch waits for: nothing depends on the checks.
+  void warming.then(() => tellMissingPermissions(settings, log));
   void watch.synced.then(async () => {
     await Promise.all([warming, planner.prepare(state.snapshot(Date.now()))]);
     if (stopSignal.asked) return;

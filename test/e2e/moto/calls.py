@@ -5,6 +5,7 @@ import re
 import time
 import traceback
 
+from moto import settings
 from moto.core.responses import ActionResult, BaseResponse
 from moto.ec2.exceptions import EC2ClientError
 
@@ -15,6 +16,7 @@ SERVICES = ("ec2", "ssm")
 # What is on sale does not change while a test runs; writing it out takes moto seconds, and every start asks for it.
 UNCHANGING = ("DescribeInstanceTypes", "DescribeInstanceTypeOfferings")
 REPLIES = {}
+LENGTHY = (*UNCHANGING, "DescribeSpotPriceHistory")
 
 
 def take_fault(action):
@@ -82,6 +84,16 @@ def answer(response, original, entry, fault):
     return reply
 
 
+def answer_question(response, original, action):
+    """A dry run is a question and no call: it buys nothing, so tests that count, hold up or break calls do not mean
+    it. moto carries some out in full, which takes seconds; unless rights are judged there is no need to."""
+    if action in LENGTHY and settings.INITIAL_NO_AUTH_ACTION_COUNT == float("inf"):
+        text = "Request would have succeeded, but DryRun flag is set"
+        return response.serialized(ActionResult(EC2ClientError("DryRunOperation", text)))
+    with LOCK:
+        return original(response)
+
+
 def install():
     original = BaseResponse.call_action
 
@@ -90,9 +102,7 @@ def install():
             return original(self)
         action = self._get_action()
         if self.service_name == "ec2" and str((self.params or {}).get("DryRun", "")).lower() == "true":
-            # A question and no call: it buys nothing, so tests that count, hold up or break calls do not mean it.
-            with LOCK:
-                return original(self)
+            return answer_question(self, original, action)
         entry = write_down(self, action)
         delay = CONTROL.delays.get(action, {})
         time.sleep(delay.get("beforeMs", 0) / 1000)
