@@ -1,8 +1,10 @@
 // Solves one problem (JSON on standard input) with our packer in a process of its own, so that memory is its own.
+
 import { text } from 'node:stream/consumers';
 import { Interner } from '../src/api/objects/interner.ts';
 import { parsePod } from '../src/api/objects/pod.ts';
 import { readCatalogue } from '../src/cli/catalogueFile.ts';
+import { NO_CONSOLIDATION } from '../src/model/disruptionPolicy.ts';
 import { LABEL } from '../src/model/labels.ts';
 import type { SchedulingPlan } from '../src/model/plan.ts';
 import type { Pod } from '../src/model/pod.ts';
@@ -48,7 +50,8 @@ function provisioner({ capacityTypes }: Problem): Provisioner {
     nodeClassRef: { kind: 'AWSNodeTemplate', name: 'default' },
     ttlAfterEmptyMs: null,
     ttlUntilExpiredMs: null,
-    consolidationEnabled: false,
+    disruption: NO_CONSOLIDATION,
+    suspended: false,
     limits: null,
     weight: 0,
     deletionRequestedAtMs: null,

@@ -1,4 +1,5 @@
 // Builders of model objects for tests: each one gives a valid, boring object, and takes what the test is about.
+import { NO_CONSOLIDATION } from '../src/model/disruptionPolicy.ts';
 import type { InstanceType, Offering } from '../src/model/instanceType.ts';
 import { LABEL } from '../src/model/labels.ts';
 import type { Node } from '../src/model/node.ts';
@@ -108,7 +109,8 @@ export function aProvisioner(fields: Partial<Provisioner> = {}): Provisioner {
     nodeClassRef: { kind: 'AWSNodeTemplate', name: 'default' },
     ttlAfterEmptyMs: null,
     ttlUntilExpiredMs: null,
-    consolidationEnabled: false,
+    disruption: NO_CONSOLIDATION,
+    suspended: false,
     limits: null,
     weight: 0,
     deletionRequestedAtMs: null,

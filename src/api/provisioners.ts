@@ -3,6 +3,7 @@ import type { NodeClass } from '../model/nodeClass.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
 import type { NodeClassRef, Provisioner } from '../model/provisioner.ts';
 import { defaultRequirements } from './defaults.ts';
+import { budgetProblems, readDisruptionPolicy } from './disruptionPolicies.ts';
 import { type CheckedManifest, checkManifest } from './manifest.ts';
 import { readNodeClass } from './nodeClasses.ts';
 import type { Parsed } from './parsed.ts';
@@ -28,7 +29,8 @@ export function parseProvisioner(manifest: unknown): Parsed<ParsedProvisioner> {
   if (checked.kind === 'invalid') return checked;
   const { metadata, generation, spec } = checked.value;
   const unknown = unknownFieldProblems(inlineProvider, spec.provider, ['spec', 'provider']);
-  if (unknown.length > 0) return { kind: 'invalid', name: metadata.name, problems: unknown };
+  const problems = [...unknown, ...budgetProblems(spec)];
+  if (problems.length > 0) return { kind: 'invalid', name: metadata.name, problems };
   const nodeClassRef: NodeClassRef =
     spec.providerRef === undefined
       ? { kind: 'Provisioner', name: metadata.name }
@@ -57,7 +59,8 @@ function readProvisioner(
     nodeClassRef,
     ttlAfterEmptyMs: toMs(spec.ttlSecondsAfterEmpty),
     ttlUntilExpiredMs: toMs(spec.ttlSecondsUntilExpired),
-    consolidationEnabled: spec.consolidation?.enabled ?? false,
+    disruption: readDisruptionPolicy(spec),
+    suspended: spec.suspend ?? false,
     limits: spec.limits?.resources === undefined ? null : readAmounts(spec.limits.resources),
     weight: spec.weight ?? 0,
     deletionRequestedAtMs: metadata.deletionRequestedAtMs,

@@ -1,4 +1,5 @@
 // Our custom resources as the API server sends them: the types of JSON that fits the schemas.
+import type { BudgetedReason, ConsolidationPolicy, MinimumSavings } from '../model/disruptionPolicy.ts';
 import type { NodeSelectorOperator } from '../model/requirement.ts';
 import type { TaintEffect } from '../model/taint.ts';
 
@@ -86,6 +87,23 @@ export interface WireProvisionerSpec {
   readonly limits?: { readonly resources?: Quantities };
   readonly weight?: number;
   readonly consolidation?: { readonly enabled?: boolean };
+  readonly disruption?: {
+    readonly consolidationPolicy?: ConsolidationPolicy;
+    readonly consolidateAfter?: string;
+    readonly budgets?: readonly WireBudget[];
+    readonly minimumSavings?: Partial<MinimumSavings>;
+    readonly minimumNodeAge?: string;
+    readonly expireJitter?: string;
+  };
+  readonly suspend?: boolean;
+}
+
+export interface WireBudget {
+  readonly nodes: string;
+  readonly reasons?: readonly BudgetedReason[];
+  readonly schedule?: string;
+  readonly duration?: string;
+  readonly timeZone?: string;
 }
 
 export interface WireNodeClaimSpec {

@@ -115,6 +115,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       limits: 'whole',
       weight: 'whole',
       consolidation: 'whole',
+      disruption: 'whole',
+      suspend: 'whole',
       kubeletConfiguration: 'whole',
       providerRef: 'whole',
       provider: nodeClassSpec(),

@@ -1,4 +1,5 @@
 // A Provisioner after parsing and defaulting: what may be launched, and how long it lives.
+import type { DisruptionPolicy } from './disruptionPolicy.ts';
 import type { Requirement } from './requirement.ts';
 import type { Resources } from './resources.ts';
 import type { Taint } from './taint.ts';
@@ -41,7 +42,9 @@ export interface Provisioner {
   readonly nodeClassRef: NodeClassRef;
   readonly ttlAfterEmptyMs: number | null;
   readonly ttlUntilExpiredMs: number | null;
-  readonly consolidationEnabled: boolean;
+  readonly disruption: DisruptionPolicy;
+  /** True while nothing new is launched and nothing is taken away of our own accord. */
+  readonly suspended: boolean;
   /** Total capacity that its nodes may have, claims in flight included; null for no limit. */
   readonly limits: Resources | null;
   readonly weight: number;

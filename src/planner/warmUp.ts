@@ -1,4 +1,5 @@
 // Plans made up at the start of the planning thread, so that the first real one runs compiled code.
+import { NO_CONSOLIDATION } from '../model/disruptionPolicy.ts';
 import type { InstanceType } from '../model/instanceType.ts';
 import { LABEL } from '../model/labels.ts';
 import type { Pod, PodSpec } from '../model/pod.ts';
@@ -26,7 +27,8 @@ const PROVISIONER: Provisioner = {
   nodeClassRef: { kind: 'AWSNodeTemplate', name: 'default' },
   ttlAfterEmptyMs: null,
   ttlUntilExpiredMs: null,
-  consolidationEnabled: false,
+  disruption: NO_CONSOLIDATION,
+  suspended: false,
   limits: null,
   weight: 0,
   deletionRequestedAtMs: null,

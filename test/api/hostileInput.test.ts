@@ -43,6 +43,7 @@ const VALID = [
     kubeletConfiguration: { evictionHard: { 'memory.available': '5%' }, kubeReserved: { cpu: 1 } },
     limits: { resources: { cpu: 1 } },
     consolidation: { enabled: true },
+    disruption: { budgets: [{ nodes: '1', schedule: '@daily', duration: '1h', timeZone: 'UTC' }] },
   }),
   inlineManifest({ ...AWS_SPEC, metadataOptions: {}, tags: { a: 'b' } }),
   templateManifest({ ...AWS_SPEC, blockDeviceMappings: [{ deviceName: 'a', ebs: { volumeSize: '1Gi' } }] }),

@@ -1,8 +1,9 @@
 // Provisioner manifests: what they become, and what is said of those that are wrong.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeObjectProblem } from '../../src/api/parsed.ts';
+import { describeObjectProblem, describeProblem } from '../../src/api/parsed.ts';
 import { type ParsedProvisioner, parseProvisioner } from '../../src/api/provisioners.ts';
+import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import type { Requirement } from '../../src/model/requirement.ts';
 import { AWS_SPEC, inlineManifest, provisionerManifest } from './manifests.ts';
 
@@ -60,12 +61,71 @@ test('a full manifest becomes the model, with units in its names', () => {
     nodeClassRef: { kind: 'AWSNodeTemplate', name: 'default' },
     ttlAfterEmptyMs: 30_000,
     ttlUntilExpiredMs: 2_592_000_000,
-    consolidationEnabled: false,
+    disruption: NO_CONSOLIDATION,
+    suspended: false,
     limits: { cpu: 1_000_000, memory: 1000 * 2 ** 30 },
     weight: 7,
     deletionRequestedAtMs: Date.parse('2026-11-21T10:00:00Z'),
   });
 });
+
+test('disruption and suspension are read, durations in milliseconds', () => {
+  const window = { schedule: '0 9 * * mon-fri', duration: '8h', timeZone: 'Europe/Berlin' };
+  const { provisioner } = parsedOf(
+    provisionerManifest({
+      suspend: true,
+      disruption: {
+        consolidationPolicy: 'WhenEmpty',
+        consolidateAfter: '1m30s',
+        budgets: [{ nodes: '20%', reasons: ['Empty'], ...window }, { nodes: '3' }],
+        minimumSavings: { percent: 15 },
+        minimumNodeAge: '1h',
+        expireJitter: '1d',
+      },
+    }),
+  );
+  assert.equal(provisioner.suspended, true);
+  const { budgets, ...rest } = provisioner.disruption;
+  assert.deepEqual(rest, {
+    consolidation: 'WhenEmpty',
+    consolidateAfterMs: 90_000,
+    minimumSavings: { percent: 15, usdPerHour: 0, usdPerHourPerEvictedPod: 0 },
+    minimumNodeAgeMs: 3_600_000,
+    expireJitterMs: 86_400_000,
+  });
+  assert.deepEqual(budgets[0]?.nodes, { kind: 'percent', amount: 20 });
+  assert.deepEqual(budgets[0]?.reasons, ['Empty']);
+  assert.deepEqual(budgets[0]?.window?.schedule.hours, [9]);
+  assert.equal(budgets[0]?.window?.timeZone, 'Europe/Berlin');
+  assert.equal(budgets[0]?.window?.durationMs, 8 * 3_600_000);
+  assert.deepEqual(budgets[1], { nodes: { kind: 'count', amount: 3 }, reasons: null, window: null });
+});
+
+const policies = [
+  { spec: {}, policy: 'Never' },
+  { spec: { consolidation: { enabled: true } }, policy: 'WhenEmptyOrUnderutilized' },
+  { spec: { consolidation: { enabled: false } }, policy: 'Never' },
+  { spec: { disruption: { consolidationPolicy: 'WhenEmpty' } }, policy: 'WhenEmpty' },
+  { spec: { consolidation: { enabled: true }, disruption: { consolidateAfter: 'Never' } }, policy: 'Never' },
+];
+for (const { spec, policy } of policies) {
+  test(`${JSON.stringify(spec)} consolidates ${policy}`, () => {
+    assert.equal(parsedOf(provisionerManifest(spec)).provisioner.disruption.consolidation, policy);
+  });
+}
+
+const faultyBudgets = [
+  { budget: { schedule: '61 * * * *' }, says: /budgets\[0\]\.schedule is no cron schedule/ },
+  { budget: { schedule: '@daily', timeZone: 'Mars/Phobos' }, says: /budgets\[0\]\.timeZone is no time zone/ },
+];
+for (const { budget, says } of faultyBudgets) {
+  test(`a budget with ${JSON.stringify(budget)} is refused`, () => {
+    const budgets = [{ nodes: '1', duration: '1h', ...budget }];
+    const parsed = parseProvisioner(provisionerManifest({ disruption: { budgets } }));
+    assert.equal(parsed.kind, 'invalid');
+    assert.match(parsed.problems.map(describeProblem).join(), says);
+  });
+}
 
 test('what is absent is null, empty or off', () => {
   const { provisioner } = parsedOf(provisionerManifest());

@@ -123,6 +123,41 @@ const SPEC_EXAMPLES: readonly RuleExample[] = [
     { ttlSecondsAfterEmpty: 30, consolidation: { enabled: false } },
   ),
   ofProvisioner(
+    [
+      'spec.ttlSecondsAfterEmpty',
+      'cannot be combined with disruption.consolidationPolicy, which removes empty nodes too; ' +
+        'keep one of the two: consolidationPolicy WhenEmpty with consolidateAfter does the same',
+    ],
+    { ttlSecondsAfterEmpty: 30, disruption: { consolidationPolicy: 'WhenEmpty' } },
+    { ttlSecondsAfterEmpty: 30, disruption: { consolidationPolicy: 'Never' } },
+  ),
+  ofProvisioner(
+    [
+      'spec.consolidation',
+      'is enabled, but disruption.consolidationPolicy says otherwise; ' +
+        'remove one of the two, since enabled means WhenEmptyOrUnderutilized',
+    ],
+    { consolidation: { enabled: true }, disruption: { consolidationPolicy: 'WhenEmpty' } },
+    { consolidation: { enabled: true }, disruption: { consolidationPolicy: 'WhenEmptyOrUnderutilized' } },
+  ),
+  ofProvisioner(
+    [
+      'spec.disruption.budgets[0].schedule',
+      'goes with duration, and only one of them is there; set both or neither',
+    ],
+    { disruption: { budgets: [{ nodes: '0', schedule: '@daily' }] } },
+    { disruption: { budgets: [{ nodes: '0', schedule: '@daily', duration: '1h' }] } },
+  ),
+  ofProvisioner(
+    ['spec.disruption.budgets[0].timeZone', 'says nothing without schedule; set schedule and duration too'],
+    { disruption: { budgets: [{ nodes: '0', timeZone: 'Europe/Berlin' }] } },
+    {
+      disruption: {
+        budgets: [{ nodes: '0', schedule: '0 9 * * 1-5', duration: '8h', timeZone: 'Europe/Berlin' }],
+      },
+    },
+  ),
+  ofProvisioner(
     ['spec.provider', 'cannot be combined with providerRef; keep one of the two'],
     { provider: AWS_SPEC },
     {},

@@ -1,6 +1,7 @@
 // The Provisioner resource, karpenter.sh/v1alpha5: what may be launched, and how long it lives.
 import { inlineProvider } from './awsSpec.ts';
 import { conditions } from './conditions.ts';
+import { disruption } from './disruption.ts';
 import { kubelet } from './kubelet.ts';
 import { annotations, labels, requirements, TAINTS_APART, taints } from './labels.ts';
 import { resourceList } from './quantities.ts';
@@ -10,6 +11,7 @@ import { rule } from './schema.ts';
 interface WrittenSpec {
   readonly ttlSecondsAfterEmpty?: number;
   readonly consolidation?: { readonly enabled?: boolean };
+  readonly disruption?: { readonly consolidationPolicy?: string };
   readonly provider?: object;
   readonly providerRef?: object;
 }
@@ -24,6 +26,31 @@ const SPEC_RULES: readonly Rule[] = [
     '!has(self.ttlSecondsAfterEmpty) || !has(self.consolidation) || ' +
       '!has(self.consolidation.enabled) || !self.consolidation.enabled',
     (spec) => spec.ttlSecondsAfterEmpty === undefined || spec.consolidation?.enabled !== true,
+  ),
+  rule<WrittenSpec>(
+    {
+      field: 'ttlSecondsAfterEmpty',
+      problem: 'cannot be combined with disruption.consolidationPolicy, which removes empty nodes too',
+      mend: 'keep one of the two: consolidationPolicy WhenEmpty with consolidateAfter does the same',
+    },
+    '!has(self.ttlSecondsAfterEmpty) || !has(self.disruption) || ' +
+      "!has(self.disruption.consolidationPolicy) || self.disruption.consolidationPolicy == 'Never'",
+    (spec) =>
+      spec.ttlSecondsAfterEmpty === undefined ||
+      (spec.disruption?.consolidationPolicy ?? 'Never') === 'Never',
+  ),
+  rule<WrittenSpec>(
+    {
+      field: 'consolidation',
+      problem: 'is enabled, but disruption.consolidationPolicy says otherwise',
+      mend: 'remove one of the two, since enabled means WhenEmptyOrUnderutilized',
+    },
+    '!has(self.consolidation) || !has(self.consolidation.enabled) || !self.consolidation.enabled || ' +
+      '!has(self.disruption) || !has(self.disruption.consolidationPolicy) || ' +
+      "self.disruption.consolidationPolicy == 'WhenEmptyOrUnderutilized'",
+    (spec) =>
+      spec.consolidation?.enabled !== true ||
+      (spec.disruption?.consolidationPolicy ?? 'WhenEmptyOrUnderutilized') === 'WhenEmptyOrUnderutilized',
   ),
   rule<WrittenSpec>(
     { field: 'provider', problem: 'cannot be combined with providerRef', mend: 'keep one of the two' },
@@ -101,6 +128,13 @@ const spec: ObjectSchema = {
       type: 'object',
       description: 'Removal and replacement of nodes that cost more than they need to.',
       properties: { enabled: { type: 'flag', description: 'Whether it is done.' } },
+    },
+    disruption,
+    suspend: {
+      type: 'flag',
+      description:
+        'While true, nothing is launched for this Provisioner, and none of its nodes is taken away for being empty, ' +
+        'expired or dear. Launches that are under way and drains go on.',
     },
   },
 };

@@ -1,0 +1,54 @@
+// How a Provisioner's nodes may be disrupted of our own accord: when, how many at once, and for what gain.
+import type { CronSchedule } from './cronSchedule.ts';
+
+/** Never: nodes are neither removed nor replaced to save money, unless `ttlSecondsAfterEmpty` says so. */
+export type ConsolidationPolicy = 'Never' | 'WhenEmpty' | 'WhenEmptyOrUnderutilized';
+
+/** Reasons that a budget can be written for. */
+export type BudgetedReason = 'Empty' | 'Underutilized' | 'Expired' | 'Drifted';
+
+/** When a budget holds: from each start of the schedule on, for so long. */
+export interface BudgetWindow {
+  readonly schedule: CronSchedule;
+  readonly durationMs: number;
+  /** IANA name. */
+  readonly timeZone: string;
+}
+
+/** How many of a Provisioner's nodes may be going at the same time. */
+export interface NodeBudget {
+  readonly nodes: { readonly kind: 'count' | 'percent'; readonly amount: number };
+  /** Null for every reason. */
+  readonly reasons: readonly BudgetedReason[] | null;
+  /** Null for always. */
+  readonly window: BudgetWindow | null;
+}
+
+/** A replacement that saves less than any of these is not made. */
+export interface MinimumSavings {
+  /** Of the price of the nodes that go. */
+  readonly percent: number;
+  readonly usdPerHour: number;
+  readonly usdPerHourPerEvictedPod: number;
+}
+
+export interface DisruptionPolicy {
+  readonly consolidation: ConsolidationPolicy;
+  /** How long a node's pods must not have changed before it is consolidated. */
+  readonly consolidateAfterMs: number;
+  readonly budgets: readonly NodeBudget[];
+  readonly minimumSavings: MinimumSavings;
+  /** Younger nodes are not consolidated. */
+  readonly minimumNodeAgeMs: number;
+  /** Nodes expire by up to this much early, each by a share of its own. */
+  readonly expireJitterMs: number;
+}
+
+export const NO_CONSOLIDATION: DisruptionPolicy = {
+  consolidation: 'Never',
+  consolidateAfterMs: 0,
+  budgets: [],
+  minimumSavings: { percent: 0, usdPerHour: 0, usdPerHourPerEvictedPod: 0 },
+  minimumNodeAgeMs: 300_000,
+  expireJitterMs: 0,
+};
