@@ -79,18 +79,18 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
       timeoutMs: 20_000,
     });
     await addStaticNode(world);
-    await world.untilRunning(NAMESPACE, 2, 30_000);
+    await world.untilRunning(NAMESPACE, 2, 90_000);
   });
 
   test('of two replicas from the image, under the rights of the chart, one leads', async () => {
     one = await installed.replica('one');
     two = await installed.replica('two');
     one.start();
-    await one.waitForLog(({ msg }) => msg === 'leading', { what: 'leading', timeoutMs: 90_000 });
+    await one.waitForLog(({ msg }) => msg === 'leading', { what: 'leading', timeoutMs: 180_000 });
     two.start();
     await two.waitForLog(({ msg }) => msg === 'standing by for the lease', {
       what: 'standing by',
-      timeoutMs: 90_000,
+      timeoutMs: 180_000,
     });
     assert.ok(!isLeading(two));
   });
@@ -98,9 +98,9 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
   test('elastic-nginx: 8 pending pods get one node, and it goes 30 s after the last of them', async () => {
     await world.apply(storyManifest('elastic-nginx-provisioner.yaml'));
     await world.apply(storyManifest('elastic-nginx.yaml'));
-    await world.untilRunning('web', 1, 30_000);
+    await world.untilRunning('web', 1, 90_000);
     await world.kube.scale('web', 'nginx', 10);
-    await world.untilRunning('web', 10, 60_000);
+    await world.untilRunning('web', 10, 120_000);
     const instances = await world.moto.liveInstances();
     assert.equal(instances.length, 1, await world.diagnose());
     const [instance] = instances;
@@ -109,7 +109,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     await world.kube.scale('web', 'nginx', 1);
     const calledAtMs = await world.until(() => terminationCallMs(world, instance?.id ?? ''), {
       what: 'TerminateInstances',
-      timeoutMs: 90_000,
+      timeoutMs: 180_000,
     });
     assert.ok(calledAtMs - scaledAtMs >= 29_900, `terminated after ${calledAtMs - scaledAtMs} ms`);
     await untilNoneLeft(30_000);
@@ -132,7 +132,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
       what: 'the second replica leading',
       timeoutMs: 25_000,
     });
-    await world.untilRunning('web', 10, 60_000);
+    await world.untilRunning('web', 10, 120_000);
     assert.equal((await world.moto.instances()).length, before + 1, await world.diagnose());
   });
 
@@ -141,14 +141,14 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     const linesBefore = one.logs().length;
     await one.waitForLog(({ msg }) => msg === 'standing by for the lease', {
       what: 'the first replica standing by',
-      timeoutMs: 90_000,
+      timeoutMs: 180_000,
       after: linesBefore,
     });
     const stopped = two.pid ?? 0;
     process.kill(stopped, 'SIGSTOP');
     await one.waitForLog(({ msg }) => msg === 'leading', {
       what: 'the first replica leading',
-      timeoutMs: 90_000,
+      timeoutMs: 180_000,
       after: linesBefore,
     });
     const instances = (await world.moto.instances()).length;
@@ -170,7 +170,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     assert.match(JSON.stringify(await world.kube.get(deploymentPath)), /"BATCH_IDLE_DURATION","value":"2s"/);
     await installed.helm('rollback', 'karpenter', '1', '--namespace', NAMESPACE);
     assert.match(JSON.stringify(await world.kube.get(deploymentPath)), /"BATCH_IDLE_DURATION","value":"1s"/);
-    await world.untilRunning('web', 60, 30_000);
+    await world.untilRunning('web', 60, 90_000);
     const after = (await world.kube.list<KubeObject>(NODE_CLAIMS)).map(({ metadata }) => metadata.uid).sort();
     assert.deepEqual(after, nodes);
   });
@@ -201,7 +201,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     await annotate('-');
     await world.until(async () => (await world.kube.get(`${NODE_CLAIMS}/${claim.metadata.name}`)) === null, {
       what: 'the claim to go',
-      timeoutMs: 90_000,
+      timeoutMs: 180_000,
     });
     await world.untilRunning('web', 60, 90_000);
   });
