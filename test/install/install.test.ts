@@ -28,8 +28,16 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
   );
   after(() => installed?.stop());
 
-  function isLeading(controller: Controller): boolean {
-    return controller.logs().some(({ msg }) => msg === 'leading');
+  /** Starts whoever has ended, and waits until one replica leads and the other stands by. */
+  async function untilOneLeads(): Promise<readonly [leader: Controller, standby: Controller]> {
+    const look = (): readonly [Controller, Controller] | null => {
+      const pair = [one, two] as const;
+      for (const replica of pair) replica.start();
+      const [first, second] = pair.map(roleOf);
+      if (first === LEADING && second === STANDING_BY) return pair;
+      return first === STANDING_BY && second === LEADING ? [two, one] : null;
+    };
+    return world.until(look, { what: 'one replica to lead and one to stand by', timeoutMs: 180_000 });
   }
 
   function requests(): readonly AuditedRequest[] {
@@ -85,14 +93,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
   test('of two replicas from the image, under the rights of the chart, one leads', async () => {
     one = await installed.replica('one');
     two = await installed.replica('two');
-    one.start();
-    await one.waitForLog(({ msg }) => msg === 'leading', { what: 'leading', timeoutMs: 180_000 });
-    two.start();
-    await two.waitForLog(({ msg }) => msg === 'standing by for the lease', {
-      what: 'standing by',
-      timeoutMs: 180_000,
-    });
-    assert.ok(!isLeading(two));
+    await untilOneLeads();
   });
 
   test('elastic-nginx: 8 pending pods get one node, and it goes 30 s after the last of them', async () => {
@@ -116,48 +117,41 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
   });
 
   test('a leader killed between the launch and its answer: the other takes over, one instance is bought', async () => {
+    const [leader, standby] = await untilOneLeads();
     const before = (await world.moto.instances()).length;
     await world.moto.setDelays({ CreateFleet: { afterMs: 5_000 } });
     await world.kube.scale('web', 'nginx', 10);
-    await world.until(
-      async () =>
-        (await world.moto.calls('CreateFleet')).some(
-          (call) => call.executedAtMs !== null && call.answeredAtMs === null,
-        ),
-      { what: 'a launch that has taken effect and is not answered', timeoutMs: 60_000, intervalMs: 20 },
-    );
-    await one.kill();
+    const isHalfDone = async (): Promise<boolean> =>
+      (await world.moto.calls('CreateFleet')).some(
+        ({ executedAtMs, answeredAtMs }) => executedAtMs !== null && answeredAtMs === null,
+      );
+    const launch = { what: 'a launch that has taken effect and is not answered', timeoutMs: 60_000 };
+    await world.until(isHalfDone, { ...launch, intervalMs: 20 });
+    await leader.kill();
     await world.moto.setDelays({});
-    await two.waitForLog(({ msg }) => msg === 'leading', {
-      what: 'the second replica leading',
-      timeoutMs: 25_000,
+    await world.until(() => roleOf(standby) === LEADING, {
+      what: 'the other replica to take over',
+      timeoutMs: 60_000,
     });
     await world.untilRunning('web', 10, 120_000);
     assert.equal((await world.moto.instances()).length, before + 1, await world.diagnose());
   });
 
   test('a leader that is stopped and goes on does nothing more, and ends by itself', async () => {
-    one.start();
-    const linesBefore = one.logs().length;
-    await one.waitForLog(({ msg }) => msg === 'standing by for the lease', {
-      what: 'the first replica standing by',
-      timeoutMs: 180_000,
-      after: linesBefore,
-    });
-    const stopped = two.pid ?? 0;
-    process.kill(stopped, 'SIGSTOP');
-    await one.waitForLog(({ msg }) => msg === 'leading', {
-      what: 'the first replica leading',
-      timeoutMs: 180_000,
-      after: linesBefore,
+    const [leader, standby] = await untilOneLeads();
+    const pid = leader.pid ?? assert.fail('no process');
+    process.kill(pid, 'SIGSTOP');
+    await world.until(() => roleOf(standby) === LEADING, {
+      what: 'the other replica to take over',
+      timeoutMs: 60_000,
     });
     const instances = (await world.moto.instances()).length;
     await world.kube.scale('web', 'nginx', 60);
-    await world.untilRunning('web', 60, 90_000);
+    await world.untilRunning('web', 60, 180_000);
     const launched = (await world.moto.instances()).length;
     assert.ok(launched > instances);
-    process.kill(stopped, 'SIGCONT');
-    const { code } = await two.exit(30_000);
+    process.kill(pid, 'SIGCONT');
+    const { code } = await leader.exit(60_000);
     assert.equal(code, 1);
     assert.equal((await world.moto.instances()).length, launched);
   });
@@ -251,8 +245,10 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
   });
 
   test('without the right to ServiceCIDRs the address of one Service tells them', async () => {
+    const [, standby] = await untilOneLeads();
+    await standby.stop();
     await withoutRules('servicecidrs', async () => {
-      two.start();
+      standby.start();
       const read = (): boolean =>
         requests().some(
           ({ resource, namespace, status }) =>
@@ -288,6 +284,15 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     await world.kubectl(['delete', 'namespace', NAMESPACE, '--timeout=60s']);
   });
 });
+
+const LEADING = 'leading';
+const STANDING_BY = 'standing by for the lease';
+
+/** What the replica has said last of its part; '' before it has said anything. */
+function roleOf(replica: Controller): string {
+  const told = replica.logs().map(({ msg }) => msg);
+  return told.findLast((msg) => msg === 'starting' || msg === STANDING_BY || msg === LEADING) ?? '';
+}
 
 interface ClaimObject extends KubeObject {
   readonly spec: object;
