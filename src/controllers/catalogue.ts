@@ -28,7 +28,8 @@ export async function readCatalogue(
   const classes = new Map(snapshot.nodeClasses.map((nodeClass) => [nodeClass.key, nodeClass]));
   const read = async (provisioner: Provisioner): Promise<void> => {
     const nodeClass = classes.get(nodeClassKey(provisioner.nodeClassRef));
-    if (nodeClass === undefined) notReady.set(provisioner.name, missingNodeClass(provisioner));
+    if (provisioner.suspended) notReady.set(provisioner.name, suspended(provisioner));
+    else if (nodeClass === undefined) notReady.set(provisioner.name, missingNodeClass(provisioner));
     else await readOne(provisioner, nodeClass);
   };
   const readOne = async (provisioner: Provisioner, nodeClass: NodeClass): Promise<void> => {
@@ -42,6 +43,11 @@ export async function readCatalogue(
   };
   await Promise.all(snapshot.provisioners.filter((one) => one.deletionRequestedAtMs === null).map(read));
   return { catalogue, notReady };
+}
+
+function suspended({ name }: Provisioner): NotReady {
+  const message = `Provisioner ${name}: spec.suspend: true, so nothing is launched; set it to false to go on`;
+  return { reason: 'Suspended', message };
 }
 
 function missingNodeClass({ name, nodeClassRef }: Provisioner): NotReady {

@@ -1,5 +1,5 @@
 // Carrying out what disruption decides: stamps on claims, and deletion of those whose time is up.
-import { disrupt } from '../disruption/disruptor.ts';
+import { disrupt, type HeldDisruption } from '../disruption/disruptor.ts';
 import type { EmptinessChange } from '../disruption/emptiness.ts';
 import type { DisruptionPlan } from '../model/plan.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -17,6 +17,8 @@ export interface Disrupting {
   readonly live: LiveState;
   readonly nominations: Nominations;
   readonly settings: ControllerSettings;
+  /** By claim name: what was last told of what holds its disruption back. */
+  readonly toldHeld: Map<string, string>;
 }
 
 /** One look at the cluster: writes emptiness stamps, deletes claims that are due. */
@@ -41,6 +43,7 @@ export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promis
     (change) => writeEmptiness(ports, disrupting, change, snapshot.takenAtMs),
     ({ claim }, failure) => failed([claim.name], failure),
   );
+  tellHeld(ports, disrupting, decision.held, snapshot.takenAtMs);
   return { afterMs: Math.min(retryMs, Math.max(0, decision.nextAtMs - ports.clock.nowMs())) };
 }
 
@@ -63,6 +66,24 @@ async function writeEmptiness(
     'emptiness changed',
   );
   ports.journal.append({ atMs, kind, subject: claim.name, reason, facts });
+}
+
+/** Says once what keeps a claim that is due, and forgets those that nothing keeps any more. */
+function tellHeld(
+  ports: Ports,
+  { toldHeld }: Disrupting,
+  held: readonly HeldDisruption[],
+  atMs: number,
+): void {
+  const still = new Set(held.map(({ claim }) => claim.name));
+  for (const name of [...toldHeld.keys()]) if (!still.has(name)) toldHeld.delete(name);
+  for (const { claim, reason, message } of held) {
+    if (toldHeld.get(claim.name) === message) continue;
+    toldHeld.set(claim.name, message);
+    const facts = { node: claim.status.nodeName, disruption: reason };
+    ports.telemetry.log.info({ nodeClaim: claim.name, ...facts, held: message }, 'disruption held back');
+    ports.journal.append({ atMs, kind: 'Kept', subject: claim.name, reason: message, facts });
+  }
 }
 
 async function carryOut(ports: Ports, { live }: Disrupting, plan: DisruptionPlan): Promise<void> {

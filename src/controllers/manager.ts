@@ -80,6 +80,7 @@ export class ControllerManager {
   readonly #misses = new Map<string, number>();
   readonly #sweeps = { count: 0 };
   readonly #told = new Map<string, Set<InterruptionKind>>();
+  readonly #toldHeld = new Map<string, string>();
   readonly #evictions = new Backoff(100, 10_000);
   readonly #questions = new Backoff(2000, 2000);
   readonly #failures = new Backoff(FAILED_FIRST_MS, FAILED_MOST_MS);
@@ -140,6 +141,7 @@ export class ControllerManager {
       goneInstances: this.#goneInstances.size,
       misses: this.#misses.size,
       interruptionsTold: this.#told.size,
+      heldDisruptionsTold: this.#toldHeld.size,
       evictions: this.#evictions.size,
       questions: this.#questions.size,
       failures: this.#failures.size,
@@ -184,7 +186,12 @@ export class ControllerManager {
       }),
     );
     this.#startIfDue('disruption', nowMs, () =>
-      disruptNodes(ports, { live, nominations: memory.nominations, settings }),
+      disruptNodes(ports, {
+        live,
+        nominations: memory.nominations,
+        settings,
+        toldHeld: this.#toldHeld,
+      }),
     );
     this.#startIfDue('interruption', nowMs, () =>
       heedInterruptions(ports, { live, settings, told: this.#told }),

@@ -21,7 +21,9 @@ export function displacedPods(snapshot: ClusterSnapshot): Displacement {
       .map(({ status }) => status.nodeName),
   );
   if (leaving.size === 0) return { snapshot, pods: [] };
-  const displaced = snapshot.pods.filter((pod) => leaving.has(pod.nodeName) && comesBack(pod));
+  const displaced = snapshot.pods.filter(
+    (pod) => leaving.has(pod.nodeName) && comesBack(pod, snapshot.takenAtMs),
+  );
   if (displaced.length === 0) return { snapshot, pods: [] };
   const keys = new Set(displaced.map(podKey));
   const staying = snapshot.pods.filter((pod) => !keys.has(podKey(pod)));
@@ -37,6 +39,7 @@ export function displacedPods(snapshot: ClusterSnapshot): Displacement {
   return { snapshot: { ...snapshot, pods: staying }, pods: unbound };
 }
 
-function comesBack(pod: Pod): boolean {
-  return pod.deletionRequestedAtMs === null && pod.owner !== null && mustLeave(pod) && optOut(pod) === null;
+function comesBack(pod: Pod, nowMs: number): boolean {
+  if (pod.deletionRequestedAtMs !== null || pod.owner === null) return false;
+  return mustLeave(pod) && optOut(pod, nowMs) === null;
 }

@@ -1,9 +1,10 @@
-// Empty nodes: since when, and when they may go (`ttlSecondsAfterEmpty`).
+// Empty nodes: since when, and when they may go (`ttlSecondsAfterEmpty`, or consolidation).
 import { LABEL } from '../model/labels.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import type { Pod } from '../model/pod.ts';
+import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
-import { occupiesNode } from './evictable.ts';
+import { nodeOptOut, occupiesNode } from './evictable.ts';
 
 /** A change of the stamp that says since when a claim's node is empty. */
 export interface EmptinessChange {
@@ -24,7 +25,7 @@ export interface EmptinessDecision {
 
 /**
  * Which nodes have become empty or stopped being so, and when the empty ones are due.
- * Only initialized nodes of Provisioners with `ttlSecondsAfterEmpty` count, and none that has pods on their way
+ * Only initialized nodes of Provisioners that give empty ones back count, and none that has pods on their way
  * (Karpenter v0.16). The time runs from the moment this first saw the node empty.
  * @param nominatedUntilMs by node or claim name: until when pods are on their way to it
  */
@@ -32,7 +33,7 @@ export function decideEmptiness(
   snapshot: ClusterSnapshot,
   nominatedUntilMs: (name: string) => number,
 ): EmptinessDecision {
-  const ttlMs = new Map(snapshot.provisioners.map((one) => [one.name, one.ttlAfterEmptyMs]));
+  const ttlMs = new Map(snapshot.provisioners.map((one) => [one.name, emptyTtlMs(one)]));
   const occupied = occupiedNodes(snapshot.pods);
   const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
   const changes: EmptinessChange[] = [];
@@ -43,7 +44,10 @@ export function decideEmptiness(
     const node = nodes.get(claim.status.nodeName);
     const expected = Math.max(nominatedUntilMs(claim.name), nominatedUntilMs(claim.status.nodeName));
     const counts =
-      ttl !== null && hasCondition(claim, 'Initialized') && node?.labels[LABEL.initialized] === 'true';
+      ttl !== null &&
+      hasCondition(claim, 'Initialized') &&
+      node?.labels[LABEL.initialized] === 'true' &&
+      nodeOptOut(node) === null;
     const empty = counts && !occupied.has(claim.status.nodeName) && expected <= snapshot.takenAtMs;
     if (!empty) {
       if (claim.emptySinceMs !== null) changes.push({ claim, emptySinceMs: null });
@@ -54,6 +58,12 @@ export function decideEmptiness(
     due.push({ claim, dueAtMs: sinceMs + ttl });
   }
   return { changes, due };
+}
+
+/** How long an empty node is kept: by its own field, or as consolidation has it; null for ever. */
+function emptyTtlMs({ suspended, ttlAfterEmptyMs, disruption }: Provisioner): number | null {
+  if (suspended) return null;
+  return ttlAfterEmptyMs ?? (disruption.consolidation === 'Never' ? null : disruption.consolidateAfterMs);
 }
 
 /** One pass without lists in between: most of the work on a large cluster. */

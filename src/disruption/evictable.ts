@@ -1,5 +1,8 @@
 // Which pods a drain must move, which stay to the end, and which forbid it.
+
+import { parseDurationMs } from '../model/duration.ts';
 import { ANNOTATION, DISRUPTED_TAINT_KEY } from '../model/labels.ts';
+import type { Node } from '../model/node.ts';
 import { isOwnedByDaemonSet, isTerminal, type Pod } from '../model/pod.ts';
 import { type Taint, untoleratedTaint } from '../model/taint.ts';
 
@@ -20,12 +23,34 @@ export function mustLeave(pod: Pod): boolean {
   return occupiesNode(pod) && untoleratedTaint([DISRUPTED_TAINT], pod.spec.tolerations) !== null;
 }
 
-/** The annotation by which the pod forbids its eviction, or null. */
-export function optOut(pod: Pod): string | null {
+/**
+ * The annotation by which the pod forbids its eviction, or null. `do-not-disrupt` may name a duration in place of
+ * `true`: it holds for so long from the pod's creation on.
+ */
+export function optOut(pod: Pod, nowMs: number): string | null {
   const { annotations } = pod;
   if (annotations[ANNOTATION.doNotEvict] === 'true') return ANNOTATION.doNotEvict;
-  if (annotations[ANNOTATION.doNotDisrupt] === 'true') return ANNOTATION.doNotDisrupt;
+  if (holds(annotations[ANNOTATION.doNotDisrupt], pod.createdAtMs, nowMs)) return ANNOTATION.doNotDisrupt;
   return annotations[ANNOTATION.safeToEvict] === 'false' ? ANNOTATION.safeToEvict : null;
+}
+
+/** The annotation by which the pod keeps its node from being consolidated, though not from other drains, or null. */
+export function consolidationOptOut(pod: Pod, nowMs: number): string | null {
+  if (pod.annotations[ANNOTATION.doNotConsolidate] === 'true') return ANNOTATION.doNotConsolidate;
+  return optOut(pod, nowMs);
+}
+
+/** The annotation by which a node is not taken away to save money, or null; it expires all the same. */
+export function nodeOptOut({ annotations }: Node): string | null {
+  if (annotations[ANNOTATION.doNotDisrupt] === 'true') return ANNOTATION.doNotDisrupt;
+  return annotations[ANNOTATION.doNotConsolidate] === 'true' ? ANNOTATION.doNotConsolidate : null;
+}
+
+/** An annotation that is neither `true` nor a duration forbids nothing. */
+function holds(text: string | undefined, sinceMs: number, nowMs: number): boolean {
+  if (text === undefined || text === 'true') return text === 'true';
+  const durationMs = parseDurationMs(text);
+  return durationMs !== null && nowMs < sinceMs + durationMs;
 }
 
 /** True when the pod has been terminating for so long that nothing will come of waiting. */
@@ -52,10 +77,10 @@ export function nextDrainStep(podsOnNode: readonly Pod[], nowMs: number): DrainS
   const leaving = there.filter((pod) => pod.deletionRequestedAtMs !== null);
   const staying = there.filter((pod) => pod.deletionRequestedAtMs === null);
   const forbidding = staying.flatMap((pod) => {
-    const annotation = optOut(pod);
+    const annotation = optOut(pod, nowMs);
     return annotation === null ? [] : [{ pod, annotation }];
   });
-  const willing = staying.filter((pod) => optOut(pod) === null);
+  const willing = staying.filter((pod) => optOut(pod, nowMs) === null);
   const ordinary = willing.filter((pod) => pod.spec.priority < CRITICAL_PRIORITY);
   const othersRemain = ordinary.length > 0 || leaving.some((pod) => pod.spec.priority < CRITICAL_PRIORITY);
   return { evict: othersRemain ? ordinary : willing, leaving, forbidding };

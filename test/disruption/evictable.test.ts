@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mustLeave, nextDrainStep, occupiesNode } from '../../src/disruption/evictable.ts';
+import { mustLeave, nextDrainStep, occupiesNode, optOut } from '../../src/disruption/evictable.ts';
 import type { Pod } from '../../src/model/pod.ts';
 import type { Toleration } from '../../src/model/taint.ts';
 import { aBoundPod, type PodFields } from '../builders.ts';
@@ -71,3 +71,21 @@ test('a pod stuck terminating a minute past its grace is waited for no longer', 
   assert.equal(nextDrainStep([pod], 90_000).leaving.length, 1);
   assert.equal(nextDrainStep([pod], 90_001).leaving.length, 0);
 });
+
+const optOuts: readonly { annotations: Readonly<Record<string, string>>; nowMs: number; forbids: boolean }[] =
+  [
+    { annotations: {}, nowMs: 5, forbids: false },
+    { annotations: { 'karpenter.sh/do-not-evict': 'true' }, nowMs: 5, forbids: true },
+    { annotations: { 'karpenter.sh/do-not-disrupt': 'true' }, nowMs: 5, forbids: true },
+    { annotations: { 'karpenter.sh/do-not-disrupt': '1h' }, nowMs: 1_000_000 + 3_599_999, forbids: true },
+    { annotations: { 'karpenter.sh/do-not-disrupt': '1h' }, nowMs: 1_000_000 + 3_600_000, forbids: false },
+    { annotations: { 'karpenter.sh/do-not-disrupt': 'soon' }, nowMs: 5, forbids: false },
+    { annotations: { 'karpenter.sh/do-not-consolidate': 'true' }, nowMs: 5, forbids: false },
+    { annotations: { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false' }, nowMs: 5, forbids: true },
+  ];
+for (const { annotations, nowMs, forbids } of optOuts) {
+  test(`${JSON.stringify(annotations)} ${forbids ? 'forbids' : 'allows'} eviction at ${nowMs}`, () => {
+    const pod = aBoundPod('node', { annotations, createdAtMs: 1_000_000 });
+    assert.equal(optOut(pod, nowMs) !== null, forbids);
+  });
+}
