@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { runCommand } from '../e2e/harness/command.ts';
 import type { AwsCall } from '../e2e/harness/moto.ts';
 import { addFullStaticNode, provisioner, startStory, storyManifest } from '../e2e/harness/story.ts';
 import type { World } from '../e2e/harness/world.ts';
@@ -71,6 +72,13 @@ describe('the Terraform module', { skip: await reasonToSkipInstall([TERRAFORM]) 
     assert.equal(await terraform.run(MODULE, 'fmt', '-check', '-recursive'), '');
     assert.match(await terraform.run(MODULE, 'validate', '-no-color'), /Success!/);
     assert.match(await terraform.run(MODULE, 'test', '-no-color'), /Success! \d+ passed, 0 failed/);
+  });
+
+  test('tflint finds nothing in it and in the example', async () => {
+    const script = join(import.meta.dirname, 'terraformProvider', 'tflint.sh');
+    const tflint = (await runCommand('bash', [script], { showProgress: true })).trim();
+    for (const folder of [MODULE, join(MODULE, 'examples', 'complete')])
+      assert.equal(await runCommand(tflint, [`--chdir=${folder}`]), '');
   });
 
   test('it is applied, and a second plan finds nothing to do', async () => {
