@@ -12,7 +12,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit
 COPY . .
 RUN node image/bundle.ts /out/app \
-  && npm sbom --package-lock-only --omit=dev --omit=optional --sbom-format=cyclonedx > /out/app/sbom.cdx.json \
+  && node image/sbom.ts > /out/app/sbom.cdx.json \
   && node image/licences.ts > /out/app/LICENCES.txt
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # Node.js, the libraries that it is linked with, certificate authorities, and a user that is not root.

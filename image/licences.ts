@@ -7,24 +7,33 @@ interface LockedPackage {
   readonly license?: string;
   readonly dev?: boolean;
   readonly optional?: boolean;
+  readonly integrity?: string;
+}
+
+/** package-lock.json, version 3, as far as it is read. */
+export interface LockFile {
+  readonly name: string;
+  readonly version: string;
+  readonly packages: Readonly<Record<string, LockedPackage>>;
 }
 
 export interface LicensedPackage {
   readonly name: string;
   readonly version: string;
   readonly licence: string;
+  /** Hash of its archive, as npm locks it; '' when there is none. */
+  readonly integrity: string;
 }
 
 /** Production packages of a lock file (version 3), by name. */
-export function licensedPackages(lockFile: {
-  readonly packages: Readonly<Record<string, LockedPackage>>;
-}): readonly LicensedPackage[] {
+export function licensedPackages(lockFile: Pick<LockFile, 'packages'>): readonly LicensedPackage[] {
   return Object.entries(lockFile.packages)
     .filter(([path, { dev, optional }]) => path !== '' && dev !== true && optional !== true)
-    .map(([path, { version = '', license = '' }]) => ({
+    .map(([path, { version = '', license = '', integrity = '' }]) => ({
       name: path.replace(/^.*node_modules\//, ''),
       version,
       licence: license,
+      integrity,
     }))
     .sort((a, b) => (a.name + a.version < b.name + b.version ? -1 : 1));
 }
@@ -39,5 +48,5 @@ export function licenceList(packages: readonly LicensedPackage[]): string {
 
 if (import.meta.main) {
   const text = readFileSync(join(import.meta.dirname, '../package-lock.json'), 'utf8');
-  process.stdout.write(licenceList(licensedPackages(JSON.parse(text))));
+  process.stdout.write(licenceList(licensedPackages(JSON.parse(text) as LockFile)));
 }
