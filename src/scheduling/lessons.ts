@@ -95,10 +95,13 @@ export class LessonBook implements Lessons {
     for (const pin of pins) this.closed.set(pin, placed.get(Number(pin.slice(0, pin.indexOf('|')))) ?? 0);
   }
 
-  /** Leaves out pods that no order of binding serves, so many by class. */
-  giveUp(stuck: ReadonlyMap<number, number>): void {
+  /**
+   * Leaves out pods that no order of binding serves, so many by class.
+   * @param times how many are left out for each of them
+   */
+  giveUp(stuck: ReadonlyMap<number, number>, times: number): void {
     for (const [index, count] of stuck) {
-      this.#withhold(index, count);
+      this.#withhold(index, count * times);
       const isDrawn = (this.#prepared.classes[index]?.rules.affinity.length ?? 0) > 0;
       const code = isDrawn ? 'PodAffinity' : 'TopologySpread';
       const rule = isDrawn ? 'required pod affinity' : 'topology spread';
@@ -108,6 +111,7 @@ export class LessonBook implements Lessons {
   }
 
   #withhold(index: number, count: number): void {
-    this.withheld.set(index, (this.withheld.get(index) ?? 0) + count);
+    const all = this.#prepared.classes[index]?.podClass.pods.length ?? 0;
+    this.withheld.set(index, Math.min(all, (this.withheld.get(index) ?? 0) + count));
   }
 }

@@ -27,8 +27,11 @@ export const FIRST_PLAN_ONLY: SchedulingOptions = { budgetMs: 0, elapsedMs: () =
 
 const NOBODY: ReadonlyMap<string, string> = new Map();
 
-/** How often pods that the kube-scheduler could not bind are left out, and the rest planned anew. */
-const MOST_AUDITS = 6;
+/**
+ * How often only so many pods are left out as the kube-scheduler could not bind, and the rest planned anew. After
+ * that twice as many each time, so that an end comes soon: a plan that cannot be carried out is never handed out.
+ */
+const SPARING_AUDITS = 6;
 
 /** How often pods are sent to other domains when the first ones turn out to have no room. */
 const MOST_ATTEMPTS = 14;
@@ -55,9 +58,8 @@ export function schedule(
     const dealt = dealtPods(packing, dealer);
     const nodeClaims = plannedClaims(prepared, packing, dealt);
     const stuck = unbindable(prepared, { ...dealt, nodeClaims });
-    if (stuck.size === 0 || audits === MOST_AUDITS)
-      return writtenPlan(prepared, packing, { dealer, dealt, nodeClaims, lessons });
-    lessons.giveUp(stuck);
+    if (stuck.size === 0) return writtenPlan(prepared, packing, { dealer, dealt, nodeClaims, lessons });
+    lessons.giveUp(stuck, 2 ** Math.max(0, audits - SPARING_AUDITS));
   }
 }
 

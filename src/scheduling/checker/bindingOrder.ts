@@ -2,6 +2,7 @@
 import { AffinityGroup, affinityName } from './affinityGroup.ts';
 import type { Host } from './host.ts';
 import { domainsOf, type Kind, KindIndex, type Standing, type TermMatcher } from './interPod.ts';
+import { findsOrder } from './orderSearch.ts';
 import { hardSpread, SpreadGroup, spreadName } from './spreadGroup.ts';
 
 interface Rules {
@@ -34,7 +35,8 @@ export function orderViolations(
   if (![...ruled].some((kind) => kind.spec.podAffinity.length > 0 || hardSpread(kind).length > 0)) return [];
   const groups = buildGroups(kinds, hosts, matcher);
   const eager = bindAll(standings, groups, 'first');
-  const stuck = eager.length === 0 ? [] : bindAll(standings, groups, 'last');
+  const late = eager.length === 0 ? [] : bindAll(standings, groups, 'last');
+  const stuck = late.length === 0 || findsSomeOrder(standings, groups) ? [] : late;
   const open = openDomainViolations(standings, groups);
   return [...stuck.map(({ standing, left }) => stuckSentence(standing, left)), ...open];
 }
@@ -112,9 +114,27 @@ function bindAll(standings: readonly Standing[], groups: Groups, counted: 'first
   return ruled;
 }
 
+/** Both simple ways got stuck: looks for an order with steps back. */
+function findsSomeOrder(standings: readonly Standing[], groups: Groups): boolean {
+  for (const group of groups.all) group.reset();
+  for (const standing of standings) bind(standing, standing.bound, groups);
+  const piles = standings.flatMap((standing) => {
+    const rules = groups.rules.get(standing.kind);
+    const counting = groups.countedBy.get(standing.kind) ?? [];
+    if (standing.placed === 0 || (rules === undefined && counting.length === 0)) return [];
+    const { affinity, spread } = rules ?? { affinity: null, spread: [] };
+    return [{ standing, left: standing.placed, affinity, spread, counting }];
+  });
+  return findsOrder(piles);
+}
+
 /** The pods to bind next so that stuck ones may go on: best those that raise the minimum which holds them back. */
 function helper(free: readonly Waiting[], stuck: readonly Waiting[], groups: Groups): Waiting | null {
-  const blocking = new Set(stuck.flatMap(({ standing }) => groups.rules.get(standing.kind)?.spread ?? []));
+  const blocking = new Set(
+    stuck.flatMap(({ standing: { kind, host } }) =>
+      (groups.rules.get(kind)?.spread ?? []).filter((group) => !group.allows(kind, host)),
+    ),
+  );
   const raises = ({ standing: { kind, host } }: Waiting): boolean =>
     (groups.countedBy.get(kind) ?? []).some(
       (group) => group instanceof SpreadGroup && blocking.has(group) && group.isLowest(host),

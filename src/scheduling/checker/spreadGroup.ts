@@ -62,13 +62,14 @@ export class SpreadGroup {
     );
   }
 
+  /** @param pods negative to take them back */
   add(host: Host, pods: number): void {
     const domain = this.#domains.get(host);
-    if (domain === undefined) return;
+    if (domain === undefined || pods === 0) return;
     const before = this.#counts.get(domain) ?? 0;
     this.#counts.set(domain, before + pods);
-    if (before === this.#minimum && pods > 0) this.#atMinimum -= 1;
-    if (this.#atMinimum === 0) this.#recount();
+    if (before === this.#minimum) this.#atMinimum -= 1;
+    if (this.#atMinimum === 0 || pods < 0) this.#recount();
   }
 
   /** True when one more pod of the kind may be bound to the host now. Source: kube-scheduler, PodTopologySpread. */
@@ -83,6 +84,17 @@ export class SpreadGroup {
   isLowest(host: Host): boolean {
     const domain = this.#domains.get(host);
     return domain !== undefined && this.#counts.get(domain) === this.#minimum;
+  }
+
+  /** How many counted pods the host's domain holds above the one with the fewest; 0 where nothing is counted. */
+  height(host: Host): number {
+    const domain = this.#domains.get(host);
+    return domain === undefined ? 0 : (this.#counts.get(domain) ?? 0) - this.#minimum;
+  }
+
+  /** Equal for hosts that are alike to the constraint; undefined where it does not count. */
+  placeOf(host: Host): string | undefined {
+    return this.#domains.get(host);
   }
 
   /**
