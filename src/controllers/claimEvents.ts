@@ -9,6 +9,21 @@ export interface ClaimEvent {
   readonly message: string;
 }
 
+/**
+ * Asks for the claim's deletion, and tells why once that has gone through: a deletion that fails is tried again, and
+ * would be told each time.
+ */
+export async function deleteAndTell(
+  ports: Ports,
+  live: LiveState,
+  claim: NodeClaim,
+  why: ClaimEvent,
+): Promise<'deleted' | 'gone'> {
+  const outcome = await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  if (outcome === 'deleted') await tellClaim(ports, live, claim, why);
+  return outcome;
+}
+
 /** One event on the claim, and the same on its Node once it has one. */
 export async function tellClaim(
   ports: Ports,

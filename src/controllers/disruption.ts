@@ -3,7 +3,7 @@ import { disrupt, type HeldDisruption } from '../disruption/disruptor.ts';
 import type { EmptinessChange } from '../disruption/emptiness.ts';
 import type { DisruptionPlan } from '../model/plan.ts';
 import type { Ports } from '../ports/ports.ts';
-import { tellClaim } from './claimEvents.ts';
+import { deleteAndTell } from './claimEvents.ts';
 import { independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
@@ -40,7 +40,11 @@ export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promis
   await independently(
     decision.emptinessChanges,
     settings.writesAtOnce,
-    (change) => writeEmptiness(ports, disrupting, change, snapshot.takenAtMs),
+    async (change) => {
+      const outcome = await writeEmptiness(ports, disrupting, change, snapshot.takenAtMs);
+      // Whatever came in between may be in the state already: no event brings us back.
+      if (outcome === 'conflict') retryMs = FAILED_AGAIN_MS;
+    },
     ({ claim }, failure) => failed([claim.name], failure),
   );
   tellHeld(ports, disrupting, decision.held, snapshot.takenAtMs);
@@ -52,10 +56,10 @@ async function writeEmptiness(
   { live }: Disrupting,
   { claim, emptySinceMs }: EmptinessChange,
   atMs: number,
-): Promise<void> {
+): Promise<'written' | 'gone' | 'conflict'> {
   const outcome = await ports.kube.writeEmptySince(claim, emptySinceMs);
   live.recordNodeClaim(claim, outcome);
-  if (outcome.kind !== 'written') return;
+  if (outcome.kind !== 'written') return outcome.kind;
   const facts = { node: claim.status.nodeName };
   const [kind, reason] =
     emptySinceMs === null
@@ -66,6 +70,7 @@ async function writeEmptiness(
     'emptiness changed',
   );
   ports.journal.append({ atMs, kind, subject: claim.name, reason, facts });
+  return 'written';
 }
 
 /** Says once what keeps a claim that is due, and forgets those that nothing keeps any more. */
@@ -90,12 +95,8 @@ async function carryOut(ports: Ports, { live }: Disrupting, plan: DisruptionPlan
   for (const name of plan.nodeClaims) {
     const claim = live.get('nodeClaim', name);
     if (claim === undefined) continue;
-    await tellClaim(ports, live, claim, {
-      type: 'Normal',
-      reason: `Disruption${plan.reason}`,
-      message: plan.message,
-    });
-    await ports.kube.deleteNodeClaim(name, claim.uid);
+    const why = { type: 'Normal', reason: `Disruption${plan.reason}`, message: plan.message } as const;
+    if ((await deleteAndTell(ports, live, claim, why)) === 'gone') continue;
     const labels = { provisioner: claim.spec.provisioner, reason: plan.reason };
     ports.telemetry.metrics.count('cooper_nodeclaims_disrupted_total', labels);
     const facts = { node: claim.status.nodeName, disruption: plan.reason };

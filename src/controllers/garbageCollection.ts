@@ -6,7 +6,7 @@ import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Instance } from '../ports/cloudProvider.ts';
 import type { Ports } from '../ports/ports.ts';
-import { tellClaim } from './claimEvents.ts';
+import { deleteAndTell } from './claimEvents.ts';
 import { nodesByProviderId } from './claimNodes.ts';
 import { concurrently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
@@ -155,8 +155,7 @@ async function collectClaim(
   goneInstances.add(claim.status.providerId);
   if (claim.deletionRequestedAtMs !== null) return;
   const message = `instance ${claim.status.providerId} is gone, and not by Cooper`;
-  await tellClaim(ports, live, claim, { type: 'Warning', reason: 'InstanceGone', message });
-  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  await deleteAndTell(ports, live, claim, { type: 'Warning', reason: 'InstanceGone', message });
   const facts = { providerId: claim.status.providerId };
   ports.telemetry.log.warn({ nodeClaim: claim.name, ...facts }, 'claim without an instance deleted');
   ports.journal.append({

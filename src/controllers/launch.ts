@@ -20,6 +20,8 @@ export interface Launching {
   readonly underWay: Set<string>;
   /** By claim uid: since when a registered claim's Node is missing. */
   readonly nodeLosses: Map<string, number>;
+  /** Claims, as they stand, whose Node's memory the cloud was told of since the start. */
+  readonly notedNodes: WeakSet<NodeClaim>;
   /** By claim name: pauses between tries of a launch that may yet go through. */
   readonly retries: Backoff;
   /** Asks for another run of the lifecycle. */

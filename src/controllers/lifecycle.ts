@@ -6,7 +6,7 @@ import { nodeClassKey } from '../model/nodeClass.ts';
 import { labelsFromRequirements } from '../model/requirement.ts';
 import type { Ports } from '../ports/ports.ts';
 import { withCondition } from './claimConditions.ts';
-import { tellClaim } from './claimEvents.ts';
+import { deleteAndTell } from './claimEvents.ts';
 import { nodesByProviderId } from './claimNodes.ts';
 import { independently } from './concurrently.ts';
 import { type Launching, launchClaim } from './launch.ts';
@@ -48,13 +48,18 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
 }
 
 /** Nothing is left to do for most claims of a large cluster: told apart before any of them costs a promise. */
-function isFinished({ nodeLosses }: Launching, claim: NodeClaim, node: Node | undefined): boolean {
+function isFinished(
+  { nodeLosses, notedNodes }: Launching,
+  claim: NodeClaim,
+  node: Node | undefined,
+): boolean {
   return (
     node !== undefined &&
     node.deletionRequestedAtMs === null &&
     isRegistered(claim, node) &&
     isInitialized(claim, node) &&
-    !nodeLosses.has(claim.uid)
+    !nodeLosses.has(claim.uid) &&
+    notedNodes.has(claim)
   );
 }
 
@@ -75,18 +80,19 @@ async function advance(
     await ports.kube.deleteNodeClaim(claim.name, claim.uid);
     return WHEN_CHANGED;
   }
-  noteNode(ports, claim, node);
+  noteNode(ports, launching, claim, node);
   const registered = isRegistered(claim, node) ? claim : await register(ports, launching, claim, node);
-  if (registered === null) return WHEN_CHANGED;
+  if (registered === null) return { afterMs: FAILED_AGAIN_MS };
   const fresh = launching.live.get('node', node.name) ?? node;
   if (isInitialized(registered, fresh)) return WHEN_CHANGED;
   return initializeInTime(ports, launching, registered, fresh);
 }
 
 /** Tells the cloud what the machine has. After a start each node is told of again, so that nothing is forgotten. */
-function noteNode(ports: Ports, { status }: NodeClaim, node: Node): void {
-  const { instanceType, imageId } = status;
+function noteNode(ports: Ports, { notedNodes }: Launching, claim: NodeClaim, node: Node): void {
+  const { instanceType, imageId } = claim.status;
   ports.cloud.noteNode?.({ instanceType, imageId, memoryBytes: node.capacity.memory ?? 0 });
+  notedNodes.add(claim);
 }
 
 /** A Node that was deleted under its kubelet, or comes under another name, has to be registered once more. */
@@ -108,8 +114,7 @@ async function launchInTime(ports: Ports, launching: Launching, claim: NodeClaim
   }
   const minutes = Math.round(launching.settings.launchTtlMs / 60_000);
   const message = `launch has not gone through within ${minutes} min; the pods are planned for again`;
-  await tellClaim(ports, launching.live, claim, { type: 'Warning', reason: 'LaunchTimeout', message });
-  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  await deleteAndTell(ports, launching.live, claim, { type: 'Warning', reason: 'LaunchTimeout', message });
   return WHEN_CHANGED;
 }
 
@@ -124,12 +129,11 @@ async function awaitNode(ports: Ports, launching: Launching, claim: NodeClaim): 
   const minutes = Math.round(settings.registrationTtlMs / 60_000);
   const cause = 'check its user data, instance profile and access entry (or aws-auth)';
   const message = `instance did not become a Node within ${minutes} min; ${cause}`;
+  await deleteAndTell(ports, launching.live, claim, { type: 'Warning', reason: 'NeverRegistered', message });
   ports.telemetry.log.warn(
     { nodeClaim: claim.name, providerId: claim.status.providerId },
     'node never registered',
   );
-  await tellClaim(ports, launching.live, claim, { type: 'Warning', reason: 'NeverRegistered', message });
-  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
   return WHEN_CHANGED;
 }
 
@@ -143,11 +147,11 @@ async function awaitLostNode(ports: Ports, launching: Launching, claim: NodeClai
   if (leftMs > 0) return { afterMs: leftMs };
   nodeLosses.delete(claim.uid);
   const message = `Node ${claim.status.nodeName} is gone while its instance may be there; the instance is given back`;
-  await tellClaim(ports, launching.live, claim, { type: 'Warning', reason: 'NodeGone', message });
-  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  await deleteAndTell(ports, launching.live, claim, { type: 'Warning', reason: 'NodeGone', message });
   return WHEN_CHANGED;
 }
 
+/** The claim as registered; null when another write came in between, whose event may be here already: retried then. */
 async function register(
   ports: Ports,
   launching: Launching,
@@ -157,7 +161,7 @@ async function register(
   const { live } = launching;
   const patch = registrationPatch(claim, node, await typeLabels(ports, launching, claim));
   const patched = live.recordNode(node, await ports.kube.patchNode(node, patch));
-  if (patched?.labels[LABEL.registered] !== 'true') return null; // conflict: the node's next event brings us back
+  if (patched?.labels[LABEL.registered] !== 'true') return null;
   const nowMs = ports.clock.nowMs();
   const status: NodeClaimStatus = withCondition(
     { ...claim.status, nodeName: node.name },
@@ -210,23 +214,23 @@ async function initializeInTime(
   const minutes = Math.round(registrationTtlMs / 60_000);
   const what = `Node ${node.name} is not ready for pods ${minutes} min after it joined`;
   const message = `${what}: ${because}; it is given back`;
+  await deleteAndTell(ports, launching.live, claim, { type: 'Warning', reason: 'NeverInitialized', message });
   ports.telemetry.log.warn({ nodeClaim: claim.name, node: node.name, because }, 'node never initialized');
-  await tellClaim(ports, launching.live, claim, { type: 'Warning', reason: 'NeverInitialized', message });
-  await ports.kube.deleteNodeClaim(claim.name, claim.uid);
   return WHEN_CHANGED;
 }
 
 async function initialize(ports: Ports, { live }: Launching, claim: NodeClaim, node: Node): Promise<NextRun> {
   const patch = { labels: { [LABEL.initialized]: 'true' } };
   const patched = live.recordNode(node, await ports.kube.patchNode(node, patch));
-  if (patched?.labels[LABEL.initialized] !== 'true') return WHEN_CHANGED;
+  // Another write came in between, and its event may be here already: none may come that brings us back.
+  if (patched?.labels[LABEL.initialized] !== 'true') return { afterMs: FAILED_AGAIN_MS };
   const nowMs = ports.clock.nowMs();
   const status = withCondition(
     { ...claim.status, capacity: node.capacity, allocatable: node.allocatable },
     { type: 'Initialized', status: 'True', reason: 'NodeReady', message: '', sinceMs: nowMs },
   );
   const stored = live.recordNodeClaim(claim, await ports.kube.writeNodeClaimStatus(claim, status));
-  if (stored === null || !hasCondition(stored, 'Initialized')) return WHEN_CHANGED;
+  if (stored === null || !hasCondition(stored, 'Initialized')) return { afterMs: FAILED_AGAIN_MS };
   const seconds = (nowMs - claim.createdAtMs) / 1000;
   ports.telemetry.log.info({ nodeClaim: claim.name, node: node.name, seconds }, 'node initialized');
   const facts = { node: node.name, seconds };

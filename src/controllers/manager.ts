@@ -98,6 +98,7 @@ export class ControllerManager {
       settings,
       underWay: new Set(),
       nodeLosses: new Map(),
+      notedNodes: new WeakSet(),
       retries: new Backoff(1000, 60_000),
       wake: () => {
         this.#wake('lifecycle');

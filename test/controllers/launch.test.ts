@@ -44,6 +44,7 @@ async function eventsAfter(outcome: LaunchOutcome): Promise<readonly EventDraft[
   await new Promise<void>((wake) => {
     const launching: Launching = {
       ...{ live, memory, wake, settings: DEFAULT_SETTINGS, underWay: new Set(), nodeLosses: new Map() },
+      notedNodes: new WeakSet(),
       retries: new Backoff(1_000, 60_000),
     };
     launchClaim(ports, launching, claim);

@@ -7,44 +7,12 @@ import { podKey } from '../../src/model/pod.ts';
 import { CALM, type FaultPlan } from '../../src/simulator/faults.ts';
 import type { HistoryEntry, HistoryKind } from '../../src/simulator/history.ts';
 import { ALWAYS_AND_AT_REST, watchInvariants } from '../../src/simulator/invariants/all.ts';
-import { Simulation } from '../../src/simulator/simulation.ts';
-import { aPodSpec, aProvisioner, GIB } from '../builders.ts';
-import { drawSetup, END_MS, START_MS } from '../fuzz/drawSetup.ts';
-import { FUZZ_CATALOGUE } from '../fuzz/runSeed.ts';
+import type { Simulation } from '../../src/simulator/simulation.ts';
+import { END_MS, START_MS } from '../fuzz/drawSetup.ts';
+import { aSmallCluster } from './smallCluster.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 const MINUTE_MS = 60_000;
-
-/** Six pods of 1.5 CPUs on spot nodes, with these faults for the first forty minutes. */
-function aSimulation(faults: Partial<FaultPlan>): Simulation {
-  return new Simulation({
-    ...drawSetup(1, FUZZ_CATALOGUE),
-    faults: { ...CALM, ...faults },
-    daemonSets: [],
-    budgets: [],
-    provisioners: [
-      aProvisioner({
-        requirements: [
-          { key: LABEL.capacityType, operator: 'In', values: ['spot'] },
-          { key: LABEL.instanceSize, operator: 'In', values: ['large'] },
-        ],
-        ttlAfterEmptyMs: 30_000,
-      }),
-    ],
-    workloads: [
-      {
-        kind: 'Deployment',
-        namespace: 'default',
-        name: 'web',
-        labels: { app: 'web' },
-        annotations: {},
-        pod: aPodSpec({ requests: { cpu: 1500, memory: GIB, pods: 1 } }),
-        steps: [{ atMs: START_MS, replicas: 6 }],
-        runTimeMs: null,
-      },
-    ],
-  });
-}
 
 /** Runs to the end; every invariant must hold, and all six pods must run. */
 async function overcome(faults: Partial<FaultPlan>): Promise<{
@@ -52,7 +20,7 @@ async function overcome(faults: Partial<FaultPlan>): Promise<{
   readonly entries: readonly HistoryEntry[];
   readonly of: (kind: HistoryKind) => readonly HistoryEntry[];
 }> {
-  const simulation = aSimulation(faults);
+  const simulation = aSmallCluster(faults);
   const entries: HistoryEntry[] = [];
   simulation.history.listen((entry) => entries.push(entry));
   const conclude = watchInvariants(simulation, ALWAYS_AND_AT_REST);
@@ -70,7 +38,7 @@ test('a partial fleet gives fewer instances than asked for, and the rest are ask
 });
 
 test('a spot instance has its notice for two minutes, is drained in them, and then goes in any case', async () => {
-  const simulation = aSimulation({});
+  const simulation = aSmallCluster({});
   const asked: string[] = [];
   simulation.cloud.observe({ terminationAsked: ({ nodeName }) => asked.push(nodeName) });
   await simulation.run(START_MS + 5 * MINUTE_MS);
@@ -91,7 +59,7 @@ test('a spot instance has its notice for two minutes, is drained in them, and th
 });
 
 test('a claim that leaves says how far it has come: drained, then its instance terminating', async () => {
-  const simulation = aSimulation({});
+  const simulation = aSmallCluster({});
   const told: string[] = [];
   await simulation.run(START_MS + 5 * MINUTE_MS);
   simulation.store.subscribe((event) => {
@@ -160,7 +128,7 @@ test('two leaders act at once for the length of a lease, then one', async () => 
   const { of, simulation } = await overcome({ mishaps: { ...CALM.mishaps, twoLeadersMs: 5 * MINUTE_MS } });
   assert.ok(of('Mishap').some(({ subject }) => subject === 'twoLeaders'));
   assert.equal(simulation.processes.length, 1);
-  const again = aSimulation({});
+  const again = aSmallCluster({});
   await again.run(START_MS + MINUTE_MS);
   again.supersede(15_000);
   assert.equal(again.processes.length, 2);
