@@ -1,0 +1,139 @@
+// Which nodes may be consolidated at all, in the order in which they are tried, and what keeps each other one.
+import type { MinimumSavings } from '../model/disruptionPolicy.ts';
+import { isReady, type Node } from '../model/node.ts';
+import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
+import { type Pod, podKey } from '../model/pod.ts';
+import type { Provisioner } from '../model/provisioner.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
+import { BudgetRoom } from './budgets.ts';
+import { consolidationOptOut, mustLeave, nodeOptOut, occupiesNode } from './evictable.ts';
+import { EvictionRoom } from './evictionRoom.ts';
+
+/** What the snapshot cannot say of a node. */
+export interface ConsolidationView {
+  /** By node or claim name: until when pods are on their way to it, 0 for not at all. */
+  readonly nominatedUntilMs: (name: string) => number;
+  /** By node name: when a pod last came to it or left it, as far as that is known. */
+  readonly podsChangedAtMs: (name: string) => number;
+}
+
+export interface Candidate {
+  readonly claim: NodeClaim;
+  /** Those that a drain evicts. */
+  readonly pods: readonly Pod[];
+  readonly usdPerHour: number;
+  readonly minimumSavings: MinimumSavings;
+  /** How much its eviction hurts: 1 for a plain pod. */
+  readonly hurt: number;
+}
+
+/** A node that stays, and why, in one sentence. */
+export interface Kept {
+  readonly claim: NodeClaim;
+  readonly message: string;
+}
+
+export interface CandidateSelection {
+  /** The most to be saved for the least hurt first; well-used nodes last. */
+  readonly candidates: readonly Candidate[];
+  readonly kept: readonly Kept[];
+}
+
+/** Nodes whose pods may all be evicted, one node at a time. Empty nodes are left to emptiness. */
+export function selectCandidates(snapshot: ClusterSnapshot, view: ConsolidationView): CandidateSelection {
+  const provisioners = new Map(snapshot.provisioners.map((one) => [one.name, one]));
+  const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
+  const podsByNode = Map.groupBy(snapshot.pods.filter(occupiesNode), (pod) => pod.nodeName);
+  const evictions = new EvictionRoom(snapshot.disruptionBudgets);
+  const budgets = new BudgetRoom(snapshot);
+  const found: { readonly candidate: Candidate; readonly rank: number }[] = [];
+  const kept: Kept[] = [];
+  for (const claim of snapshot.nodeClaims) {
+    const provisioner = provisioners.get(claim.spec.provisioner);
+    const node = nodes.get(claim.status.nodeName);
+    const pods = podsByNode.get(claim.status.nodeName) ?? [];
+    if (provisioner === undefined || node === undefined || pods.length === 0) continue;
+    if (provisioner.disruption.consolidation !== 'WhenEmptyOrUnderutilized') continue;
+    if (claim.deletionRequestedAtMs !== null || !hasCondition(claim, 'Initialized')) continue;
+    const keeps =
+      keepsNode({ claim, node, provisioner }, snapshot.takenAtMs, view) ??
+      keepsPod(pods, snapshot.takenAtMs) ??
+      evictions.blocks(pods) ??
+      (budgets.left(provisioner.name, 'Underutilized') < 1 ? outOfBudget(provisioner.name) : null);
+    const usdPerHour = claim.status.usdPerHour ?? 0;
+    if (keeps !== null) kept.push({ claim, message: keeps });
+    else {
+      const hurt = pods.reduce((sum, pod) => sum + hurtOf(pod), 0);
+      const { minimumSavings } = provisioner.disruption;
+      const rank = (usdPerHour * (1 - usedShare(node, pods))) / hurt;
+      found.push({ candidate: { claim, pods, usdPerHour, minimumSavings, hurt }, rank });
+    }
+  }
+  found.sort(
+    (left, right) =>
+      right.rank - left.rank || (left.candidate.claim.name < right.candidate.claim.name ? -1 : 1),
+  );
+  return { candidates: found.map(({ candidate }) => candidate), kept };
+}
+
+export function outOfBudget(provisioner: string): string {
+  return `spec.disruption.budgets of Provisioner ${provisioner} let no more nodes go as Underutilized now`;
+}
+
+interface ClaimedNode {
+  readonly claim: NodeClaim;
+  readonly node: Node;
+  readonly provisioner: Provisioner;
+}
+
+function keepsNode(
+  { claim, node, provisioner }: ClaimedNode,
+  nowMs: number,
+  { nominatedUntilMs, podsChangedAtMs }: ConsolidationView,
+): string | null {
+  const { minimumNodeAgeMs, consolidateAfterMs } = provisioner.disruption;
+  if (provisioner.suspended) return `Provisioner ${provisioner.name} is suspended`;
+  const annotation = nodeOptOut(node);
+  if (annotation !== null) return `the node forbids it by ${annotation}`;
+  if (!isReady(node) || node.unschedulable || node.deletionRequestedAtMs !== null)
+    return 'the node is not ready for pods';
+  if (claim.status.usdPerHour === null || claim.status.usdPerHour <= 0) return 'its price is not known';
+  if (nowMs - node.createdAtMs < minimumNodeAgeMs) return 'the node is younger than minimumNodeAge';
+  if (nowMs - podsChangedAtMs(node.name) < consolidateAfterMs)
+    return 'its pods have changed within consolidateAfter';
+  if (Math.max(nominatedUntilMs(claim.name), nominatedUntilMs(node.name)) > nowMs)
+    return 'pods are on their way to it';
+  return null;
+}
+
+function keepsPod(pods: readonly Pod[], nowMs: number): string | null {
+  for (const pod of pods) {
+    const name = `pod ${podKey(pod)}`;
+    if (pod.deletionRequestedAtMs !== null) return `${name} is terminating`;
+    const annotation = consolidationOptOut(pod, nowMs);
+    if (annotation !== null) return `${name} forbids it by ${annotation}`;
+    if (pod.owner === null) return `${name} has no owner that would make it again`;
+    if (!mustLeave(pod)) return `${name} tolerates the taint of leaving nodes and would end with its node`;
+  }
+  return null;
+}
+
+/** Where the two annotations of Kubernetes that rank pods end: beyond, they count no more. */
+const HURT_MOST = 10;
+
+/** 1 for a plain pod, more for costly and important ones, never less than a tenth (the scale of Karpenter v0.16). */
+function hurtOf({ annotations, spec }: Pod): number {
+  const deletionCost = Number(annotations['controller.kubernetes.io/pod-deletion-cost'] ?? 0);
+  const cost = Number.isFinite(deletionCost) ? deletionCost / 2 ** 27 : 0;
+  return Math.min(HURT_MOST, Math.max(0.1, 1 + cost + spec.priority / 2 ** 25));
+}
+
+/** The larger share of CPU and memory that is asked for. */
+function usedShare({ allocatable }: Node, pods: readonly Pod[]): number {
+  const share = (resource: string): number => {
+    const whole = allocatable[resource] ?? 0;
+    if (whole <= 0) return 1;
+    return pods.reduce((sum, { spec }) => sum + (spec.requests[resource] ?? 0), 0) / whole;
+  };
+  return Math.min(1, Math.max(share('cpu'), share('memory')));
+}

@@ -1,0 +1,155 @@
+// One trial of consolidation: the cluster without some nodes, and what its re-plan would save.
+import { LABEL } from '../model/labels.ts';
+import type { Nomination, PlannedNodeClaim, SchedulingPlan } from '../model/plan.ts';
+import { type Pod, podKey } from '../model/pod.ts';
+import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import type { Candidate } from './consolidationCandidates.ts';
+import { displacedPods } from './displaced.ts';
+
+/** What has to be planned to learn whether these nodes can go. */
+export interface ConsolidationTrial {
+  readonly snapshot: ClusterSnapshot;
+  readonly pods: readonly Pod[];
+}
+
+/** Nodes that go, what is launched before, and what that saves. */
+export interface ConsolidationAction {
+  /** Names, sorted by what they save. */
+  readonly nodeClaims: readonly string[];
+  readonly replacements: readonly PlannedNodeClaim[];
+  /** Where pods go that existing nodes take. */
+  readonly nominations: readonly Nomination[];
+  /** Keys of the pods to be evicted. */
+  readonly evicted: readonly string[];
+  /** At least: replacements are reckoned at the most that they may cost. */
+  readonly savingUsdPerHour: number;
+  readonly message: string;
+}
+
+export type Judgement =
+  | { readonly kind: 'saves'; readonly action: ConsolidationAction; readonly netUsdPerHour: number }
+  | { readonly kind: 'blocked'; readonly message: string };
+
+/** What moving one plain pod has to save at least: less is not worth the disturbance. */
+const EVICTION_USD_PER_HOUR = 0.0001;
+/** Prices that differ by less are the same. */
+const ROUNDING_USD = 1e-6;
+/** EC2 needs so many types to choose from, or spot nodes would be replaced by ever scarcer ones (Karpenter v1). */
+const SPOT_TYPES_LEAST = 15;
+
+/** The cluster as it will be when these nodes are leaving: they take no pods, but still count towards limits. */
+export function trialOf(snapshot: ClusterSnapshot, candidates: readonly Candidate[]): ConsolidationTrial {
+  const names = new Set(candidates.map(({ claim }) => claim.name));
+  const nodeClaims = snapshot.nodeClaims.map((claim) =>
+    names.has(claim.name) ? { ...claim, deletionRequestedAtMs: snapshot.takenAtMs } : claim,
+  );
+  return displacedPods({ ...snapshot, nodeClaims });
+}
+
+/** Whether the plan of a trial pays, given what the nodes that would go cost. */
+export function judge(
+  candidates: readonly Candidate[],
+  plan: SchedulingPlan | null,
+  catalogue: Catalogue,
+): Judgement {
+  if (plan === null) return blocked('no plan for its pods passes its check');
+  const [refusal] = plan.refusals;
+  if (refusal !== undefined) return blocked(`pod ${refusal.pod} would find no place: ${refusal.reason}`);
+  const goingUsd = sum(candidates.map(({ usdPerHour }) => usdPerHour));
+  const evicted = candidates.flatMap(({ pods }) => pods.map(podKey));
+  const neededUsd = leastSaving(candidates, goingUsd, evicted.length);
+  const plannedSavingUsd = goingUsd - plan.usdPerHour;
+  if (plannedSavingUsd < neededUsd) {
+    const saving = plannedSavingUsd <= ROUNDING_USD ? 'nothing' : usd(plannedSavingUsd);
+    return blocked(`its pods would cost as much elsewhere: ${saving} saved, ${usd(neededUsd)} wanted`);
+  }
+  const spareUsd = (plannedSavingUsd - neededUsd) / Math.max(1, plan.nodeClaims.length);
+  const replacements: PlannedNodeClaim[] = [];
+  let mostUsd = 0;
+  for (const planned of plan.nodeClaims) {
+    const narrowed = within(planned, planned.usdPerHour + spareUsd, catalogue);
+    if (typeof narrowed === 'string') return blocked(narrowed);
+    if (isSpotToSpot(candidates, planned) && narrowed.claim.spec.instanceTypes.length < SPOT_TYPES_LEAST)
+      return blocked(`spot for spot needs ${SPOT_TYPES_LEAST} cheaper types to choose from`);
+    replacements.push(narrowed.claim);
+    mostUsd += narrowed.mostUsdPerHour;
+  }
+  const savingUsdPerHour = goingUsd - mostUsd;
+  const hurt = sum(candidates.map((one) => one.hurt));
+  const action = {
+    nodeClaims: candidates.map(({ claim }) => claim.name),
+    replacements,
+    nominations: plan.nominations,
+    evicted,
+    savingUsdPerHour,
+    message: messageOf(candidates, replacements, { savingUsdPerHour, evicted: evicted.length }),
+  };
+  return { kind: 'saves', action, netUsdPerHour: savingUsdPerHour - hurt * EVICTION_USD_PER_HOUR };
+}
+
+/** The strictest wish of the Provisioners concerned, and always something: so that prices only ever descend. */
+function leastSaving(candidates: readonly Candidate[], goingUsd: number, evicted: number): number {
+  const hurt = sum(candidates.map((one) => one.hurt));
+  let least = Math.max(2 * ROUNDING_USD, hurt * EVICTION_USD_PER_HOUR);
+  for (const { minimumSavings } of candidates) {
+    const { percent, usdPerHour, usdPerHourPerEvictedPod } = minimumSavings;
+    least = Math.max(least, (goingUsd * percent) / 100, usdPerHour, usdPerHourPerEvictedPod * evicted);
+  }
+  return least;
+}
+
+interface Narrowed {
+  readonly claim: PlannedNodeClaim;
+  readonly mostUsdPerHour: number;
+}
+
+/** The planned node with only types that cost no more, wherever they may be launched; a text when none is left. */
+function within(planned: PlannedNodeClaim, mostUsd: number, catalogue: Catalogue): Narrowed | string {
+  const { spec } = planned;
+  const types = new Map(catalogue.get(spec.provisioner)?.map((type) => [type.name, type]));
+  const zones = spec.requirements.find(({ key }) => key === LABEL.zone)?.values;
+  const dearest = (name: string): number => {
+    const prices = (types.get(name)?.offerings ?? [])
+      .filter(({ capacityType }) => capacityType === planned.capacityType)
+      .filter(({ zone }) => zones === undefined || zones.includes(zone))
+      .map(({ usdPerHour }) => usdPerHour);
+    return prices.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...prices);
+  };
+  const names = spec.instanceTypes.filter((name) => dearest(name) <= mostUsd + ROUNDING_USD);
+  if (names.length === 0) return `no type is sure to cost less than ${usd(mostUsd)}`;
+  const asked = spec.requirements.find(({ minValues }) => minValues !== undefined);
+  if (asked !== undefined && names.length < spec.instanceTypes.length)
+    return `minValues of ${asked.key} leaves no choice of cheaper types only`;
+  const requirements = spec.requirements.map((one) =>
+    one.key === LABEL.instanceType ? { ...one, operator: 'In' as const, values: names } : one,
+  );
+  const claim = { ...planned, spec: { ...spec, requirements, instanceTypes: names } };
+  return { claim, mostUsdPerHour: Math.max(planned.usdPerHour, ...names.map(dearest)) };
+}
+
+function isSpotToSpot(candidates: readonly Candidate[], { capacityType }: PlannedNodeClaim): boolean {
+  return capacityType === 'spot' && candidates.some(({ claim }) => claim.status.capacityType === 'spot');
+}
+
+function messageOf(
+  candidates: readonly Candidate[],
+  replacements: readonly PlannedNodeClaim[],
+  { savingUsdPerHour, evicted }: { readonly savingUsdPerHour: number; readonly evicted: number },
+): string {
+  const nodes = candidates.length === 1 ? 'the node' : `${candidates.length} nodes`;
+  const types = replacements.map(({ instanceType }) => instanceType).join(', ');
+  const how = replacements.length === 0 ? 'fit on other nodes' : `fit on other nodes and ${types}`;
+  return `${evicted} pods of ${nodes} ${how}, which saves ${usd(savingUsdPerHour)}`;
+}
+
+function blocked(message: string): Judgement {
+  return { kind: 'blocked', message };
+}
+
+function usd(amount: number): string {
+  return `$${amount.toFixed(4)}/h`;
+}
+
+function sum(amounts: readonly number[]): number {
+  return amounts.reduce((total, amount) => total + amount, 0);
+}
