@@ -105,8 +105,8 @@ export class ThreadPlanner implements Planner {
 class PlanThread {
   readonly #worker: Worker;
   readonly #sender: ProblemSender;
-  readonly #death: Promise<Answer>;
   #onAnswer: (answer: FromThread) => void = () => {};
+  #onDeath: (death: Answer) => void = () => {};
   hasEnded = false;
 
   constructor(entry: URL, settings: ThreadSettings) {
@@ -114,31 +114,31 @@ class PlanThread {
     this.#worker.unref();
     this.#sender = new ProblemSender((message) => this.#worker.postMessage(message), nextTurn);
     this.#worker.on('message', (answer: FromThread) => this.#onAnswer(answer));
-    const death = Promise.withResolvers<Answer>();
     const died = (error: string): void => {
       this.hasEnded = true;
       void this.#worker.terminate();
-      death.resolve({ kind: 'died', error });
+      this.#onDeath({ kind: 'died', error });
     };
     this.#worker.on('error', (failure) => died(String(failure)));
     this.#worker.on('messageerror', (failure) => died(String(failure)));
     this.#worker.on('exit', (code) => died(`it exited with code ${code}`));
-    this.#death = death.promise;
   }
 
   async ask(problem: PlanProblem, deadlineMs: number): Promise<Answer> {
-    let timer: NodeJS.Timeout | undefined;
-    const overdue = new Promise<Answer>((resolve) => {
-      timer = setTimeout(() => resolve({ kind: 'overdue' }), deadlineMs);
-    });
+    // Not a race with a promise that lives as long as the thread: it would keep every plan ever made.
+    const first = Promise.withResolvers<Answer>();
+    const timer = setTimeout(() => first.resolve({ kind: 'overdue' }), deadlineMs);
+    this.#onDeath = first.resolve;
     const answer = new Promise<FromThread>((resolve) => {
       this.#onAnswer = resolve;
     });
-    const solved = this.#converse(problem, answer);
+    this.#converse(problem, answer).then(first.resolve, first.reject);
     try {
-      return await Promise.race([solved, this.#death, overdue]);
+      return await first.promise;
     } finally {
       clearTimeout(timer);
+      this.#onDeath = () => {};
+      this.#onAnswer = () => {};
     }
   }
 

@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ThreadPlanner } from '../../src/planner/threadPlanner.ts';
 import type { PlanProblem } from '../../src/ports/planner.ts';
 import type { Telemetry } from '../../src/ports/telemetry.ts';
@@ -129,4 +131,17 @@ test('a planner that was stopped answers that it was', async (context) => {
   const { planner } = aPlanner(context, null);
   await planner.stop();
   assert.deepEqual(await planner.plan(aProblem()), { kind: 'failed', reason: 'Cooper is stopping' });
+});
+
+test('plans that have been handed out are not kept for as long as the thread lives', async (context) => {
+  const { planner } = aPlanner(context, null);
+  const given: WeakRef<object>[] = [];
+  for (let round = 0; round < 3; round++) given.push(new WeakRef(await planner.plan(aProblem())));
+  await planner.plan({ ...aProblem(), pods: [] });
+  setFlagsFromString('--expose-gc');
+  const collectGarbage: () => void = runInNewContext('gc');
+  await new Promise((resolve) => setImmediate(resolve));
+  collectGarbage();
+  const kept = given.filter((one) => one.deref() !== undefined);
+  assert.equal(kept.length, 0, `${kept.length} of 3 plans are still held`);
 });
