@@ -140,5 +140,5 @@ function isHealthy(pod: Pod): boolean {
 }
 
 function portion(text: string, whole: number): number {
-  return text.endsWith('%') ? Math.ceil((Number.parseFloat(text) / 100) * whole) : Number(text);
+  return text.endsWith('%') ? Math.ceil((Number.parseFloat(text) * whole) / 100) : Number(text);
 }

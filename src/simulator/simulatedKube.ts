@@ -29,9 +29,12 @@ import type { VirtualClock } from './virtualClock.ts';
 /** Round trip of one API call, within a region. */
 const CALL_MS = { least: 2, most: 8 };
 
+/** What an eviction did: 'leaving' pods were on their way out already, and nothing changed. */
+export type EvictionEffect = 'evicted' | 'leaving' | 'blocked' | 'gone';
+
 /** Told of every call that went through, for checkers and the timeline. */
 export interface KubeObserver {
-  evicted?(pod: string, outcome: 'evicted' | 'blocked' | 'gone'): void;
+  evicted?(pod: string, outcome: EvictionEffect): void;
   published?(event: EventDraft): void;
 }
 
@@ -128,9 +131,9 @@ export class SimulatedKube implements KubeApi {
     readonly uid: string;
   }): Promise<'evicted' | 'blocked' | 'gone'> {
     return this.#call((nowMs) => {
-      const outcome = this.#evict(podKey(pod), pod.uid, nowMs);
-      for (const observer of this.#observers) observer.evicted?.(podKey(pod), outcome);
-      return outcome;
+      const effect = this.#evict(podKey(pod), pod.uid, nowMs);
+      for (const observer of this.#observers) observer.evicted?.(podKey(pod), effect);
+      return effect === 'leaving' ? 'evicted' : effect;
     });
   }
 
@@ -157,10 +160,10 @@ export class SimulatedKube implements KubeApi {
   }
 
   /** Eviction goes by the pods' budgets; a pod that asks for deletion already counts as evicted. */
-  #evict(key: string, uid: string, nowMs: number): 'evicted' | 'blocked' | 'gone' {
+  #evict(key: string, uid: string, nowMs: number): EvictionEffect {
     const pod = this.#parts.store.get('pod', key);
     if (pod === undefined || pod.uid !== uid) return 'gone';
-    if (pod.deletionRequestedAtMs !== null) return 'evicted';
+    if (pod.deletionRequestedAtMs !== null) return 'leaving';
     if (!this.#parts.budgets.takeDisruption(pod)) return 'blocked';
     requestPodDeletion(this.#parts.store, pod, nowMs);
     return 'evicted';

@@ -72,8 +72,11 @@ test('evictions stop at the budget, and go on when a pod is ready again', async 
   budgets.add({ namespace: 'default', name: 'web', selector, minAvailable: null, maxUnavailable: '1' });
   assert.equal(store.get('disruptionBudget', 'default/web')?.disruptionsAllowed, 1);
   const outcomes = [];
-  for (const pod of pods) outcomes.push(await driven(kube.evictPod(pod)));
-  assert.deepEqual(outcomes, ['evicted', 'blocked', 'blocked']);
+  const effects: string[] = [];
+  kube.observe({ evicted: (_pod, effect) => void effects.push(effect) });
+  for (const pod of [...pods, ...pods.slice(0, 1)]) outcomes.push(await driven(kube.evictPod(pod)));
+  assert.deepEqual(outcomes, ['evicted', 'blocked', 'blocked', 'evicted']);
+  assert.deepEqual(effects, ['evicted', 'blocked', 'blocked', 'leaving']);
   store.remove('pod', 'default/a');
   assert.equal(
     await driven(kube.evictPod(pods[1] ?? assert.fail())),

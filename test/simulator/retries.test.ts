@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import type { RegisteredNode } from '../../src/ports/cloudProvider.ts';
 import type { EventDraft } from '../../src/ports/kubeApi.ts';
 import { START_MS } from '../fuzz/drawSetup.ts';
-import { runSeed } from '../fuzz/runSeed.ts';
 import { aSmallCluster } from './smallCluster.ts';
 
 const MINUTE_MS = 60_000;
@@ -39,8 +38,4 @@ test('after a start the cloud is told of the machine of every node, those that w
   const nodes = simulation.store.count('nodeClaim');
   assert.ok(nodes > 1);
   assert.equal(noted.filter(({ memoryBytes }) => memoryBytes > 0).length, nodes);
-});
-
-test('a conflict while a node is initialized, with no event after it, holds nothing up (seed 1357)', async () => {
-  assert.deepEqual((await runSeed(1357)).violations, []);
 });

@@ -83,10 +83,22 @@ function isHeldByPods(entry: LedgerEntry | undefined, { budgets, store }: Simula
   );
 }
 
-function leftNodes({ cloud, store, ledger }: Simulation, isLong: IsLong): readonly string[] {
+/** For each pod that a held drain may yet move, a node may be kept ready: the next plan puts it there. */
+function podsHeldOn(nodeNames: ReadonlySet<string>, simulation: Simulation): number {
+  let pods = 0;
+  for (const name of nodeNames) {
+    const entry = simulation.ledger.get(name);
+    if (isHeldByPods(entry, simulation)) pods += entry?.workloadPods ?? 0;
+  }
+  return pods;
+}
+
+function leftNodes(simulation: Simulation, isLong: IsLong): readonly string[] {
+  const { cloud, store, ledger } = simulation;
   const found: string[] = [];
   const going = [...store.values('nodeClaim')].filter((claim) => claim.deletionRequestedAtMs !== null);
   const goingNodes = new Set(going.map(({ status }) => status.nodeName));
+  let awaited = podsHeldOn(goingNodes, simulation);
   for (const node of store.values('node')) {
     if (!isOwned(node) || !isLong(node.createdAtMs) || node.deletionRequestedAtMs !== null) continue;
     if (goingNodes.has(node.name)) continue;
@@ -94,6 +106,8 @@ function leftNodes({ cloud, store, ledger }: Simulation, isLong: IsLong): readon
     const provisioner = store.get('provisioner', node.labels[LABEL.provisioner] ?? '');
     const isEmpty = (ledger.get(node.name)?.workloadPods ?? 0) === 0;
     if (isEmpty && typeof provisioner?.ttlAfterEmptyMs === 'number') {
+      awaited -= 1;
+      if (awaited >= 0) continue;
       found.push(`Node ${node.name} is empty, and Provisioner ${provisioner.name} has ttlSecondsAfterEmpty`);
     }
   }
