@@ -113,7 +113,7 @@ export function fleetTemplate(
 
 /**
  * The idempotency token of a claim's n-th try; 64 characters, EC2's limit. A try gets a new token only after EC2 has
- * answered the last one with no instance, so that at most one instance can come of each.
+ * answered the last one, so that no fleet is bought twice.
  * Source: Amazon EC2 API Reference, "Ensuring idempotency".
  */
 export function clientToken(claimUid: string, attempt: number): string {

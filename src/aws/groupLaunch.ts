@@ -73,7 +73,7 @@ export class GroupLaunch {
   /** Bought or found, and no claim's yet; by provider id. */
   readonly #unclaimed = new Map<string, UnclaimedInstance>();
   #underWay: Promise<void> = Promise.resolve();
-  /** Counts fleets that EC2 has answered: the next one needs a new token. */
+  /** Counts fleets that EC2 has answered, and not refused: the next one needs a new token. */
   #attempt = 0;
   /** Sent, and not answered: repeated as it was, so that its token means the same. */
   #unanswered: FleetPlan | null = null;
@@ -293,6 +293,15 @@ export class GroupLaunch {
   /** EC2 has answered: the token is spent. */
   #answered(): void {
     this.#attempt += 1;
+    this.#refused();
+  }
+
+  /**
+   * EC2 has refused the call as a whole: it remembers nothing of the token, so the next fleet must use that one. With
+   * another, a later life would count from the first, find it unused, and buy again.
+   * Source: Amazon EC2 API Reference, "Ensuring idempotency".
+   */
+  #refused(): void {
     this.#unanswered = null;
     this.#isTokenReused = false;
     this.#isUnsure = false;
@@ -336,7 +345,7 @@ export class GroupLaunch {
       }
       return refusalOutcome(fault, fault.action, nodeClass);
     }
-    this.#answered();
+    this.#refused();
     if (kind !== 'capacity') return this.#afterRefusal(fault, nodeClass, plan);
     noteShortage(
       { code: fault.code, message: fault.message, instanceType: '', subnetId: '' },
