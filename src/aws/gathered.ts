@@ -49,7 +49,10 @@ export class Gathered<T> {
       for (const { id, resolve } of batch) resolve(answers.get(id));
     } catch (caught) {
       if (batch.length > 1 && this.#call.isAboutOneId(caught)) {
-        for (const one of batch) await this.#askBatch([one]);
+        // Halves, not one by one: a few such ids among hundreds cost a few calls more, and no others wait for long.
+        const middle = Math.ceil(batch.length / 2);
+        await this.#askBatch(batch.slice(0, middle));
+        await this.#askBatch(batch.slice(middle));
       } else for (const { reject } of batch) reject(caught);
     }
   }

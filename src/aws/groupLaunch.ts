@@ -320,8 +320,15 @@ export class GroupLaunch {
 
   #afterRefusal(refusal: Refusal, nodeClass: NodeClass, plan: FleetPlan): Round {
     if (isStaleId(refusal.code)) this.#with.nodeClasses.invalidate();
-    const isOurs = faultKind(refusal.code) === 'missingTemplate' && nodeClass.launchTemplate === null;
-    if (!isOurs) return refusalOutcome(refusal, 'ec2:CreateFleet', nodeClass);
+    const kind = faultKind(refusal.code);
+    const isOurs = kind === 'missingTemplate' && nodeClass.launchTemplate === null;
+    if (!isOurs) {
+      const mayBeReservation = plan.reservationId !== null && kind !== 'permission' && kind !== 'transient';
+      if (!mayBeReservation) return refusalOutcome(refusal, 'ec2:CreateFleet', nodeClass);
+      // Cancelled, expired or changed since we looked: what anybody can buy is asked for instead.
+      this.#with.reservations.markFull(plan.reservationId);
+      return null;
+    }
     for (const { launchTemplate } of plan.request.templates) this.#with.templates.invalidate(launchTemplate);
     return null;
   }

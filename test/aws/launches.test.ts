@@ -387,6 +387,21 @@ describe('termination and listing', () => {
     assert.deepEqual(world.ec2.calls, ['describeInstances', 'describeInstances']);
   });
 
+  it('finds the one unknown instance among many without asking for each', async () => {
+    const world = aWorld();
+    const known = await Promise.all(
+      Array.from({ length: 80 }, (_, index) =>
+        launch(world, world.claim({ name: `c${index}`, uid: `uid-${index}` })),
+      ),
+    );
+    const all = [...known.map(launchedId), 'aws:///us-east-1a/i-unknown'];
+    world.ec2.calls.length = 0;
+    const answers = await Promise.all(all.map((id) => world.cloud.terminate(id)));
+    assert.equal(answers.filter((answer) => answer === 'gone').length, 1);
+    assert.equal(world.ec2.livingInstances().length, 0);
+    assert.ok(world.ec2.calls.length <= 16, `${world.ec2.calls.length} calls`);
+  });
+
   it('goes on when throttled, and throws what a person must mend', async () => {
     const world = aWorld();
     const id = launchedId(await launch(world, world.claim()));

@@ -82,6 +82,21 @@ describe('capacity reservations', () => {
     assert.deepEqual(bought(world), { 'cr-1': 3, spot: 2 });
   });
 
+  const BROKEN = ['InvalidCapacityReservationId.NotFound', 'CapacityReservationNotActive', 'InvalidParameterValue'];
+  for (const code of BROKEN) {
+    it(`stop no launch once one has been cancelled: ${code}`, async () => {
+      for (const isThrown of [false, true]) {
+        const world = aWorld();
+        world.ec2.reservations.push(aReservation());
+        const error = { code, message: 'cr-1', instanceType: 'm5.large', subnetId: 'subnet-b1' };
+        if (isThrown) world.ec2.order({ action: 'createFleet', when: 'before', code });
+        else world.ec2.fleetErrors.push([error]);
+        const [outcome] = await launchGroup(world, 1);
+        assert.equal(outcome?.kind === 'launched' && outcome.instance.capacityType, 'spot', `${isThrown}`);
+      }
+    });
+  }
+
   const UNUSABLE = [
     ['carries other tags', { tags: { team: 'red' } }],
     ['is of a type that the claim does not allow', { instanceType: 'g5.xlarge' }],
