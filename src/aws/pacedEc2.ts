@@ -1,7 +1,9 @@
-// EC2 within its request limits: every call waits for its tokens.
+// EC2 and SSM within their request limits: every call waits for its tokens.
 import type { Ec2Api, FleetResponse } from './ec2Api.ts';
+import type { NoticeApi } from './interruptionPolling.ts';
 import { isThrottle } from './launchRefusals.ts';
 import type { Priority, RequestPacer } from './requestPacer.ts';
+import type { SsmApi } from './ssmApi.ts';
 
 /** The same API, each call paced and, when EC2 throttles it, repeated. */
 export function pacedEc2(ec2: Ec2Api, pacer: RequestPacer, priority: Priority): Ec2Api {
@@ -33,6 +35,24 @@ export function pacedEc2(ec2: Ec2Api, pacer: RequestPacer, priority: Priority): 
         throttleWithin,
       ),
   };
+}
+
+/** Interruptions are asked for again within seconds: they make way for launches. */
+export function pacedNotices(notices: NoticeApi, pacer: RequestPacer): NoticeApi {
+  const paced = <T>(action: string, call: () => Promise<T>): Promise<T> =>
+    pacer.paced({ action, priority: 'background', resources: 0 }, call);
+  return {
+    describeScheduledEvents: () =>
+      paced('ec2:DescribeInstanceStatus', () => notices.describeScheduledEvents()),
+    describeSpotRequests: (statusCodes) =>
+      paced('ec2:DescribeSpotInstanceRequests', () => notices.describeSpotRequests(statusCodes)),
+  };
+}
+
+/** Images are looked up before a first launch. */
+export function pacedSsm(ssm: SsmApi, pacer: RequestPacer): SsmApi {
+  const call = { action: 'ssm:GetParameter', priority: 'urgent', resources: 0 } as const;
+  return { parameter: (name) => pacer.paced(call, () => ssm.parameter(name)) };
 }
 
 /** An instant fleet that was throttled half-way answers with what it got, and the throttle among its errors. */

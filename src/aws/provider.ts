@@ -22,9 +22,9 @@ import { Launcher } from './launcher.ts';
 import { LaunchTemplates } from './launchTemplates.ts';
 import { LearnedMemory } from './learnedMemory.ts';
 import { NodeClasses } from './nodeClasses.ts';
-import { pacedEc2 } from './pacedEc2.ts';
+import { pacedEc2, pacedSsm } from './pacedEc2.ts';
 import type { PriceTable } from './prices.ts';
-import { RequestPacer } from './requestPacer.ts';
+import type { RequestPacer } from './requestPacer.ts';
 import { Reservations } from './reservations.ts';
 import type { AwsSettings } from './settings.ts';
 import type { SsmApi } from './ssmApi.ts';
@@ -36,6 +36,8 @@ export interface AwsDependencies {
   readonly ec2: Ec2Api;
   readonly ssm: SsmApi;
   readonly clock: Clock;
+  /** Shared by all who call the same account, so that they keep to its limits together. */
+  readonly pacer: RequestPacer;
   /** In [0, 1), for jitter. */
   readonly chance: Chance;
   readonly log: Log;
@@ -59,8 +61,8 @@ export class AwsCloudProvider implements CloudProvider {
   readonly #bareTypes = new WeakMap<readonly LaunchableType[], readonly InstanceType[]>();
 
   constructor(dependencies: AwsDependencies) {
-    const { ssm, clock, settings, log } = dependencies;
-    const pacer = new RequestPacer(clock);
+    const { clock, pacer, settings, log } = dependencies;
+    const ssm = pacedSsm(dependencies.ssm, pacer);
     const ec2 = pacedEc2(dependencies.ec2, pacer, 'urgent');
     const background = pacedEc2(dependencies.ec2, pacer, 'background');
     const outOfStock = new UnavailableOfferings(dependencies.chance);

@@ -1,4 +1,4 @@
-// EC2's published request limits for the calls we make; accounts may have been given more.
+// Published request limits of EC2 and SSM for the calls we make; accounts may have been given more.
 import type { BucketLimit } from './tokenBucket.ts';
 
 export interface RequestLimit {
@@ -27,6 +27,8 @@ const BY_ACTION: ReadonlyMap<string, RequestLimit> = new Map([
     },
   ],
   ['ec2:CreateTags', { requests: { capacity: 100, refillPerSecond: 10 }, resources: null }],
+  // Source: AWS General Reference, "AWS Systems Manager endpoints and quotas", Parameter Store throughput.
+  ['ssm:GetParameter', { requests: { capacity: 40, refillPerSecond: 40 }, resources: null }],
 ]);
 
 /** The published limit of an action by its IAM name. */

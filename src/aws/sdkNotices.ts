@@ -7,6 +7,7 @@ import {
 import type { NoticeApi } from './interruptionPolling.ts';
 import { CONNECTION } from './sdkEc2.ts';
 import { askedForAll } from './sdkFault.ts';
+import { RETRY_UNLESS_THROTTLED } from './sdkRetries.ts';
 
 /** Source: EC2 API Reference, DescribeInstanceStatus, filter `event.code`. */
 const EVENT_CODES = [
@@ -19,7 +20,7 @@ const EVENT_CODES = [
 
 /** Endpoint and credentials come from the SDK's own environment (AWS_ENDPOINT_URL, web identity, …). */
 export function connectNotices(region: string): NoticeApi {
-  const client = new EC2Client({ region, ...CONNECTION });
+  const client = new EC2Client({ region, ...CONNECTION, retryStrategy: RETRY_UNLESS_THROTTLED });
   return {
     async describeScheduledEvents() {
       const Filters = [{ Name: 'event.code', Values: EVENT_CODES }];

@@ -3,11 +3,12 @@ import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { AwsFault } from './awsFault.ts';
 import { CONNECTION } from './sdkEc2.ts';
 import { asked } from './sdkFault.ts';
+import { RETRY_UNLESS_THROTTLED } from './sdkRetries.ts';
 import type { SsmApi } from './ssmApi.ts';
 
 /** Endpoint and credentials come from the SDK's own environment (AWS_ENDPOINT_URL, web identity, …). */
 export function connectSsm(region: string): SsmApi {
-  const client = new SSMClient({ region, ...CONNECTION });
+  const client = new SSMClient({ region, ...CONNECTION, retryStrategy: RETRY_UNLESS_THROTTLED });
   return {
     async parameter(name) {
       try {

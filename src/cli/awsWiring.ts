@@ -3,8 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { fencedEc2 } from '../aws/fencedEc2.ts';
 import { PolledInterruptions } from '../aws/interruptionPolling.ts';
 import { InterruptionQueue } from '../aws/interruptionQueue.ts';
+import { pacedEc2, pacedNotices } from '../aws/pacedEc2.ts';
 import { onDemandPrices, type PriceTable, parsePriceOverrides } from '../aws/prices.ts';
 import { AwsCloudProvider } from '../aws/provider.ts';
+import { RequestPacer } from '../aws/requestPacer.ts';
 import { connectEc2 } from '../aws/sdkEc2.ts';
 import { connectNotices } from '../aws/sdkNotices.ts';
 import { connectSsm } from '../aws/sdkSsm.ts';
@@ -38,16 +40,18 @@ export async function connectAws(
   fence: Fence,
 ): Promise<CloudConnection> {
   tellPriceRegion(settings, { log, metrics });
+  const pacer = new RequestPacer(REAL_CLOCK);
   const cloud = new AwsCloudProvider({
     ec2: fencedEc2(connectEc2(settings.region), fence),
     ssm: connectSsm(settings.region),
     clock: REAL_CLOCK,
+    pacer,
     chance: Math.random,
     log,
     settings: awsSettings(settings, server),
     onDemandPrices: await readPrices(settings.pricesFile),
   });
-  const { source, close } = await interruptionSource(settings, log);
+  const { source, close } = await interruptionSource(settings, log, pacer);
   let warmed: Promise<void> | null = null;
   return {
     cloud,
@@ -91,11 +95,12 @@ export async function tellMissingPermissions(settings: RunSettings, log: Log): P
 async function interruptionSource(
   settings: RunSettings,
   log: Log,
+  pacer: RequestPacer,
 ): Promise<{ readonly source: InterruptionSource; readonly close: () => void }> {
   const { region, interruptionQueue } = settings;
   if (interruptionQueue === null) {
-    const ec2 = connectEc2(region);
-    const notices = connectNotices(region);
+    const ec2 = pacedEc2(connectEc2(region), pacer, 'background');
+    const notices = pacedNotices(connectNotices(region), pacer);
     const source = new PolledInterruptions({ ec2, notices, clock: REAL_CLOCK, log, settings });
     return { source, close: () => {} };
   }

@@ -1,6 +1,7 @@
 // A small AWS account in memory, and a provider over it, for the tests of src/aws.
 import type { Ec2Api } from '../../src/aws/ec2Api.ts';
 import { AwsCloudProvider } from '../../src/aws/provider.ts';
+import { RequestPacer } from '../../src/aws/requestPacer.ts';
 import { type AwsSettings, DEFAULT_AWS_SETTINGS } from '../../src/aws/settings.ts';
 import { shippedFacts, shippedPrices } from '../../src/aws/shippedCatalogue.ts';
 import type { NodeClaim, NodeClaimSpec } from '../../src/model/nodeClaim.ts';
@@ -121,6 +122,7 @@ export function aWorld(fields: WorldFields = {}): World<Clock> {
   const restarted = (over: Ec2Api = ec2): AwsCloudProvider =>
     new AwsCloudProvider({
       ...{ ec2: over, ssm, clock, log },
+      pacer: new RequestPacer(clock),
       chance: () => 0.5,
       settings: { ...SETTINGS, ...fields.settings },
       onDemandPrices: shippedPrices().onDemand,

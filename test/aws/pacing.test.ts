@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { AwsFault } from '../../src/aws/awsFault.ts';
+import { pacedNotices, pacedSsm } from '../../src/aws/pacedEc2.ts';
 import { type Priority, RequestPacer } from '../../src/aws/requestPacer.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import type { NodeClaim } from '../../src/model/nodeClaim.ts';
@@ -118,6 +119,22 @@ describe('the pacer', () => {
     const paced = pacer.paced({ action: 'ec2:CreateTags', priority: 'urgent', resources: 0 }, call);
     await assert.rejects(driven(clock, paced), { code: 'RequestLimitExceeded' });
     assert.deepEqual(atMs, [0, 200, 600, 1_400]);
+  });
+
+  it('holds back SSM and what asks for interruptions as well, each by its own limit', async () => {
+    const clock = new VirtualClock(0);
+    const pacer = new RequestPacer(clock);
+    const ssm = pacedSsm({ parameter: async () => null }, pacer);
+    await driven(clock, Promise.all(Array.from({ length: 120 }, (_, index) => ssm.parameter(`${index}`))));
+    // 40 at once, and 80 at 40 a second or a little more.
+    assert.ok(clock.nowMs() > 1_300 && clock.nowMs() <= 2_000, `${clock.nowMs()} ms`);
+    const sinceMs = clock.nowMs();
+    const quiet = { describeScheduledEvents: async () => [], describeSpotRequests: async () => [] };
+    const notices = pacedNotices(quiet, pacer);
+    const asked = Array.from({ length: 120 }, () => notices.describeSpotRequests([]));
+    await driven(clock, Promise.all([...asked, notices.describeScheduledEvents()]));
+    // 100 at once, and 20 at 20 a second.
+    assert.ok(clock.nowMs() - sinceMs > 800 && clock.nowMs() - sinceMs <= 1_000);
   });
 
   it('halves after a throttle inside the answer of a fleet, and leaves other actions alone', async () => {

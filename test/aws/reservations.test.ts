@@ -82,7 +82,11 @@ describe('capacity reservations', () => {
     assert.deepEqual(bought(world), { 'cr-1': 3, spot: 2 });
   });
 
-  const BROKEN = ['InvalidCapacityReservationId.NotFound', 'CapacityReservationNotActive', 'InvalidParameterValue'];
+  const BROKEN = [
+    'InvalidCapacityReservationId.NotFound',
+    'CapacityReservationNotActive',
+    'InvalidParameterValue',
+  ];
   for (const code of BROKEN) {
     it(`stop no launch once one has been cancelled: ${code}`, async () => {
       for (const isThrown of [false, true]) {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { AwsCloudProvider } from '../../src/aws/provider.ts';
+import { RequestPacer } from '../../src/aws/requestPacer.ts';
 import { connectEc2 } from '../../src/aws/sdkEc2.ts';
 import { connectSsm } from '../../src/aws/sdkSsm.ts';
 import { shippedPrices } from '../../src/aws/shippedCatalogue.ts';
@@ -64,6 +65,7 @@ async function overMoto(): Promise<MotoHarness> {
       ec2: connectEc2('us-east-1'),
       ssm: connectSsm('us-east-1'),
       clock: CLOCK,
+      pacer: new RequestPacer(CLOCK),
       chance: () => 0.5,
       log: LOG,
       settings: SETTINGS,
