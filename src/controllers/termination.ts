@@ -4,6 +4,7 @@ import { LABEL, TERMINATION_FINALIZER } from '../model/labels.ts';
 import type { Node } from '../model/node.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
+import type { Instance } from '../ports/cloudProvider.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Backoff } from './backoff.ts';
 import { withCondition } from './claimConditions.ts';
@@ -36,6 +37,14 @@ export interface Terminating {
   readonly evictions: Backoff;
 }
 
+/** What one run has read for a claim's step. */
+interface Sight {
+  readonly node: Node | undefined;
+  readonly pods: readonly Pod[];
+  /** EC2's list, asked for once in a run: claims that were never launched leave by the hundred. */
+  readonly instances: () => Promise<readonly Instance[]>;
+}
+
 /** Moves every claim that is being deleted one step on. One claim that fails does not hold up the others. */
 export async function terminateNodeClaims(ports: Ports, terminating: Terminating): Promise<NextRun> {
   const snapshot = terminating.live.snapshot();
@@ -49,14 +58,21 @@ export async function terminateNodeClaims(ports: Ports, terminating: Terminating
     snapshot.pods.filter((pod) => ours.has(pod.nodeName)),
     (pod) => pod.nodeName,
   );
+  // A launch that ends during this run may be younger than EC2's list: its end brings the next run.
+  const underWay = new Set(terminating.launchesUnderWay);
+  let listed: Promise<readonly Instance[]> | null = null;
+  const instances = (): Promise<readonly Instance[]> => {
+    listed ??= ports.cloud.list();
+    return listed;
+  };
   let next = WHEN_CHANGED;
   await independently(
-    leaving,
+    leaving.filter(({ uid }) => !underWay.has(uid)),
     terminating.settings.writesAtOnce,
     async (claim) => {
       const node = nodes.get(claim.status.providerId);
       const pods = node === undefined ? [] : (podsByNode.get(node.name) ?? []);
-      next = sooner(next, await terminateNodeClaim(ports, terminating, claim, { node, pods }));
+      next = sooner(next, await terminateNodeClaim(ports, terminating, claim, { node, pods, instances }));
     },
     (claim, failure) => {
       next = sooner(next, { afterMs: FAILED_AGAIN_MS });
@@ -74,19 +90,21 @@ async function terminateNodeClaim(
   ports: Ports,
   terminating: Terminating,
   claim: NodeClaim,
-  { node, pods }: { readonly node: Node | undefined; readonly pods: readonly Pod[] },
+  { node, pods, instances }: Sight,
 ): Promise<NextRun> {
-  if (terminating.launchesUnderWay.has(claim.uid)) return WHEN_CHANGED;
   const nowMs = ports.clock.nowMs();
   const waitMs = terminating.questions.waitMs(claim.uid, nowMs);
   if (claim.status.providerId === '') {
     if (waitMs > 0) return { afterMs: waitMs };
     terminating.questions.hold(claim.uid, nowMs + ASK_AGAIN_MS);
-    return releaseUnlaunched(ports, terminating, claim);
+    return releaseUnlaunched(ports, terminating, claim, await instances());
   }
   if (node !== undefined && !terminating.goneInstances.has(claim.status.providerId)) {
-    const cordoned = await cordon(ports, terminating, node);
-    if (!cordoned) return { afterMs: 0 };
+    if (!isCordoned(node)) {
+      await cordon(ports, terminating, node);
+      // The pods were read before: one may have been bound meanwhile, and must be evicted like the others.
+      return { afterMs: 0 };
+    }
     const drained = await drain(ports, terminating, claim, pods);
     if (drained !== null) return drained;
   }
@@ -119,15 +137,13 @@ async function noteStep(
   live.recordNodeClaim(claim, await ports.kube.writeNodeClaimStatus(claim, status));
 }
 
-async function cordon(ports: Ports, { live }: Terminating, node: Node): Promise<boolean> {
-  if (isCordoned(node)) return true;
+async function cordon(ports: Ports, { live }: Terminating, node: Node): Promise<void> {
   const patch = {
     unschedulable: true,
     addTaints: [DISRUPTED_TAINT],
     labels: { [LABEL.excludeFromLoadBalancers]: 'karpenter' },
   };
-  const patched = live.recordNode(node, await ports.kube.patchNode(node, patch));
-  return patched === null || isCordoned(patched);
+  live.recordNode(node, await ports.kube.patchNode(node, patch));
 }
 
 function isCordoned(node: Node): boolean {
@@ -186,8 +202,12 @@ async function tellForbidding(
 }
 
 /** A claim that has no instance on record may have one all the same: the launch may have gone out before a crash. */
-async function releaseUnlaunched(ports: Ports, terminating: Terminating, claim: NodeClaim): Promise<NextRun> {
-  const instances = await ports.cloud.list();
+async function releaseUnlaunched(
+  ports: Ports,
+  terminating: Terminating,
+  claim: NodeClaim,
+  instances: readonly Instance[],
+): Promise<NextRun> {
   const own = instances.find((instance) => instance.nodeClaimUid === claim.uid);
   if (own !== undefined && (await ports.cloud.terminate(own.providerId)) === 'terminating') {
     return { afterMs: ASK_AGAIN_MS };
