@@ -42,6 +42,8 @@ export class LeaseElector implements Fence {
   #observed: Observation | null = null;
   /** When the last write of ours that went through was sent; null while we do not lead. */
   #renewedAt: Instant | null = null;
+  /** Shared by all who ask meanwhile: two tries at once would each find the Lease changed by the other. */
+  #tryUnderWay: Promise<boolean> | null = null;
 
   /** The transport must not be fenced by this elector itself. */
   constructor(transport: KubeTransport, options: ElectionOptions) {
@@ -56,7 +58,7 @@ export class LeaseElector implements Fence {
   async acquire(signal: AbortSignal): Promise<number | null> {
     const { timing } = this.#options;
     while (!signal.aborted) {
-      if (await this.#try(signal)) return this.#observed?.record.transitions ?? 0;
+      if (await this.#tryOnce(signal)) return this.#observed?.record.transitions ?? 0;
       await timing.pause(LEASE_TIMES.retryMs * (1 + timing.random() * JITTER), signal);
     }
     return null;
@@ -67,7 +69,7 @@ export class LeaseElector implements Fence {
     while (!signal.aborted) {
       await this.#options.timing.pause(LEASE_TIMES.retryMs, signal);
       if (signal.aborted) break;
-      await this.#try(signal);
+      await this.#tryOnce(signal);
       if (!this.#isValid()) {
         this.#renewedAt = null;
         return 'lost';
@@ -79,19 +81,32 @@ export class LeaseElector implements Fence {
   /** Resolves when we may act now. Asks the API server when the last renewal was not just now. Rejects otherwise. */
   async check(): Promise<void> {
     if (this.#ageMs() <= SURE_FOR_MS) return;
-    if (this.#isValid() && (await this.#try()) && this.#isValid()) return;
+    if (this.#isValid() && (await this.#tryOnce()) && this.#isValid()) return;
     const { namespace, name } = this.#options;
     throw new LeaseLostError(`not done: this replica does not hold the Lease ${namespace}/${name}`);
   }
 
   /** Gives the Lease up, if it is ours, so that the next replica takes over at once. Never rejects. */
   async release(): Promise<void> {
-    if (this.#observed === null || !this.#isValid()) return;
+    // A renewal that arrives after the release would take the Lease again.
+    await this.#tryUnderWay;
+    if (!this.#isValid()) return;
     this.#renewedAt = null;
+    try {
+      if (await this.#giveUp()) return;
+      // A renewal that was broken off has arrived all the same: its version is the one to write upon.
+      await this.#read(AbortSignal.timeout(LEASE_TIMES.renewDeadlineMs));
+      await this.#giveUp();
+    } catch (problem) {
+      this.#options.onProblem(problem as Error);
+    }
+  }
+
+  /** False when the Lease has changed since it was read. */
+  async #giveUp(): Promise<boolean> {
+    if (this.#observed?.record.holder !== this.#options.identity) return true;
     const { record, resourceVersion } = this.#observed;
-    await this.#write({ record: releasedRecord(record, this.#options.now()), resourceVersion }).catch(
-      (problem: Error) => this.#options.onProblem(problem),
-    );
+    return this.#write({ record: releasedRecord(record, this.#options.now()), resourceVersion });
   }
 
   #ageMs(): number {
@@ -102,6 +117,13 @@ export class LeaseElector implements Fence {
 
   #isValid(): boolean {
     return this.#ageMs() < LEASE_TIMES.renewDeadlineMs;
+  }
+
+  #tryOnce(signal?: AbortSignal): Promise<boolean> {
+    this.#tryUnderWay ??= this.#try(signal).finally(() => {
+      this.#tryUnderWay = null;
+    });
+    return this.#tryUnderWay;
   }
 
   /** One try to get or renew it; true when it is ours. What fails is told, and is tried again later. */

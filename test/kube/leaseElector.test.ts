@@ -90,6 +90,26 @@ test('a replica that gives the Lease up is followed at once', async () => {
   await assert.rejects(one.check(), LeaseLostError);
 });
 
+test('a renewal under way when the Lease is given up does not take it again', async () => {
+  const one = elector('one');
+  await one.acquire(never);
+  nowMs += 6_000;
+  const check = one.check();
+  await one.release();
+  await check.catch(() => {});
+  assert.equal(holder(), '');
+});
+
+test('a renewal that was broken off and has arrived all the same does not keep the Lease', async () => {
+  const one = elector('one');
+  await one.acquire(never);
+  const lease = server.collection(LEASES).objects.get('ns/cooper');
+  assert.ok(lease);
+  server.put(LEASES, { ...lease, spec: { ...(lease.spec as object), renewTime: 'later' } });
+  await one.release();
+  assert.equal(holder(), '');
+});
+
 test('a replica that was stopped and goes on finds that it may not act, before it could ask', async () => {
   const [one, two] = [elector('one'), elector('two')];
   await one.acquire(never);
@@ -114,6 +134,15 @@ test('a check long after the last renewal renews, and says no when another has t
   });
   await assert.rejects(one.check(), LeaseLostError);
   assert.equal(holder(), 'thief');
+});
+
+test('writes that ask at the same time renew once, and all may go out', async () => {
+  const one = elector('one');
+  await one.acquire(never);
+  nowMs += 6_000;
+  const checks = await Promise.allSettled(Array.from({ length: 20 }, () => one.check()));
+  assert.equal(checks.filter(({ status }) => status === 'rejected').length, 0);
+  assert.equal(server.requests.filter(({ method }) => method === 'PUT').length, 1);
 });
 
 test('keeping renews every two seconds and ends as lost when the server is away for ten', async () => {
