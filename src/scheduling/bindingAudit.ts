@@ -34,14 +34,17 @@ export interface AuditedPlan {
   readonly sent: readonly { readonly target: Target; readonly pods: readonly number[] }[];
 }
 
+/** True when some pod to place has a rule that lets it be bound only after, or only before, others. */
+export function orderMatters({ classes }: Preparation): boolean {
+  return classes.some(({ rules }) => rules.affinity.length > 0 || rules.spread.some(isOrdered));
+}
+
 /**
  * How many pods of a class, by its index, can be bound in no order tried; empty for a plan that holds. Domains are
  * chosen before nodes are, so that counts may be off where a spread does not look at all nodes of a domain.
  */
 export function unbindable(prepared: Preparation, plan: AuditedPlan): ReadonlyMap<number, number> {
   const { classes, targets } = prepared;
-  if (!classes.some(({ rules }) => rules.affinity.length > 0 || rules.spread.some(isOrdered)))
-    return new Map();
   const places = new Places([...targets, ...plannedPlaces(plan.nodeClaims, prepared)]);
   const tallies = talliesOf(classes, places);
   const counts = countsByPlace(prepared, plan, tallies);

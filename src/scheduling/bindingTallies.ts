@@ -2,7 +2,7 @@
 import type { ClassInPlay } from './assignment.ts';
 import { isSeen } from './domainWorld.ts';
 import type { Placement } from './placements.ts';
-import type { Target } from './targets.ts';
+import { possibly, type Target } from './targets.ts';
 import type { PodTerm, SpreadTerm } from './topology.ts';
 
 /** A node, there or to come. */
@@ -27,11 +27,14 @@ export interface Tally {
 }
 
 const NO_DOMAIN = -1;
+const NO_DOMAINS: readonly number[] = [];
 
 /** Domains of one topology key, numbered. */
 export interface KeyDomains {
-  /** By place; -1 where it has none. */
+  /** By place; -1 where it has none, or is not known yet. */
   readonly ofPlace: Int32Array;
+  /** By place: all that it may turn out to have. */
+  readonly possible: readonly (readonly number[])[];
   readonly size: number;
 }
 
@@ -48,27 +51,38 @@ export class Places {
     const held = this.#byKey.get(key);
     if (held !== undefined) return held;
     const numbers = new Map<string, number>();
-    const ofPlace = Int32Array.from(this.all, ({ labels }) => {
-      const values = labels.get(key);
-      if (values?.size !== 1) return NO_DOMAIN;
-      const [domain = ''] = values;
-      const number = numbers.get(domain) ?? numbers.size;
-      numbers.set(domain, number);
-      return number;
-    });
-    const domains = { ofPlace, size: numbers.size };
+    const possible = this.all.map(({ labels }) =>
+      Array.from(labels.get(key) ?? [], (domain) => {
+        const number = numbers.get(domain) ?? numbers.size;
+        numbers.set(domain, number);
+        return number;
+      }),
+    );
+    const ofPlace = Int32Array.from(possible, ([only, other]) =>
+      other === undefined ? (only ?? NO_DOMAIN) : NO_DOMAIN,
+    );
+    const domains = { ofPlace, possible, size: numbers.size };
     this.#byKey.set(key, domains);
     return domains;
   }
 }
 
-/** Pods of one spread by domain, on the nodes that it looks at. Source: kube-scheduler, PodTopologySpread. */
+/**
+ * Pods of one spread by domain, on the nodes that it looks at. Source: kube-scheduler, PodTopologySpread. Claims in
+ * flight may come up in one domain or another, or as what is not looked at: the worst of it counts.
+ */
 export class SpreadTally implements Tally {
   readonly selector: number;
   readonly #term: SpreadTerm;
   /** By place; -1 for those that are not looked at. */
   readonly #domains: Int32Array;
   readonly #counts: Float64Array;
+  /** By place: domains that it may turn out to count for, where that is not certain. */
+  readonly #maybe: readonly (readonly number[])[];
+  /** Pods by domain on such places. */
+  readonly #extra: Float64Array;
+  /** True when a domain may come to be that no certain place is in: it would be empty. */
+  readonly #mayBeEmpty: boolean;
   readonly #isJudged: Uint8Array;
   readonly #judged: number;
 
@@ -76,33 +90,45 @@ export class SpreadTally implements Tally {
   constructor(term: SpreadTerm, keys: readonly string[], placement: Placement, places: Places) {
     this.selector = term.selector;
     this.#term = term;
-    const { ofPlace, size } = places.domains(term.key);
-    this.#domains = ofPlace.map((domain, at) => {
-      const place = places.all[at] as Place;
-      const looked = domain !== NO_DOMAIN && keys.every((key) => place.labels.has(key));
-      return looked && isSeen(place, term, placement) ? domain : NO_DOMAIN;
+    const { ofPlace, possible, size } = places.domains(term.key);
+    const hasKeys = places.all.map(({ labels }) => keys.every((key) => labels.has(key)));
+    this.#domains = ofPlace.map((domain, at) =>
+      domain !== NO_DOMAIN && hasKeys[at] && isSeen(places.all[at] as Place, term, placement)
+        ? domain
+        : NO_DOMAIN,
+    );
+    this.#maybe = possible.map((domains, at) => {
+      const isCertain = this.#domains[at] !== NO_DOMAIN || !hasKeys[at];
+      return isCertain || !isSeen(places.all[at] as Place, term, placement, possibly) ? NO_DOMAINS : domains;
     });
+    this.#extra = new Float64Array(size);
     this.#counts = new Float64Array(size);
     this.#isJudged = new Uint8Array(size);
     for (const domain of this.#domains) if (domain !== NO_DOMAIN) this.#isJudged[domain] = 1;
     this.#judged = this.#isJudged.reduce((sum, one) => sum + one, 0);
+    this.#mayBeEmpty = this.#maybe.some((domains) => domains.some((one) => this.#isJudged[one] === 0));
   }
 
   reset(): void {
     this.#counts.fill(0);
+    this.#extra.fill(0);
   }
 
   add(place: number, { count, leaving }: Counted): void {
+    if (leaving) return;
     const domain = this.#domains[place] as number;
-    if (domain === NO_DOMAIN || leaving) return;
-    this.#counts[domain] = (this.#counts[domain] as number) + count;
+    if (domain !== NO_DOMAIN) this.#counts[domain] = (this.#counts[domain] as number) + count;
+    for (const one of this.#maybe[place] ?? NO_DOMAINS) {
+      this.#extra[one] = (this.#extra[one] as number) + count;
+    }
   }
 
   allows({ rules }: ClassInPlay, place: number): boolean {
     const domain = this.#domains[place] as number;
     if (domain === NO_DOMAIN) return false;
     const own = rules.matches.has(this.selector) ? 1 : 0;
-    return (this.#counts[domain] as number) + own - this.#minimum() <= this.#term.maxSkew;
+    const most = (this.#counts[domain] as number) + (this.#extra[domain] as number) + own;
+    return most - this.#minimum() <= this.#term.maxSkew;
   }
 
   isLowest(place: number): boolean {
@@ -111,7 +137,7 @@ export class SpreadTally implements Tally {
   }
 
   #minimum(): number {
-    if (this.#judged < this.#term.minDomains) return 0;
+    if (this.#mayBeEmpty || this.#judged < this.#term.minDomains) return 0;
     let least = Number.POSITIVE_INFINITY;
     for (let domain = 0; domain < this.#counts.length; domain++) {
       const count = this.#counts[domain] as number;
@@ -124,15 +150,15 @@ export class SpreadTally implements Tally {
 /** Where the pods stand that one set of affinity terms is drawn to. Source: kube-scheduler, InterPodAffinity. */
 export class DrawnTally implements Tally {
   readonly selector: number;
-  readonly #keys: readonly { readonly ofPlace: Int32Array; readonly isOccupied: Uint8Array }[];
+  readonly #keys: readonly (KeyDomains & { readonly isOccupied: Uint8Array })[];
   #isAnywhere = false;
 
   /** @param terms all of one selector */
   constructor(terms: readonly PodTerm[], places: Places) {
     this.selector = terms[0]?.selector ?? -1;
     this.#keys = terms.map(({ key }) => {
-      const { ofPlace, size } = places.domains(key);
-      return { ofPlace, isOccupied: new Uint8Array(size) };
+      const domains = places.domains(key);
+      return { ...domains, isOccupied: new Uint8Array(domains.size) };
     });
   }
 
@@ -142,11 +168,10 @@ export class DrawnTally implements Tally {
   }
 
   add(place: number): void {
-    for (const { ofPlace, isOccupied } of this.#keys) {
+    for (const { ofPlace, possible, isOccupied } of this.#keys) {
       const domain = ofPlace[place] as number;
-      if (domain === NO_DOMAIN) continue;
-      isOccupied[domain] = 1;
-      this.#isAnywhere = true;
+      if (domain !== NO_DOMAIN) isOccupied[domain] = 1;
+      if (possible[place]?.length) this.#isAnywhere = true;
     }
   }
 

@@ -43,6 +43,14 @@ export class LessonBook implements Lessons {
     return this.#ruled.has(index) ? index : undefined;
   }
 
+  /** Pods that others count but that have no rules of their own may run anywhere: they are never given up. */
+  #isChoosy({ pods }: Lot): boolean {
+    const index = this.#prepared.classOfPod[pods[0] ?? -1];
+    const spec = this.#prepared.classes[index ?? -1]?.podClass.spec;
+    if (spec === undefined) return false;
+    return spec.topologySpread.length + spec.podAffinity.length + spec.podAntiAffinity.length > 0;
+  }
+
   /** Learns from pods of topology rules that found no place; false when there is nothing new to learn. */
   learn({ shop, counted }: Packing, attempt: number): boolean {
     if (counted.length === 0 && !shop.store.anyLeft) return false;
@@ -60,7 +68,7 @@ export class LessonBook implements Lessons {
       if (left === 0 || (lot.pins.length === 0 && lot.bundle === 1)) continue;
       const refusal = refusalOf(lot, shop.capacity, shop.ledger);
       const unplaced = lot.pods.slice(lot.pods.length - left * lot.bundle);
-      const giveUp = attempt >= PATIENCE || lot.bundle > 1;
+      const giveUp = lot.bundle > 1 || (attempt >= PATIENCE && this.#isChoosy(lot));
       if (!giveUp) this.#close(lot, unplaced);
       for (const pod of unplaced) {
         const index = this.#ruledClassOf(pod);

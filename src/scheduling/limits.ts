@@ -37,17 +37,24 @@ export class LimitLedger {
   readonly #limits = new Map<string, Resources>();
   readonly #used = new Map<string, Record<string, number>>();
 
-  constructor(snapshot: ClusterSnapshot, catalogue: Catalogue) {
-    for (const provisioner of snapshot.provisioners) {
-      if (provisioner.limits === null) continue;
-      this.#limits.set(provisioner.name, provisioner.limits);
-      this.#used.set(provisioner.name, {});
+  /** Charged for nothing yet. */
+  constructor(provisioners: readonly Pick<Provisioner, 'name' | 'limits'>[]) {
+    for (const { name, limits } of provisioners) {
+      if (limits === null) continue;
+      this.#limits.set(name, limits);
+      this.#used.set(name, {});
     }
-    if (this.#limits.size > 0) this.#chargeExisting(snapshot, catalogue);
   }
 
   isLimited(provisioner: string): boolean {
     return this.#limits.has(provisioner);
+  }
+
+  /** The same limits and amounts, to be charged apart. */
+  copy(): LimitLedger {
+    const twin = new LimitLedger([...this.#limits].map(([name, limits]) => ({ name, limits })));
+    for (const [name, used] of this.#used) twin.add(name, used, 1);
+    return twin;
   }
 
   /** How many more nodes of that charge fit. */
@@ -83,29 +90,37 @@ export class LimitLedger {
     }
     return null;
   }
+}
 
-  #chargeExisting(snapshot: ClusterSnapshot, catalogue: Catalogue): void {
-    const claimOfNode = new Map<string, NodeClaim>();
-    const byProvider = new Map<string, NodeClaim>();
-    for (const claim of snapshot.nodeClaims) {
-      if (claim.status.nodeName !== '') claimOfNode.set(claim.status.nodeName, claim);
-      if (claim.status.providerId !== '') byProvider.set(claim.status.providerId, claim);
-    }
-    const counted = new Set<string>();
-    for (const node of snapshot.nodes) {
-      const claim = claimOfNode.get(node.name) ?? byProvider.get(node.providerId);
-      const provisioner = node.labels[LABEL.provisioner] ?? claim?.spec.provisioner;
-      if (provisioner === undefined || !this.#limits.has(provisioner)) continue;
-      if (claim !== undefined) counted.add(claim.name);
-      const capacity = largerCharge(claim?.status.capacity ?? {}, node.capacity);
-      const type = catalogue.get(provisioner)?.find((one) => one.name === node.labels[LABEL.instanceType]);
-      const usdPerHour = claim?.status.usdPerHour ?? priceOf(type, node.labels);
-      this.add(provisioner, chargeOf(capacity, usdPerHour), 1);
-    }
-    for (const claim of snapshot.nodeClaims) {
-      if (counted.has(claim.name) || !this.#limits.has(claim.spec.provisioner)) continue;
-      this.add(claim.spec.provisioner, claimCharge(claim, catalogue), 1);
-    }
+/** A ledger charged for all nodes and claims in flight. */
+export function ledgerOf(snapshot: ClusterSnapshot, catalogue: Catalogue): LimitLedger {
+  const ledger = new LimitLedger(snapshot.provisioners);
+  if (snapshot.provisioners.some(({ limits }) => limits !== null))
+    chargeExisting(ledger, snapshot, catalogue);
+  return ledger;
+}
+
+function chargeExisting(ledger: LimitLedger, snapshot: ClusterSnapshot, catalogue: Catalogue): void {
+  const claimOfNode = new Map<string, NodeClaim>();
+  const byProvider = new Map<string, NodeClaim>();
+  for (const claim of snapshot.nodeClaims) {
+    if (claim.status.nodeName !== '') claimOfNode.set(claim.status.nodeName, claim);
+    if (claim.status.providerId !== '') byProvider.set(claim.status.providerId, claim);
+  }
+  const counted = new Set<string>();
+  for (const node of snapshot.nodes) {
+    const claim = claimOfNode.get(node.name) ?? byProvider.get(node.providerId);
+    const provisioner = node.labels[LABEL.provisioner] ?? claim?.spec.provisioner;
+    if (provisioner === undefined || !ledger.isLimited(provisioner)) continue;
+    if (claim !== undefined) counted.add(claim.name);
+    const capacity = largerCharge(claim?.status.capacity ?? {}, node.capacity);
+    const type = catalogue.get(provisioner)?.find((one) => one.name === node.labels[LABEL.instanceType]);
+    const usdPerHour = claim?.status.usdPerHour ?? priceOf(type, node.labels);
+    ledger.add(provisioner, chargeOf(capacity, usdPerHour), 1);
+  }
+  for (const claim of snapshot.nodeClaims) {
+    if (counted.has(claim.name) || !ledger.isLimited(claim.spec.provisioner)) continue;
+    ledger.add(claim.spec.provisioner, claimCharge(claim, catalogue), 1);
   }
 }
 

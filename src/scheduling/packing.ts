@@ -9,7 +9,7 @@ import { DomainAssigner } from './domains.ts';
 import { fillNominated, fillTargets, type TargetFilling } from './existing.ts';
 import { Filler } from './fill.ts';
 import { type ImprovementBudget, improve } from './improve.ts';
-import { anyLimits, LimitLedger } from './limits.ts';
+import { anyLimits, ledgerOf } from './limits.ts';
 import { batchesOf, lotsOf } from './lotBuilder.ts';
 import { type Lot, LotStore } from './lots.ts';
 import { Market } from './market.ts';
@@ -49,7 +49,7 @@ export function pack(prepared: Preparation, { closed, withheld, byPriority }: Le
   const batches = batchesOf(assigned.assignments, classes, { counters, placements, capacity });
   const tied = bundled(batches, { classes, targets, selectors, placements, capacity, vectors });
   const store = new LotStore(lotsOf(tied.batches, capacity), axis, counters.size);
-  const ledger = new LimitLedger(prepared.snapshot, prepared.catalogue);
+  const ledger = ledgerOf(prepared.snapshot, prepared.catalogue);
   const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
   const fillings: TargetFilling[] = [];
   const bins: Bin[] = [];

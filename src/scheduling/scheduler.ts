@@ -2,7 +2,7 @@
 import type { Nomination, PlannedNodeClaim, Refusal, SchedulingPlan } from '../model/plan.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
-import { unbindable } from './bindingAudit.ts';
+import { orderMatters, unbindable } from './bindingAudit.ts';
 import { repriced } from './bins.ts';
 import { compareText } from './compiledProvisioner.ts';
 import type { ImprovementBudget } from './improve.ts';
@@ -26,6 +26,7 @@ export interface SchedulingOptions {
 export const FIRST_PLAN_ONLY: SchedulingOptions = { budgetMs: 0, elapsedMs: () => 0 };
 
 const NOBODY: ReadonlyMap<string, string> = new Map();
+const NOT_STUCK: ReadonlyMap<number, number> = new Map();
 
 /**
  * How often only so many pods are left out as the kube-scheduler could not bind, and the rest planned anew. After
@@ -51,15 +52,21 @@ export function schedule(
 ): SchedulingPlan {
   const prepared = { ...prepare(snapshot, catalogue, pods), nominated: options.nominated ?? NOBODY };
   const lessons = new LessonBook(prepared);
+  const budget = budgetOf(options);
+  const isOrdered = orderMatters(prepared);
   for (let audits = 1; ; audits++) {
-    const polish = polished(tightened(attempted(prepared, lessons)), budgetOf(options));
-    const packing = { ...polish, bins: polish.bins.map((bin) => repriced(bin, polish.shop)) };
-    const dealer = new PodDealer(packing);
-    const dealt = dealtPods(packing, dealer);
-    const nodeClaims = plannedClaims(prepared, packing, dealt);
-    const stuck = unbindable(prepared, { ...dealt, nodeClaims });
-    if (stuck.size === 0) return writtenPlan(prepared, packing, { dealer, dealt, nodeClaims, lessons });
-    lessons.giveUp(stuck, 2 ** Math.max(0, audits - SPARING_AUDITS));
+    const first = tightened(attempted(prepared, lessons));
+    // What is refused is settled before improvement, so that its luck decides on prices alone.
+    const plain = isOrdered || budget.work <= 0 ? drafted(prepared, first) : null;
+    const stuck = isOrdered && plain !== null ? unbindable(prepared, plain) : NOT_STUCK;
+    if (stuck.size > 0) {
+      lessons.giveUp(stuck, 2 ** Math.max(0, audits - SPARING_AUDITS));
+      continue;
+    }
+    if (plain !== null && budget.work <= 0) return writtenPlan(prepared, plain, lessons);
+    const better = drafted(prepared, polished(first, budget));
+    const isBound = plain === null || unbindable(prepared, better).size === 0;
+    return writtenPlan(prepared, isBound ? better : plain, lessons);
   }
 }
 
@@ -131,23 +138,32 @@ function plannedClaims(prepared: Preparation, packing: Packing, dealt: DealtPods
   });
 }
 
-interface Outcome {
+/** A packing with its pods handed out and its claims written. */
+interface Draft extends DealtPods {
+  readonly packing: Packing;
   readonly dealer: PodDealer;
-  readonly dealt: DealtPods;
   readonly nodeClaims: readonly PlannedNodeClaim[];
-  readonly lessons: LessonBook;
 }
 
-function writtenPlan(prepared: Preparation, packing: Packing, outcome: Outcome): SchedulingPlan {
-  const { nodeClaims, dealt } = outcome;
-  const nominations: Nomination[] = dealt.sent.flatMap(({ target, pods }) =>
+/** Writing charges limits for the largest types that claims list: those charges are the draft's own. */
+function drafted(prepared: Preparation, packed: Packing): Draft {
+  const shop = { ...packed.shop, ledger: packed.shop.ledger.copy() };
+  const packing = { ...packed, shop, bins: packed.bins.map((bin) => repriced(bin, shop)) };
+  const dealer = new PodDealer(packing);
+  const dealt = dealtPods(packing, dealer);
+  return { ...dealt, packing, dealer, nodeClaims: plannedClaims(prepared, packing, dealt) };
+}
+
+function writtenPlan(prepared: Preparation, draft: Draft, lessons: LessonBook): SchedulingPlan {
+  const { packing, nodeClaims, sent } = draft;
+  const nominations: Nomination[] = sent.flatMap(({ target, pods }) =>
     pods.map((pod) => ({
       pod: prepared.podNames[pod] as string,
       target: { kind: target.kind, name: target.name },
     })),
   );
   const usdPerHour = packing.bins.reduce((sum, bin) => sum + bin.usdPerHour, 0);
-  const refusals = refusedPods(prepared, packing, outcome);
+  const refusals = refusedPods(prepared, draft, lessons);
   return {
     nodeClaims,
     nominations: nominations.sort((left, right) => compareText(left.pod, right.pod)),
@@ -164,8 +180,8 @@ function withoutRounding(bound: number, price: number): number {
 
 function refusedPods(
   { capacity, classes, blocked, podNames }: Preparation,
-  { shop, refusals }: Packing,
-  { dealer, dealt, lessons }: Outcome,
+  { packing: { shop, refusals }, dealer, sent, inBins }: Draft,
+  lessons: LessonBook,
 ): Refusal[] {
   const refused: Refusal[] = blocked.map(({ pod, reason }) => ({
     pod,
@@ -175,8 +191,8 @@ function refusedPods(
     nearest: '',
   }));
   const settled = new Uint8Array(podNames.length);
-  for (const { pods } of dealt.sent) for (const pod of pods) settled[pod] = 1;
-  for (const pods of dealt.inBins) for (const pod of pods) settled[pod] = 1;
+  for (const { pods } of sent) for (const pod of pods) settled[pod] = 1;
+  for (const pods of inBins) for (const pod of pods) settled[pod] = 1;
   const refuse = (pods: readonly number[], refusal: Omit<Refusal, 'pod'>): void => {
     for (const pod of pods) {
       settled[pod] = 1;

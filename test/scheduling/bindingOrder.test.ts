@@ -5,7 +5,15 @@ import { LABEL } from '../../src/model/labels.ts';
 import type { Pod, PodSpec } from '../../src/model/pod.ts';
 import { checkPlan } from '../../src/scheduling/checker/checkPlan.ts';
 import { schedule } from '../../src/scheduling/scheduler.ts';
-import { aBoundPod, anInstanceType, anOwnedNode, aPod, aProvisioner, aSnapshot } from '../builders.ts';
+import {
+  aBoundPod,
+  aNodeClaim,
+  anInstanceType,
+  anOwnedNode,
+  aPod,
+  aProvisioner,
+  aSnapshot,
+} from '../builders.ts';
 import { aCase, apart, type Case, check, inA, inB, labels, spread, term } from './checkerCases.ts';
 
 const db = { expressions: [{ key: 'app', operator: 'In' as const, values: ['db'] }] };
@@ -112,4 +120,76 @@ test('rule: a plan with pods that cannot be bound is never handed out, however o
   assert.deepEqual(checkPlan(snapshot, catalogue, pods, plan), []);
   assert.ok(plan.nodeClaims.length > 0, 'one of the groups is planned');
   assert.ok(plan.refusals.some(({ reason }) => reason.endsWith('planned again later')));
+});
+
+/** A ready node of the first zone with two web pods, and a claim in flight that may come up there or elsewhere. */
+const inFlight = (zones: readonly string[]) => ({
+  nodes: [anOwnedNode({ name: 'old' })],
+  pods: ['w-1', 'w-2'].map((name) => aBoundPod('old', { name, labels })),
+  nodeClaims: [
+    aNodeClaim({
+      name: 'flying',
+      spec: {
+        ...aNodeClaim().spec,
+        requirements: [{ key: LABEL.zone, operator: 'In' as const, values: zones }],
+      },
+    }),
+  ],
+});
+
+const open: readonly { readonly zones: readonly string[]; readonly placed: number }[] = [
+  { zones: ['us-east-1a'], placed: 1 },
+  { zones: ['us-east-1a', 'us-east-1b'], placed: 0 },
+];
+
+/** On sale in the first zone alone; in the second it was when the claim went out. */
+const soldOut = anInstanceType({
+  name: 'm5.large',
+  offerings: ['us-east-1a', 'us-east-1b'].map((zone) => ({
+    zone,
+    capacityType: 'on-demand' as const,
+    usdPerHour: 0.096,
+    available: zone === 'us-east-1a',
+  })),
+});
+
+for (const { zones, placed } of open) {
+  test(`rule: spread over zones counts on the worst of a claim in flight that may be in ${zones}`, () => {
+    // It looks at pods that it does not match, and nothing is sold in the other zone now.
+    const pods = [aPod({ name: 'looks', spec: { topologySpread: [spread(LABEL.zone)] } })];
+    const provisioners = [aProvisioner({ limits: { cpu: 0 } })];
+    const snapshot = aSnapshot({ provisioners, ...inFlight(zones) });
+    const catalogue = new Map([['default', [soldOut]]]);
+    const plan = schedule(snapshot, catalogue, pods);
+    assert.deepEqual(checkPlan(snapshot, catalogue, pods, plan), []);
+    assert.equal(plan.nominations.length, placed);
+  });
+}
+
+test('rule: pods without rules of their own are not given up for those that are drawn to them', () => {
+  const counted = Array.from({ length: 4 }, (_, index) =>
+    aPod({ name: `web-${index}`, labels, cpuMillis: 500 }),
+  );
+  const drawn = { podAffinity: [term(LABEL.hostname)], priority: 100 };
+  const guests = Array.from({ length: 6 }, (_, index) =>
+    aPod({ name: `guest-${index}`, cpuMillis: 1500, spec: drawn }),
+  );
+  const huge = aPod({
+    name: 'huge',
+    labels,
+    cpuMillis: 90_000,
+    spec: { topologySpread: [spread(LABEL.zone)] },
+  });
+  const pods = [...counted, ...guests, huge];
+  const snapshot = aSnapshot({
+    nodes: [anOwnedNode({ name: 'far', labels: { ...anOwnedNode().labels, [LABEL.zone]: 'us-east-1c' } })],
+  });
+  const types = [anInstanceType({ name: 'm5.xlarge', cpuMillis: 4000, zones: ['us-east-1a', 'us-east-1b'] })];
+  const catalogue = new Map([['default', types]]);
+  const plan = schedule(snapshot, catalogue, pods);
+  assert.deepEqual(checkPlan(snapshot, catalogue, pods, plan), []);
+  assert.deepEqual(
+    plan.refusals.filter(({ pod }) => pod.startsWith('default/web')),
+    [],
+  );
 });
