@@ -13,8 +13,9 @@ import {
   aPod,
   aProvisioner,
   aSnapshot,
+  GIB,
 } from '../builders.ts';
-import { aCase, apart, type Case, check, inA, inB, labels, spread, term } from './checkerCases.ts';
+import { aCase, apart, type Case, check, inA, inB, labels, onDemand, spread, term } from './checkerCases.ts';
 
 const db = { expressions: [{ key: 'app', operator: 'In' as const, values: ['db'] }] };
 const web = (name: string, spec: Partial<PodSpec> = {}): Pod => aPod({ name, labels, spec });
@@ -192,4 +193,50 @@ test('rule: pods without rules of their own are not given up for those that are 
     plan.refusals.filter(({ pod }) => pod.startsWith('default/web')),
     [],
   );
+});
+
+test('rule: improvement refuses no pod that the first plan has, and none less', () => {
+  // The spread does not see the cheaper type: pods that improvement takes off it count, and the skew no longer holds.
+  const many = (count: number, name: string, fields: Parameters<typeof aPod>[0]): Pod[] =>
+    Array.from({ length: count }, (_, index) => aPod({ name: `${name}-${index}`, labels, ...fields }));
+  const other = { expressions: [{ key: 'app', operator: 'In' as const, values: ['other'] }] };
+  const pods = [
+    ...many(5, 'small', {
+      cpuMillis: 50,
+      spec: { topologySpread: [spread(LABEL.zone, { selector: other })] },
+    }),
+    ...many(6, 'evenly', {
+      cpuMillis: 1500,
+      spec: {
+        nodeSelector: { [LABEL.instanceType]: 'm5.large' },
+        topologySpread: [spread(LABEL.zone, { maxSkew: 2 })],
+      },
+    }),
+    ...many(1, 'lone', {
+      cpuMillis: 1500,
+      memoryBytes: 3 * GIB,
+      spec: { podAntiAffinity: [term(LABEL.hostname)] },
+    }),
+    ...many(3, 'first', {
+      cpuMillis: 100,
+      spec: {
+        nodeSelector: { [LABEL.zone]: 'us-east-1a' },
+        hostPorts: [{ ip: '', protocol: 'TCP', port: 80 }],
+      },
+    }),
+  ];
+  const provisioners = [aProvisioner({ requirements: [onDemand] })];
+  const snapshot = aSnapshot({ provisioners });
+  const cheap = anInstanceType({
+    name: 'c5.large',
+    memoryBytes: 4 * GIB,
+    usdPerHour: 0.085,
+    zones: ['us-east-1c'],
+  });
+  const catalogue = new Map([['default', [cheap, anInstanceType({ name: 'm5.large' })]]]);
+  const first = schedule(snapshot, catalogue, pods);
+  const better = schedule(snapshot, catalogue, pods, { budgetMs: 100, elapsedMs: () => 0 });
+  assert.deepEqual(checkPlan(snapshot, catalogue, pods, better), []);
+  assert.deepEqual(better.refusals, first.refusals);
+  assert.ok(better.usdPerHour <= first.usdPerHour);
 });
