@@ -17,9 +17,9 @@ import type { Parsed, Problem } from '../api/parsed.ts';
 import { type ParsedProvisioner, parseProvisioner } from '../api/provisioners.ts';
 import { LABEL } from '../model/labels.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
-import type { Pod } from '../model/pod.ts';
+import { type Pod, podKey } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
-import { isProvisionable } from '../scheduling/provisionable.ts';
+import { awaitingPreemption, isProvisionable } from '../scheduling/provisionable.ts';
 import { type AdmissionRules, admitPodSpec } from './admission.ts';
 import { expandWorkload, WORKLOAD_KINDS } from './workloadPods.ts';
 
@@ -106,7 +106,9 @@ export function readSimulateInput(
   };
   // Nothing has tried to schedule these pods yet: each one that could be counts as tried and failed.
   const waiting = pods.filter((pod) => isProvisionable({ ...pod, unschedulableSinceMs: 0 }, SCHEDULER));
-  return { snapshot, pods: waiting, invalid: reader.invalid, provisionerMissing };
+  const preempting = awaitingPreemption(waiting, snapshot, () => true);
+  const asking = waiting.filter((pod) => !preempting.has(podKey(pod)));
+  return { snapshot, pods: asking, invalid: reader.invalid, provisionerMissing };
 }
 
 function nodeClasses(reader: Reader, provisioners: readonly ParsedProvisioner[]): readonly NodeClass[] {

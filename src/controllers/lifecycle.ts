@@ -12,6 +12,7 @@ import { independently } from './concurrently.ts';
 import { type Launching, launchClaim } from './launch.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
 import { notInitializedBecause, registrationPatch } from './registration.ts';
+import { tellScheduler } from './schedulerNominations.ts';
 
 /** A claim whose step failed is tried again after this long. */
 const FAILED_AGAIN_MS = 2_000;
@@ -81,11 +82,23 @@ async function advance(
     return WHEN_CHANGED;
   }
   noteNode(ports, launching, claim, node);
+  await tellPodsOf(ports, launching, claim, node);
   const registered = isRegistered(claim, node) ? claim : await register(ports, launching, claim, node);
   if (registered === null) return { afterMs: FAILED_AGAIN_MS };
   const fresh = launching.live.get('node', node.name) ?? node;
   if (isInitialized(registered, fresh)) return WHEN_CHANGED;
   return initializeInTime(ports, launching, registered, fresh);
+}
+
+/** Before the node takes pods: registering takes a taint off, and the last of them goes when it is Ready. */
+function tellPodsOf(ports: Ports, launching: Launching, claim: NodeClaim, node: Node): Promise<void> {
+  const { nominations } = launching.memory;
+  const pods = [...nominations.podsOf(claim.name), ...nominations.podsOf(node.name)];
+  return tellScheduler(
+    ports,
+    launching,
+    pods.map((pod) => ({ pod, target: node.name })),
+  );
 }
 
 /** Tells the cloud what the machine has. After a start each node is told of again, so that nothing is forgotten. */

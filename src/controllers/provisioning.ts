@@ -6,6 +6,7 @@ import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { NodeClaimDraft } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
+import { awaitingPreemption } from '../scheduling/provisionable.ts';
 import { type CatalogueReading, readCatalogue } from './catalogue.ts';
 import { independently } from './concurrently.ts';
 import { brake } from './launchBrake.ts';
@@ -16,6 +17,7 @@ import { claimName } from './nodeClaimNames.ts';
 import { nominationMs } from './nominations.ts';
 import { tellNominated, tellRefused } from './provisioningEvents.ts';
 import type { ProvisioningMemory } from './provisioningMemory.ts';
+import { targetsBefore, tellScheduler } from './schedulerNominations.ts';
 import type { ControllerSettings } from './settings.ts';
 
 /** What one provisioning controller works with. */
@@ -35,7 +37,7 @@ export async function provision(ports: Ports, provisioning: Provisioning): Promi
   const startedAtMs = ports.clock.nowMs();
   if (memory.dueAtMs() > startedAtMs) return untilDue(memory, startedAtMs);
   memory.beginPass(startedAtMs);
-  const waiting = [...memory.waiting().keys()];
+  const waiting = waitingKeys(live, memory, startedAtMs);
   const displaced = displacedPods(live.snapshot()).pods.map(podKey);
   const keys = [...waiting, ...displaced];
   ports.telemetry.metrics.gauge('cooper_pods_waiting', {}, waiting.length);
@@ -46,6 +48,14 @@ export async function provision(ports: Ports, provisioning: Provisioning): Promi
   ports.telemetry.metrics.gauge('cooper_pods_refused', {}, pass.refusals.length);
   await tellRefused(ports, live, memory, pass.refusals);
   return untilDue(memory, ports.clock.nowMs());
+}
+
+/** Keys of the pods that wait for capacity, without those that the kube-scheduler makes room for itself. */
+function waitingKeys(live: LiveState, memory: ProvisioningMemory, nowMs: number): readonly string[] {
+  const keys = [...memory.waiting().keys()];
+  const pods = keys.flatMap((key) => live.get('pod', key) ?? []);
+  const left = awaitingPreemption(pods, live.snapshot(), (pod) => memory.mayPreempt(pod, nowMs));
+  return left.size === 0 ? keys : keys.filter((key) => !left.has(key));
 }
 
 /** One planning pass: what it may buy, what it has refused, and how many more plans it may make. */
@@ -134,14 +144,15 @@ type Attempt =
  */
 async function checkedPlan(
   { clock, planner, telemetry }: Ports,
-  { memory, settings }: Provisioning,
+  provisioning: Provisioning,
   { snapshot, pods }: { readonly snapshot: ClusterSnapshot; readonly pods: readonly Pod[] },
   pass: Pass,
 ): Promise<Attempt> {
   const { metrics, log } = telemetry;
   const startedAtMs = clock.nowMs();
-  const nominated = memory.nominations.targetsOf(pods.map(podKey));
+  const nominated = targetsBefore(provisioning, snapshot, pods);
   const { catalogue } = pass.reading;
+  const { settings } = provisioning;
   for (const budgetMs of settings.planBudgetMs > 0 ? [settings.planBudgetMs, 0] : [0]) {
     pass.plansLeft -= 1;
     const outcome = await planner.plan({ snapshot, catalogue, pods, nominated, budgetMs });
@@ -185,9 +196,10 @@ const CLAIMS_IN_ONE_TURN = 500;
 /** Stores the plan's claims and notes where each pod is going. */
 export async function carryOut(
   ports: Ports,
-  { live, memory, settings }: Provisioning,
+  provisioning: Provisioning,
   { plan, snapshot }: { readonly plan: SchedulingPlan; readonly snapshot: ClusterSnapshot },
 ): Promise<void> {
+  const { live, memory, settings } = provisioning;
   // The next pass must find the nominations of this one.
   const holdMs = Math.max(nominationMs(settings.batchMaxMs), 1.5 * settings.retryMs);
   memory.nominations.nominate(plan.nominations, ports.clock.nowMs(), holdMs);
@@ -224,6 +236,9 @@ export async function carryOut(
     const facts = { provisioner: spec.provisioner, pods: pods.length, error: String(failure) };
     ports.telemetry.log.error(facts, 'node claim not stored; its pods are planned for again');
   });
+  // Pods of the claims just stored are told once their Node is there.
+  const sent = plan.nominations.map(({ pod, target }) => ({ pod, target: target.name }));
+  await tellScheduler(ports, provisioning, sent);
 }
 
 /** The planned nodes that may be launched now; what is held back is said in the log. */

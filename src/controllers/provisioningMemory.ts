@@ -1,6 +1,6 @@
 // What provisioning remembers between runs: who waits, the open batch window, where pods were sent.
 import type { ClusterEvent } from '../model/clusterEvent.ts';
-import { podKey } from '../model/pod.ts';
+import { type Pod, podKey } from '../model/pod.ts';
 import { isProvisionable } from '../scheduling/provisionable.ts';
 import { Backoff } from './backoff.ts';
 import { type BatchWindow, batchReadyAtMs, withArrival } from './batchWindow.ts';
@@ -12,6 +12,16 @@ import type { ControllerSettings } from './settings.ts';
 const MAY_HELP: ReadonlySet<string> = new Set(['provisioner', 'nodeClass']);
 /** Going away of these may leave pods that were sent there without a place. */
 const LOST_TARGET: ReadonlySet<string> = new Set(['nodeClaim', 'node']);
+
+/** A nomination that is not ours is held for the start of a preemption for this long: its victims are deleted next. */
+const MAY_PREEMPT_MS = 5_000;
+/** The watch tells of our own nominations within this time; one that it does not tell of is written again. */
+const TOLD_AGAIN_MS = 2_000;
+
+interface TimedNode {
+  readonly nodeName: string;
+  readonly atMs: number;
+}
 
 const NEVER = Number.POSITIVE_INFINITY;
 const REJECTED_FIRST_MS = 10_000;
@@ -29,6 +39,10 @@ export class ProvisioningMemory {
   readonly #waiting = new Map<string, number>();
   /** Claims being deleted: their pods are planned for before they are evicted, and for as long as that takes. */
   readonly #leaving = new Set<string>();
+  /** By key of waiting pods: the node that the kube-scheduler was told. */
+  readonly #toldNodes = new Map<string, TimedNode>();
+  /** By key of waiting pods: the nomination that they came with and we have not made, and when it was first seen. */
+  readonly #foreignNodes = new Map<string, TimedNode>();
   #window: BatchWindow | null = null;
   #retryAtMs = NEVER;
 
@@ -58,6 +72,23 @@ export class ProvisioningMemory {
     return this.#waiting;
   }
 
+  /** Notes that the scheduler is told the waiting pod's node at `nowMs`. */
+  noteTold(pod: string, nodeName: string, nowMs: number): void {
+    this.#toldNodes.set(pod, { nodeName, atMs: nowMs });
+  }
+
+  /** True when the scheduler was told so a moment ago, and the watch may not have shown it yet. */
+  toldJustNow(pod: string, nodeName: string, nowMs: number): boolean {
+    const told = this.#toldNodes.get(pod);
+    return told?.nodeName === nodeName && nowMs - told.atMs < TOLD_AGAIN_MS;
+  }
+
+  /** True when the pod's nomination is not ours, and so fresh that the deletion of its victims may yet come. */
+  mayPreempt(pod: Pod, nowMs: number): boolean {
+    const foreign = this.#foreignNodes.get(podKey(pod));
+    return foreign?.nodeName === pod.nominatedNodeName && nowMs - foreign.atMs < MAY_PREEMPT_MS;
+  }
+
   /** How much is remembered, by concern: all of it must stay in proportion to what lives. */
   sizes(): Readonly<Record<string, number>> {
     return {
@@ -67,6 +98,8 @@ export class ProvisioningMemory {
       told: this.told.size,
       waiting: this.#waiting.size,
       leaving: this.#leaving.size,
+      toldNodes: this.#toldNodes.size,
+      foreignNodes: this.#foreignNodes.size,
     };
   }
 
@@ -97,6 +130,7 @@ export class ProvisioningMemory {
     const pod = event.type === 'upsert' && event.kind === 'pod' ? event.object : null;
     const key = pod === null ? event.key : podKey(pod);
     if (pod !== null && isProvisionable(pod, this.#settings.schedulerName)) {
+      this.#noteNomination(key, pod.nominatedNodeName, nowMs);
       if (this.#waiting.has(key)) return false;
       this.#waiting.set(key, nowMs);
       this.#window = withArrival(this.#window, nowMs);
@@ -107,8 +141,18 @@ export class ProvisioningMemory {
       this.brakes.succeeded(key);
       if (this.#waiting.size === 0 && this.#leaving.size === 0) this.#window = null;
       this.told.delete(key);
+      this.#toldNodes.delete(key);
+      this.#foreignNodes.delete(key);
       this.nominations.forgetPod(key);
     }
     return false;
+  }
+
+  #noteNomination(key: string, nodeName: string, nowMs: number): void {
+    const isOurs = nodeName === '' || this.#toldNodes.get(key)?.nodeName === nodeName;
+    if (isOurs) this.#foreignNodes.delete(key);
+    else if (this.#foreignNodes.get(key)?.nodeName !== nodeName) {
+      this.#foreignNodes.set(key, { nodeName, atMs: nowMs });
+    }
   }
 }

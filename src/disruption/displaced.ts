@@ -31,6 +31,7 @@ export function displacedPods(snapshot: ClusterSnapshot): Displacement {
     (pod): Pod => ({
       ...pod,
       nodeName: '',
+      nominatedNodeName: '',
       phase: 'Pending',
       ready: false,
       unschedulableSinceMs: snapshot.takenAtMs,

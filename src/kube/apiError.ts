@@ -1,5 +1,5 @@
 // Errors of calls to Kubernetes: what was asked, what was answered, and how to mend it.
-import { asRaw, textIn } from '../api/objects/raw.ts';
+import { asRaw, objectIn, objectsIn, textIn } from '../api/objects/raw.ts';
 import { type ApiTarget, describeResource, describeTarget } from './apiTarget.ts';
 
 export type ApiVerb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
@@ -33,6 +33,12 @@ export function failureOf(status: number, body: unknown): ApiFailure {
   const raw = asRaw(body);
   const text = typeof body === 'string' ? body.slice(0, 200).trim() : '';
   return { status, reason: textIn(raw, 'reason'), message: textIn(raw, 'message') || text };
+}
+
+/** True when a 422 says that the object under that name has another uid than the patch. */
+export function refusesUid(status: unknown): boolean {
+  const causes = objectsIn(objectIn(asRaw(status), 'details'), 'causes');
+  return causes.some((cause) => cause.field === 'metadata.uid');
 }
 
 function sentence(verb: ApiVerb, target: ApiTarget, { status, reason, message }: ApiFailure): string {

@@ -19,7 +19,7 @@ import {
   writeNodeClaimStatus,
 } from './nodeClaims.ts';
 import { deleteNode, patchNode } from './nodes.ts';
-import { type EvictedPod, evictPod } from './pods.ts';
+import { evictPod, nominatePod, type PodIdentity } from './pods.ts';
 import { writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
 import type { KubeTransport } from './transport.ts';
 
@@ -63,8 +63,12 @@ export class ServerKubeApi implements KubeApi {
     return deleteNode(this.#transport, name, uid);
   }
 
-  evictPod(pod: EvictedPod): Promise<'evicted' | 'blocked' | 'gone'> {
+  evictPod(pod: PodIdentity): Promise<'evicted' | 'blocked' | 'gone'> {
     return evictPod(this.#transport, pod);
+  }
+
+  nominatePod(pod: PodIdentity, nodeName: string): Promise<'written' | 'gone'> {
+    return nominatePod(this.#transport, pod, nodeName);
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

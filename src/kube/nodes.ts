@@ -1,9 +1,9 @@
 // Writes to Node objects.
 import { parseNode } from '../api/objects/node.ts';
-import { asRaw, listIn, objectIn, objectsIn, type Raw, textIn, textsIn } from '../api/objects/raw.ts';
+import { asRaw, listIn, objectIn, type Raw, textIn, textsIn } from '../api/objects/raw.ts';
 import type { Node } from '../model/node.ts';
 import type { NodePatch, WriteOutcome } from '../ports/kubeApi.ts';
-import { failureOf, KubeApiError } from './apiError.ts';
+import { failureOf, KubeApiError, refusesUid } from './apiError.ts';
 import { RESOURCE } from './apiTarget.ts';
 import type { KubeTransport } from './transport.ts';
 
@@ -48,11 +48,6 @@ async function sendPatch(transport: KubeTransport, node: Node, body: Raw): Promi
   }
   const parsed = parseNode(answer.body);
   return parsed.kind === 'valid' ? { kind: 'written', object: parsed.value } : { kind: 'gone' };
-}
-
-function refusesUid(status: unknown): boolean {
-  const causes = objectsIn(objectIn(asRaw(status), 'details'), 'causes');
-  return causes.some((cause) => cause.field === 'metadata.uid');
 }
 
 function changesTaints({ addTaints = [], removeTaints = [] }: NodePatch): boolean {

@@ -1,10 +1,10 @@
-// Evictions.
+// Writes to pods: evictions and nominations.
 import { asRaw, textIn } from '../api/objects/raw.ts';
-import { failureOf, KubeApiError } from './apiError.ts';
+import { failureOf, KubeApiError, refusesUid } from './apiError.ts';
 import { RESOURCE } from './apiTarget.ts';
 import type { KubeTransport } from './transport.ts';
 
-export interface EvictedPod {
+export interface PodIdentity {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -18,7 +18,7 @@ export interface EvictedPod {
  */
 export async function evictPod(
   transport: KubeTransport,
-  { namespace, name, uid }: EvictedPod,
+  { namespace, name, uid }: PodIdentity,
 ): Promise<'evicted' | 'blocked' | 'gone'> {
   const target = { ...RESOURCE.pods, namespace, name, subresource: 'eviction' };
   const body = {
@@ -53,4 +53,22 @@ function isNamespaceTerminating(status: unknown): boolean {
   const details = asRaw(asRaw(status)?.details);
   const causes = Array.isArray(details?.causes) ? details.causes : [];
   return causes.some((cause) => textIn(asRaw(cause), 'reason') === 'NamespaceTerminating');
+}
+
+/**
+ * Puts the node that the pod is planned on into its `status.nominatedNodeName`. The patch names the uid: against
+ * another pod of that name it is refused (409 or 422), and that pod is left alone.
+ */
+export async function nominatePod(
+  transport: KubeTransport,
+  { namespace, name, uid }: PodIdentity,
+  nodeName: string,
+): Promise<'written' | 'gone'> {
+  const target = { ...RESOURCE.pods, namespace, name, subresource: 'status' };
+  const body = { metadata: { uid }, status: { nominatedNodeName: nodeName } };
+  const answer = await transport.call({ verb: 'patch', target, body, expected: [404, 409, 422] });
+  if (answer.status === 422 && !refusesUid(answer.body)) {
+    throw new KubeApiError('patch', target, failureOf(answer.status, answer.body));
+  }
+  return answer.status >= 400 ? 'gone' : 'written';
 }

@@ -74,6 +74,14 @@ export interface KubeApi {
     readonly name: string;
     readonly uid: string;
   }): Promise<'evicted' | 'blocked' | 'gone'>;
+  /**
+   * Writes the pod's `status.nominatedNodeName`: the node that the kube-scheduler is to try first. 'gone' also when
+   * another pod has taken the name, or when it keeps changing.
+   */
+  nominatePod(
+    pod: { readonly namespace: string; readonly name: string; readonly uid: string },
+    nodeName: string,
+  ): Promise<'written' | 'gone'>;
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'>;
   writeNodeTemplateStatus(name: string, conditions: readonly StatusCondition[]): Promise<'written' | 'gone'>;
   /** Best effort: never throws, repeated events are counted up by the adapter. */

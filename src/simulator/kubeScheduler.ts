@@ -56,7 +56,7 @@ export class KubeScheduler {
 
   /** Every node that would take the pod now, with what the scheduler makes of it. */
   rank(pod: Pod): readonly RankedNode[] {
-    return this.#placing(pod, this.#compile(pod.spec).compiled).rank(this.#parts.ledger.nodes());
+    return this.#placing(pod, this.#compile(pod.spec).compiled).rank(this.#parts.ledger.nodes(), pod);
   }
 
   #podChanged(pod: Pod, before: Pod | undefined): void {
@@ -65,13 +65,22 @@ export class KubeScheduler {
     if (isWaiting) this.#enqueue(pod);
     else if (before !== undefined && before.nodeName === '') this.#dequeue(pod);
     if (pod.nodeName !== '' && before?.nodeName === '') this.#retryPodRules();
+    if (before !== undefined) this.#nominationEnded(before, pod);
     if (isTerminal(pod) && before !== undefined && !isTerminal(before)) this.#roomFreed(pod.nodeName);
   }
 
   #podGone(pod: Pod): void {
     this.#dequeue(pod);
+    if (pod.nodeName === '') this.#nominationEnded(pod, null);
     if (pod.nodeName !== '' && !isTerminal(pod)) this.#roomFreed(pod.nodeName);
     this.#retryPodRules();
+  }
+
+  /** Room that was kept for the pod is free again where it has not gone. */
+  #nominationEnded(before: Pod, now: Pod | null): void {
+    const held = before.nodeName === '' ? before.nominatedNodeName : '';
+    const isHeldStill = now?.nodeName === '' && now.nominatedNodeName === held;
+    if (held !== '' && !isHeldStill && now?.nodeName !== held) this.#roomFreed(held);
   }
 
   #enqueue(pod: Pod): void {
@@ -152,13 +161,14 @@ export class KubeScheduler {
       // Claims are each pod's own.
       if (pod.spec.volumes.length > 0) placing = null;
       placing ??= this.#placing(pod, podClass.compiled);
-      const node = isBlocked ? null : this.#bestNode(podClass, placing);
+      const node =
+        this.#nominatedNode(pod, placing) ?? (isBlocked ? null : this.#bestNode(podClass, placing, pod));
       if (node === null) {
         isBlocked = pod.spec.volumes.length === 0;
         this.#markUnschedulable(pod);
         continue;
       }
-      const bound = { ...pod, nodeName: node.name, unschedulableSinceMs: null };
+      const bound = { ...pod, nodeName: node.name, nominatedNodeName: '', unschedulableSinceMs: null };
       this.#parts.store.put('pod', podKey(pod), bound);
       provisionClaims(this.#parts.store, bound, node);
       placing.noteBound(bound, node);
@@ -170,13 +180,20 @@ export class KubeScheduler {
     return new Placing(pod, compiled, this.#sightings, this.#parts);
   }
 
-  #bestNode(podClass: PodClass, placing: Placing): Node | null {
+  /** The node that the pod is nominated to, if it takes it: no other is looked at then (evaluateNominatedNode). */
+  #nominatedNode(pod: Pod, placing: Placing): Node | null {
+    if (pod.nominatedNodeName === '') return null;
+    const entry = this.#parts.ledger.get(pod.nominatedNodeName);
+    return entry !== undefined && placing.admits(entry, pod) ? entry.node : null;
+  }
+
+  #bestNode(podClass: PodClass, placing: Placing, pod: Pod): Node | null {
     const nodes = this.#nodesToTry(podClass);
     const wanted = feasibleWanted(nodes.length);
     const feasible: LedgerEntry[] = [];
     for (let step = 0; step < nodes.length && feasible.length < wanted; step += 1) {
       const entry = nodes[(this.#nextStart + step) % nodes.length];
-      if (entry === undefined || !placing.admits(entry)) continue;
+      if (entry === undefined || !placing.admits(entry, pod)) continue;
       feasible.push(entry);
       if (feasible.length === wanted) this.#nextStart = (this.#nextStart + step + 1) % nodes.length;
     }

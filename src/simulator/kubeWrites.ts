@@ -77,6 +77,20 @@ export function requestPodDeletion(store: ObjectStore, pod: Pod, nowMs: number):
   store.put('pod', podKey(pod), { ...pod, deletionRequestedAtMs: nowMs });
 }
 
+/** Writes the pod's nomination; a write that changes nothing makes no new version. */
+export function nominateStoredPod(
+  store: ObjectStore,
+  written: { readonly namespace: string; readonly name: string; readonly uid: string },
+  nodeName: string,
+): 'written' | 'gone' {
+  const pod = store.get('pod', podKey(written));
+  if (pod === undefined || pod.uid !== written.uid) return 'gone';
+  if (pod.nominatedNodeName !== nodeName) {
+    store.put('pod', podKey(pod), { ...pod, nominatedNodeName: nodeName });
+  }
+  return 'written';
+}
+
 function patchedNode(node: Node, patch: NodePatch): Node {
   return {
     ...node,

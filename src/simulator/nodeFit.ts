@@ -1,6 +1,6 @@
 // May a pod of this class run on that node? The kube-scheduler's filters that look at one node alone.
 import type { Node } from '../model/node.ts';
-import type { HostPort, PodSpec } from '../model/pod.ts';
+import type { HostPort, Pod, PodSpec } from '../model/pod.ts';
 import { requirementsFromLabels } from '../model/requirement.ts';
 import {
   intersectRequirements,
@@ -60,14 +60,27 @@ export function matchesAffinity(compiled: CompiledSpec, node: Node): boolean {
   return compiled.alternatives.some((requirements) => labelsSatisfy(node.labels, requirements));
 }
 
-/** True when what the pod asks for is left on the node, host ports included. */
-export function hasRoom(compiled: CompiledSpec, entry: LedgerEntry): boolean {
+const NOBODY: readonly Pod[] = [];
+
+/**
+ * True when what the pod asks for is left on the node, host ports included.
+ * @param expected pods that are not bound to the node, and count as if they were
+ */
+export function hasRoom(
+  compiled: CompiledSpec,
+  entry: LedgerEntry,
+  expected: readonly Pod[] = NOBODY,
+): boolean {
   const allocatable = entry.node?.allocatable;
   if (allocatable === undefined) return false;
   for (const [name, amount] of compiled.requests) {
-    if (amount > 0 && (entry.used.get(name) ?? 0) + amount > (allocatable[name] ?? 0)) return false;
+    let used = entry.used.get(name) ?? 0;
+    for (const { spec } of expected) used += spec.requests[name] ?? 0;
+    if (amount > 0 && used + amount > (allocatable[name] ?? 0)) return false;
   }
-  return compiled.spec.hostPorts.length === 0 || !hasPortConflict(compiled.spec.hostPorts, entry);
+  const { hostPorts } = compiled.spec;
+  if (hostPorts.length === 0) return true;
+  return !hasPortConflict(hostPorts, entry.pods.values()) && !hasPortConflict(hostPorts, expected);
 }
 
 const CORDON = { key: 'node.kubernetes.io/unschedulable', value: '', effect: 'NoSchedule' } as const;
@@ -76,8 +89,8 @@ function toleratesCordon(spec: PodSpec, node: Node): boolean {
   return !node.unschedulable || spec.tolerations.some((one) => toleratesTaint(one, CORDON));
 }
 
-function hasPortConflict(wanted: readonly HostPort[], entry: LedgerEntry): boolean {
-  for (const pod of entry.pods.values()) {
+function hasPortConflict(wanted: readonly HostPort[], pods: Iterable<Pod>): boolean {
+  for (const pod of pods) {
     if (pod.spec.hostPorts.some((held) => wanted.some((port) => portsConflict(held, port)))) return true;
   }
   return false;

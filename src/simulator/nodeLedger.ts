@@ -9,6 +9,8 @@ export interface LedgerEntry {
   /** null while pods are bound to a name whose Node is not there. */
   node: Node | null;
   readonly pods: Map<string, Pod>;
+  /** Pods that are bound nowhere yet and carry this node in `status.nominatedNodeName`. */
+  readonly nominated: Map<string, Pod>;
   /** Requests of the pods that are not terminal, by resource. */
   readonly used: Map<string, number>;
   /** How many of them do not say how much CPU or memory they ask for. */
@@ -53,14 +55,23 @@ export class NodeLedger {
   }
 
   #take(pod: Pod): void {
-    if (pod.nodeName === '' || isTerminal(pod)) return;
+    if (isTerminal(pod)) return;
+    if (pod.nodeName === '') {
+      if (pod.nominatedNodeName !== '') this.#entry(pod.nominatedNodeName).nominated.set(podKey(pod), pod);
+      return;
+    }
     const entry = this.#entry(pod.nodeName);
     entry.pods.set(podKey(pod), pod);
     addAmounts(entry, pod, 1);
   }
 
   #release(pod: Pod | undefined): void {
-    if (pod === undefined || pod.nodeName === '' || isTerminal(pod)) return;
+    if (pod === undefined || isTerminal(pod)) return;
+    if (pod.nodeName === '') {
+      const nominee = this.#entries.get(pod.nominatedNodeName);
+      if (nominee?.nominated.delete(podKey(pod)) === true) this.#dropIfUnused(nominee);
+      return;
+    }
     const entry = this.#entries.get(pod.nodeName);
     if (entry?.pods.delete(podKey(pod)) !== true) return;
     addAmounts(entry, pod, -1);
@@ -74,6 +85,7 @@ export class NodeLedger {
       name,
       node: null,
       pods: new Map(),
+      nominated: new Map(),
       used: new Map(),
       unsaid: { cpu: 0, memory: 0 },
       workloadPods: 0,
@@ -84,7 +96,7 @@ export class NodeLedger {
   }
 
   #dropIfUnused(entry: LedgerEntry): void {
-    if (entry.node === null && entry.pods.size === 0) this.#entries.delete(entry.name);
+    if (entry.node === null && entry.pods.size + entry.nominated.size === 0) this.#entries.delete(entry.name);
   }
 }
 

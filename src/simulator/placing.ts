@@ -43,6 +43,16 @@ export class RuleSightings {
   }
 }
 
+const NOBODY: readonly Pod[] = [];
+
+/** Others that are nominated to the node, with the same or a higher priority than the pod. */
+function nominatedBefore({ nominated }: LedgerEntry, pod: Pod): readonly Pod[] {
+  if (nominated.size === 0) return NOBODY;
+  return [...nominated.values()].filter(
+    (other) => other.uid !== pod.uid && other.spec.priority >= pod.spec.priority,
+  );
+}
+
 /** The rules of a pod set against the cluster as it stands; bindings of its like are to be noted. */
 export class Placing {
   readonly #compiled: CompiledSpec;
@@ -66,10 +76,15 @@ export class Placing {
     this.#soft?.noteBound(pod, node);
   }
 
-  admits(entry: LedgerEntry): boolean {
+  /**
+   * True when the node takes the pod, both with and without those that are nominated to it with no lower priority.
+   * Source: kube-scheduler's RunFilterPluginsWithNominatedPods. Here their room and host ports count; what the real
+   * one also counts, spreads and affinities towards them, is left out.
+   */
+  admits(entry: LedgerEntry, pod: Pod): boolean {
     if (entry.node === null || !nodeAdmits(this.#compiled, entry.node)) return false;
-    if (!hasRoom(this.#compiled, entry) || this.#topology?.admits(entry.node) === false) return false;
-    return this.#volumes?.admits(entry) !== false;
+    if (!hasRoom(this.#compiled, entry, nominatedBefore(entry, pod))) return false;
+    return this.#topology?.admits(entry.node) !== false && this.#volumes?.admits(entry) !== false;
   }
 
   /** The one that scores best, the first of several; null when there is none. */
@@ -80,8 +95,8 @@ export class Placing {
     return feasible[best] ?? null;
   }
 
-  rank(entries: readonly LedgerEntry[]): readonly RankedNode[] {
-    const feasible = entries.filter((entry) => this.admits(entry));
+  rank(entries: readonly LedgerEntry[], pod: Pod): readonly RankedNode[] {
+    const feasible = entries.filter((entry) => this.admits(entry, pod));
     const scores = scoreNodes(this.#compiled, feasible, this.#soft);
     return feasible.map(({ name }, at) => ({ name, score: scores[at] ?? 0 }));
   }

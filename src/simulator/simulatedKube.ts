@@ -14,6 +14,7 @@ import type {
 } from '../ports/kubeApi.ts';
 import type { DisruptionBudgets } from './disruptionBudgets.ts';
 import {
+  nominateStoredPod,
   patchStoredNode,
   replaceNodeClaim,
   requestNodeClaimDeletion,
@@ -135,6 +136,13 @@ export class SimulatedKube implements KubeApi {
       for (const observer of this.#observers) observer.evicted?.(podKey(pod), effect);
       return effect === 'leaving' ? 'evicted' : effect;
     });
+  }
+
+  nominatePod(
+    pod: { readonly namespace: string; readonly name: string; readonly uid: string },
+    nodeName: string,
+  ): Promise<'written' | 'gone'> {
+    return this.#call(() => nominateStoredPod(this.#parts.store, pod, nodeName));
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

@@ -65,6 +65,11 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     help: 'Planned nodes not launched because earlier ones for the same pods did not take them.',
     labels: ['provisioner'],
   },
+  cooper_pod_nominations_total: {
+    type: 'counter',
+    help: "Planned nodes written to pods (status.nominatedNodeName), by outcome: 'written', 'gone' or 'failed'.",
+    labels: ['outcome'],
+  },
   cooper_nodeclaims_created_total: {
     type: 'counter',
     help: 'NodeClaims stored.',

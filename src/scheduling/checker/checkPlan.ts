@@ -81,7 +81,7 @@ function accountViolations({ pods, byKey, plan }: World): string[] {
 }
 
 function needsAnswer(pod: Pod): boolean {
-  const settled = pod.nodeName !== '' || pod.nominatedNodeName !== '' || isTerminal(pod);
+  const settled = pod.nodeName !== '' || isTerminal(pod);
   return !(settled || pod.schedulingGated || pod.deletionRequestedAtMs !== null || isOwnedByDaemonSet(pod));
 }
 

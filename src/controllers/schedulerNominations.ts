@@ -1,0 +1,108 @@
+// Telling the kube-scheduler the plan: each pod's node goes into its `status.nominatedNodeName`.
+import { type Pod, podKey } from '../model/pod.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
+import type { Ports } from '../ports/ports.ts';
+import { awaitingPreemption } from '../scheduling/provisionable.ts';
+import { nodesByProviderId } from './claimNodes.ts';
+import { independently } from './concurrently.ts';
+import type { LiveState } from './liveState.ts';
+import type { ProvisioningMemory } from './provisioningMemory.ts';
+import type { ControllerSettings } from './settings.ts';
+
+/** A pod by its key, and the node or NodeClaim that the plan has it on. */
+export interface SentPod {
+  readonly pod: string;
+  readonly target: string;
+}
+
+/** What telling works with. */
+export interface Telling {
+  readonly live: LiveState;
+  readonly memory: ProvisioningMemory;
+  readonly settings: ControllerSettings;
+}
+
+/** One field to write. */
+export interface PodNomination {
+  readonly pod: Pod;
+  readonly nodeName: string;
+}
+
+/**
+ * Tells the kube-scheduler where these pods are to go. It then tries that node before all others, and keeps the
+ * pods' room on it free from others of the same or a lower priority; untold it spreads pods, and one that the plan has
+ * a place for may stay pending. Failures do no harm: the scheduler goes by its own scores then.
+ * Source: kube-scheduler's evaluateNominatedNode and RunFilterPluginsWithNominatedPods; KEP-5278.
+ */
+export async function tellScheduler(
+  { clock, kube, telemetry }: Pick<Ports, 'clock' | 'kube' | 'telemetry'>,
+  telling: Telling,
+  sent: readonly SentPod[],
+): Promise<void> {
+  if (sent.length === 0) return;
+  const { log, metrics } = telemetry;
+  const wanted = nominationsToWrite(telling, sent, clock.nowMs());
+  const write = async ({ pod, nodeName }: PodNomination): Promise<void> => {
+    const key = podKey(pod);
+    // Others were written first: meanwhile it may have been bound.
+    if (telling.live.get('pod', key)?.uid !== pod.uid || !telling.memory.waiting().has(key)) return;
+    telling.memory.noteTold(key, nodeName, clock.nowMs());
+    const outcome = await kube.nominatePod(pod, nodeName);
+    metrics.count('cooper_pod_nominations_total', { outcome });
+  };
+  await independently(wanted, telling.settings.writesAtOnce, write, ({ pod, nodeName }, failure) => {
+    metrics.count('cooper_pod_nominations_total', { outcome: 'failed' });
+    const facts = { pod: podKey(pod), node: nodeName, error: String(failure) };
+    log.warn(facts, 'the kube-scheduler was not told the planned node of a pod; it chooses by itself');
+  });
+}
+
+/**
+ * What has to be written so that the pods' nominations are as planned: for those that still wait, whose target is a
+ * Node by now, and that were not told so already. A nomination that the scheduler preempts others for is its own.
+ */
+export function nominationsToWrite(
+  { live, memory }: Pick<Telling, 'live' | 'memory'>,
+  sent: readonly SentPod[],
+  nowMs: number,
+): readonly PodNomination[] {
+  const snapshot = live.snapshot();
+  const found = sent.flatMap(({ pod: key, target }): PodNomination[] => {
+    const pod = live.get('pod', key);
+    const nodeName = nodeNameOf(target, live, snapshot);
+    const node = nodeName === null ? undefined : live.get('node', nodeName);
+    if (pod === undefined || node === undefined || node.deletionRequestedAtMs !== null) return [];
+    const isTold = pod.nominatedNodeName === node.name || memory.toldJustNow(key, node.name, nowMs);
+    return isTold || !memory.waiting().has(key) ? [] : [{ pod, nodeName: node.name }];
+  });
+  const pods = found.map(({ pod }) => pod);
+  const left = awaitingPreemption(pods, snapshot, (pod) => memory.mayPreempt(pod, nowMs));
+  return found.filter(({ pod }) => !left.has(podKey(pod)));
+}
+
+/** The Node of that name, or the one that the NodeClaim of that name has become; null while there is none. */
+export function nodeNameOf(target: string, live: LiveState, snapshot: ClusterSnapshot): string | null {
+  const claim = live.get('nodeClaim', target);
+  if (claim === undefined) return live.get('node', target)?.name ?? null;
+  const { providerId } = claim.status;
+  return providerId === '' ? null : (nodesByProviderId(snapshot.nodes).get(providerId)?.name ?? null);
+}
+
+/**
+ * Where these pods were sent before, so that a new plan sends them there again while they fit: as remembered, or,
+ * after a restart, as they carry it themselves. A claim that has its Node goes by the Node's name, as in plans.
+ */
+export function targetsBefore(
+  { live, memory }: Pick<Telling, 'live' | 'memory'>,
+  snapshot: ClusterSnapshot,
+  pods: readonly Pod[],
+): ReadonlyMap<string, string> {
+  const remembered = memory.nominations.targetsOf(pods.map(podKey));
+  const targets = new Map<string, string>();
+  for (const pod of pods) {
+    const key = podKey(pod);
+    const target = remembered.get(key) ?? pod.nominatedNodeName;
+    if (target !== '') targets.set(key, nodeNameOf(target, live, snapshot) ?? target);
+  }
+  return targets;
+}
