@@ -16,7 +16,6 @@ const notProvisionable: readonly (Partial<Pod> & { when: string })[] = [
   { when: 'bound', nodeName: 'node' },
   { when: 'terminating', deletionRequestedAtMs: 1 },
   { when: 'not marked by the scheduler', unschedulableSinceMs: null },
-  { when: 'nominated to a node by preemption', nominatedNodeName: 'node' },
   { when: 'gated', schedulingGated: true },
   { when: 'static', mirror: true },
   { when: 'finished', phase: 'Succeeded' },
@@ -84,4 +83,32 @@ test('a claim that begins to leave is planned for at once and until it is gone, 
   assert.equal(memory.dueAtMs(), 25 + DEFAULT_SETTINGS.retryMs);
   memory.note({ type: 'delete', kind: 'nodeClaim', key: 'claim' }, 40);
   assert.equal(memory.dueAtMs(), NEVER);
+});
+
+test("a nomination that is not ours may be a preemption's beginning, for five seconds from when it was seen", () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  const pod = aPod({ nominatedNodeName: 'node' });
+  memory.note(upsert(pod), 1000);
+  memory.note(upsert(pod), 3000);
+  assert.equal(memory.mayPreempt(pod, 5999), true);
+  assert.equal(memory.mayPreempt(pod, 6000), false);
+  memory.note(upsert({ ...pod, nominatedNodeName: 'other' }), 7000);
+  assert.equal(memory.mayPreempt({ ...pod, nominatedNodeName: 'other' }, 7001), true);
+});
+
+test('a nomination of our own is no preemption, and is not written twice in a row', () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  const pod = aPod();
+  memory.note(upsert(pod), 0);
+  memory.noteTold(podKey(pod), 'node', 0);
+  assert.deepEqual(
+    [memory.toldJustNow(podKey(pod), 'node', 1999), memory.toldJustNow(podKey(pod), 'node', 2000)],
+    [true, false],
+  );
+  assert.equal(memory.toldJustNow(podKey(pod), 'other', 1), false);
+  const nominated = { ...pod, nominatedNodeName: 'node' };
+  memory.note(upsert(nominated), 10);
+  assert.equal(memory.mayPreempt(nominated, 10), false);
+  memory.note(upsert({ ...nominated, nodeName: 'node' }), 20);
+  assert.deepEqual([memory.sizes().toldNodes, memory.sizes().foreignNodes], [0, 0]);
 });

@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { PLAIN_NODE_CLASS, shippedCatalogue } from '../../src/aws/shippedCatalogue.ts';
+import { REAL_CLOCK } from '../../src/cli/realClock.ts';
+import { LiveState } from '../../src/controllers/liveState.ts';
+import { ProvisioningMemory } from '../../src/controllers/provisioningMemory.ts';
 import { registrationPatch } from '../../src/controllers/registration.ts';
+import { tellScheduler } from '../../src/controllers/schedulerNominations.ts';
+import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import type { PlannedNodeClaim, SchedulingPlan } from '../../src/model/plan.ts';
 import { type Pod, podKey } from '../../src/model/pod.ts';
@@ -106,7 +111,7 @@ async function rehearse(stage: Stage, { scenario, namespace, run, objects }: Reh
   await stage.create(nodes);
   await daemonsBound(stage, objects);
   const places = placesOf(plan, namespace);
-  if (run.told) await nominate(stage, places);
+  if (run.told) await tell(stage, places);
   const order = shuffled(waiting, random);
   await eachOf(order, (pod) => stage.kube.patch(pathOf(pod), { spec: { schedulingGates: null } }));
   await allBound(stage, plan, run.told ? places : null);
@@ -126,14 +131,39 @@ function placesOf(plan: SchedulingPlan, namespace: string): ReadonlyMap<string, 
   return places;
 }
 
-/** The scheduler tries a nominated node before all others. */
-async function nominate(stage: Stage, places: ReadonlyMap<string, string>): Promise<void> {
-  await eachOf([...places], ([key, nominatedNodeName]) => {
-    const [namespace, name] = key.split('/');
-    return stage.kube.patch(`/api/v1/namespaces/${namespace}/pods/${name}/status`, {
-      status: { nominatedNodeName },
-    });
-  });
+/** What the controllers do once planned nodes are there, by the port to a real API server. */
+async function tell(stage: Stage, places: ReadonlyMap<string, string>): Promise<void> {
+  const { log, metrics, outcomes } = outcomeCounter();
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  const live = new LiveState(stage.state, REAL_CLOCK, () => {});
+  await stage.until('the watches to see the planned nodes', () =>
+    [...places.values()].every((name) => live.get('node', name) !== undefined),
+  );
+  for (const pod of live.snapshot().pods) {
+    memory.note(
+      { type: 'upsert', kind: 'pod', key: podKey(pod), object: markedPod(pod) },
+      REAL_CLOCK.nowMs(),
+    );
+  }
+  const sent = [...places].map(([pod, target]) => ({ pod, target }));
+  const ports = { clock: REAL_CLOCK, kube: stage.api, telemetry: { log, metrics, dump: () => '' } };
+  await tellScheduler(ports, { live, memory, settings: DEFAULT_SETTINGS }, sent);
+  assert.deepEqual(outcomes, { written: places.size });
+}
+
+function outcomeCounter() {
+  const outcomes: Record<string, number> = {};
+  const silent = (): void => {};
+  const count = (_: string, { outcome = '' }: Readonly<Record<string, string>>): void => {
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+  };
+  const log = { debug: silent, info: silent, warn: silent, error: silent };
+  return { outcomes, log, metrics: { count, gauge: silent, observe: silent } };
+}
+
+/** The gates stand for the time that the scheduler needs to mark the pods. */
+function markedPod(pod: Pod): Pod {
+  return { ...pod, schedulingGated: false, unschedulableSinceMs: pod.nodeName === '' ? 0 : null };
 }
 
 function withSpec(object: RawObject, spec: object): RawObject {
@@ -171,16 +201,7 @@ function planFor(snapshot: ClusterSnapshot): {
       shippedCatalogue('us-east-1', { kubelet, nodeClass: PLAIN_NODE_CLASS, simulatedSpotFraction: 0.4 }),
     ]),
   );
-  // The gates stand for the time that the scheduler needs to mark the pods.
-  const pods = snapshot.pods
-    .map(
-      (pod): Pod => ({
-        ...pod,
-        schedulingGated: false,
-        unschedulableSinceMs: pod.nodeName === '' ? 0 : null,
-      }),
-    )
-    .filter((pod) => isProvisionable(pod, 'default-scheduler'));
+  const pods = snapshot.pods.map(markedPod).filter((pod) => isProvisionable(pod, 'default-scheduler'));
   const plan = schedule(snapshot, catalogue, pods, { budgetMs: 50, elapsedMs: () => 0 });
   assert.deepEqual(checkPlan(snapshot, catalogue, pods, plan), []);
   return { plan, catalogue };

@@ -240,6 +240,43 @@ test('another pod under the same name is not evicted', async () => {
   assert.equal(server.collection(PODS).objects.size, 1);
 });
 
+test('a nomination goes into the status of that pod, and nothing else changes', async () => {
+  const put = server.put(PODS, {
+    metadata: { namespace: 'default', name: 'web' },
+    spec: { priority: 1 },
+    status: { phase: 'Pending' },
+  });
+  const pod = { namespace: 'default', name: 'web', uid: put.metadata.uid ?? '' };
+  assert.equal(await api.nominatePod(pod, 'ip-1'), 'written');
+  const [request] = server.requests;
+  assert.equal(request?.method, 'PATCH');
+  assert.equal(request?.path, '/api/v1/namespaces/default/pods/web/status');
+  assert.deepEqual(request?.body, { metadata: { uid: pod.uid }, status: { nominatedNodeName: 'ip-1' } });
+  const { spec, status: after } = stored(PODS, 'default/web');
+  assert.deepEqual(spec, { priority: 1 });
+  assert.deepEqual((after as { nominatedNodeName?: string }).nominatedNodeName, 'ip-1');
+});
+
+const otherUid = { causes: [{ reason: 'FieldValueInvalid', field: 'metadata.uid' }] };
+const NOT_NOMINATED = [
+  { when: 'it is gone', answer: status(404, 'not found') },
+  { when: 'it keeps changing', answer: status(409, 'the object has been modified') },
+  { when: 'another has its name', answer: status(422, 'field is immutable', { details: otherUid }) },
+];
+for (const { when, answer } of NOT_NOMINATED) {
+  test(`a pod is left alone by its nomination when ${when}`, async () => {
+    server.intercept = () => answer;
+    assert.equal(await api.nominatePod({ namespace: 'default', name: 'web', uid: 'u' }, 'ip-1'), 'gone');
+    assert.equal(server.requests.length, 1);
+  });
+}
+
+test('a nomination that the server forbids names the right to grant', async () => {
+  server.intercept = () => status(403, 'pods "web" is forbidden', { reason: 'Forbidden' });
+  const nominated = api.nominatePod({ namespace: 'default', name: 'web', uid: 'u' }, 'ip-1');
+  await assert.rejects(nominated, /allow the verb "patch" on "pods\/status"/);
+});
+
 test('a refused write names verb, resource and the right to grant', async () => {
   server.intercept = () => status(403, 'nodes "ip-1" is forbidden', { reason: 'Forbidden' });
   await assert.rejects(api.deleteNode('ip-1', 'uid'), (error) => {

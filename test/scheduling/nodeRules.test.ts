@@ -367,7 +367,6 @@ for (const one of cases) {
 
 const leftAlone: readonly { rule: string; pod: Pod }[] = [
   { rule: 'scheduling gates', pod: aPod({ schedulingGated: true }) },
-  { rule: 'pods with nominatedNodeName', pod: aPod({ nominatedNodeName: 'node' }) },
   { rule: 'terminating pods', pod: aPod({ deletionRequestedAtMs: 1 }) },
   { rule: 'pods of other schedulers', pod: aPod({ spec: { schedulerName: 'mine' } }) },
   { rule: 'pods that the kube-scheduler has not judged yet', pod: aPod({ unschedulableSinceMs: null }) },

@@ -8,7 +8,7 @@ import { Random } from '../../src/simulator/random.ts';
 import { SimulatedKube } from '../../src/simulator/simulatedKube.ts';
 import { VirtualClock } from '../../src/simulator/virtualClock.ts';
 import { Workloads } from '../../src/simulator/workloads.ts';
-import { aBoundPod, aNode, aNodeClaim, aPodSpec } from '../builders.ts';
+import { aBoundPod, aNode, aNodeClaim, aPod, aPodSpec } from '../builders.ts';
 
 function aServer() {
   const clock = new VirtualClock(0);
@@ -139,4 +139,15 @@ test('a Deployment makes up for pods that go, and gives up waiting ones first', 
     [...store.values('pod')].map(({ nodeName }) => nodeName),
     ['n', 'n'],
   );
+});
+
+test('a nomination is written to that very pod', async () => {
+  const { store, kube, driven } = aServer();
+  store.put('pod', 'default/web', aPod({ name: 'web' }));
+  const written = (uid: string): Promise<string> =>
+    driven(kube.nominatePod({ namespace: 'default', name: 'web', uid }, 'node'));
+  assert.equal(await written('another'), 'gone');
+  assert.equal(store.get('pod', 'default/web')?.nominatedNodeName, '');
+  assert.equal(await written('uid-web'), 'written');
+  assert.equal(store.get('pod', 'default/web')?.nominatedNodeName, 'node');
 });

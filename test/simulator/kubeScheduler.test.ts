@@ -146,3 +146,56 @@ test('affinity puts pods with those that they want to be with; the first may go 
   const zones = Object.values(placed()).map((name) => name[0]);
   assert.equal(new Set(zones.filter((zone) => zone !== undefined)).size, 1);
 });
+
+const small = {
+  capacity: { cpu: 1000, memory: 2 ** 33, pods: 10 },
+  allocatable: { cpu: 1000, memory: 2 ** 33, pods: 10 },
+};
+const told = (name: string, node: string, fields: Parameters<typeof aPod>[0] = {}): Pod =>
+  aPod({ name, nominatedNodeName: node, cpuMillis: 600, ...fields });
+
+test('a pod goes to its nominated node, whatever scores better', () => {
+  const cluster = aCluster([aNode({ name: 'a' }), aNode({ name: 'b' })]);
+  cluster.add(aPod({ name: 'ballast', cpuMillis: 500 }));
+  const { ballast } = cluster.placed();
+  assert.ok(ballast);
+  cluster.add(told('pod', ballast));
+  assert.equal(cluster.placed().pod, ballast);
+  assert.equal(cluster.store.get('pod', 'default/pod')?.nominatedNodeName, '');
+});
+
+test('a pod whose nominated node is gone or closed to it goes elsewhere', () => {
+  const cluster = aCluster([aNode({ name: 'a' }), aNode({ name: 'closed', taints: [taint] })]);
+  cluster.add(told('one', 'gone'), told('two', 'closed'));
+  assert.deepEqual(cluster.placed(), { one: 'a', two: 'a' });
+});
+
+const KEPT: readonly { when: string; comer: Pod; goes: string }[] = [
+  { when: 'a pod of the same priority comes', comer: aPod({ name: 'comer', cpuMillis: 600 }), goes: '' },
+  {
+    when: 'a more urgent pod comes',
+    comer: aPod({ name: 'comer', cpuMillis: 600, spec: { priority: 1 } }),
+    goes: 'a',
+  },
+  { when: 'there is room for both', comer: aPod({ name: 'comer', cpuMillis: 400 }), goes: 'a' },
+];
+for (const { when, comer, goes } of KEPT) {
+  test(`room for a nominated pod that waits ${goes === '' ? 'is kept' : 'is not in the way'} when ${when}`, () => {
+    const cluster = aCluster([aNode({ name: 'a', ...small })]);
+    cluster.add(told('gated', 'a', { schedulingGated: true }), comer);
+    assert.equal(cluster.placed().comer, goes);
+  });
+}
+
+test('room that was kept is free once the pod is gone or nominated elsewhere', () => {
+  for (const change of ['gone', 'elsewhere']) {
+    const cluster = aCluster([aNode({ name: 'a', ...small })]);
+    const gated = told('gated', 'a', { schedulingGated: true });
+    cluster.add(gated, aPod({ name: 'comer', cpuMillis: 600 }));
+    assert.equal(cluster.placed().comer, '');
+    if (change === 'gone') cluster.store.remove('pod', 'default/gated');
+    else cluster.store.put('pod', 'default/gated', { ...gated, nominatedNodeName: 'b' });
+    cluster.clock.advanceTo(cluster.clock.nowMs() + 2000);
+    assert.equal(cluster.placed().comer, 'a', change);
+  }
+});

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClusterWatch, watchCluster } from '../../../src/kube/clusterWatch.ts';
 import { connectKube } from '../../../src/kube/connect.ts';
+import { ServerKubeApi } from '../../../src/kube/kubeApi.ts';
 import { REAL_TIMING } from '../../../src/kube/timing.ts';
 import { KubeTransport } from '../../../src/kube/transport.ts';
+import type { KubeApi } from '../../../src/ports/kubeApi.ts';
 import { ClusterState } from '../../../src/state/clusterState.ts';
 import { type ControlPlane, startControlPlane } from './controlPlane.ts';
 import type { Kube } from './kube.ts';
@@ -31,6 +33,8 @@ interface ClaimObject {
 
 export class Stage {
   readonly kube: Kube;
+  /** Cooper's own writes. */
+  readonly api: KubeApi;
   /** The cluster as Cooper's own watches tell it. */
   readonly state: ClusterState;
   readonly problems: string[];
@@ -40,12 +44,13 @@ export class Stage {
 
   constructor(
     plane: ControlPlane,
-    parts: Pick<Stage, 'state' | 'problems'> & {
+    parts: Pick<Stage, 'api' | 'state' | 'problems'> & {
       readonly dir: string;
       readonly stops: readonly (() => unknown)[];
     },
   ) {
     this.kube = plane.kube;
+    this.api = parts.api;
     this.state = parts.state;
     this.problems = parts.problems;
     this.#plane = plane;
@@ -111,21 +116,27 @@ export async function startStage(): Promise<Stage> {
   await plane.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
   const problems: string[] = [];
   const state = new ClusterState();
-  const watch = watchAll(plane, state, problems);
+  const transport = transportTo(plane);
+  const watch = watchAll(transport, state, problems);
   await watch.synced;
+  const onProblem = (error: Error): void => void problems.push(error.message);
+  const api = new ServerKubeApi(transport, { timing: REAL_TIMING, onProblem });
   const volumes = provisionVolumes(plane.kube, problems);
-  return new Stage(plane, { state, problems, dir, stops: [volumes.stop, () => watch.stop()] });
+  return new Stage(plane, { api, state, problems, dir, stops: [volumes.stop, () => watch.stop()] });
 }
 
-function watchAll(plane: ControlPlane, state: ClusterState, problems: string[]): ClusterWatch {
+function transportTo(plane: ControlPlane): KubeTransport {
   const connection = connectKube({ kubeconfig: plane.kubeconfigPath, env: {} });
-  const options = { timeoutMs: 30_000, timing: REAL_TIMING, userAgent: 'cooper' };
+  return new KubeTransport(connection, { timeoutMs: 30_000, timing: REAL_TIMING, userAgent: 'cooper' });
+}
+
+function watchAll(transport: KubeTransport, state: ClusterState, problems: string[]): ClusterWatch {
   const handlers = {
     onEvent: (event: Parameters<ClusterState['apply']>[0]) => void state.apply(event),
     onInvalid: (object: object) => void problems.push(`invalid: ${JSON.stringify(object)}`),
     onProblem: (_error: Error) => {}, // a CRD may not be served yet; `synced` tells when all are
   };
-  return watchCluster(new KubeTransport(connection, options), handlers, REAL_TIMING);
+  return watchCluster(transport, handlers, REAL_TIMING);
 }
 
 /** Some at a time, all in the end. */
