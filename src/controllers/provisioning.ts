@@ -17,7 +17,7 @@ import { claimName } from './nodeClaimNames.ts';
 import { nominationMs } from './nominations.ts';
 import { tellNominated, tellRefused } from './provisioningEvents.ts';
 import type { ProvisioningMemory } from './provisioningMemory.ts';
-import { targetsBefore, tellScheduler } from './schedulerNominations.ts';
+import { type SentPod, targetsBefore, tellScheduler } from './schedulerNominations.ts';
 import type { ControllerSettings } from './settings.ts';
 
 /** What one provisioning controller works with. */
@@ -236,9 +236,16 @@ export async function carryOut(
     const facts = { provisioner: spec.provisioner, pods: pods.length, error: String(failure) };
     ports.telemetry.log.error(facts, 'node claim not stored; its pods are planned for again');
   });
-  // Pods of the claims just stored are told once their Node is there.
-  const sent = plan.nominations.map(({ pod, target }) => ({ pod, target: target.name }));
-  await tellScheduler(ports, provisioning, sent);
+  await tellScheduler(ports, provisioning, sentPods(plan));
+}
+
+/** All pods of the plan. Those of a claim just stored are told once its Node is there; an older word is taken back. */
+function sentPods({ nominations, nodeClaims, refusals }: SchedulingPlan): readonly SentPod[] {
+  const nowhere = [...nodeClaims.flatMap(({ pods }) => pods), ...refusals.map(({ pod }) => pod)];
+  return [
+    ...nominations.map(({ pod, target }) => ({ pod, target: target.name })),
+    ...nowhere.map((pod) => ({ pod, target: '' })),
+  ];
 }
 
 /** The planned nodes that may be launched now; what is held back is said in the log. */

@@ -9,7 +9,7 @@ import type { LiveState } from './liveState.ts';
 import type { ProvisioningMemory } from './provisioningMemory.ts';
 import type { ControllerSettings } from './settings.ts';
 
-/** A pod by its key, and the node or NodeClaim that the plan has it on. */
+/** A pod by its key, and the node or NodeClaim that the plan has it on; '' when the plan has no place for it. */
 export interface SentPod {
   readonly pod: string;
   readonly target: string;
@@ -22,7 +22,7 @@ export interface Telling {
   readonly settings: ControllerSettings;
 }
 
-/** One field to write. */
+/** One field to write; no node's name takes it off. */
 export interface PodNomination {
   readonly pod: Pod;
   readonly nodeName: string;
@@ -50,16 +50,26 @@ export async function tellScheduler(
     const outcome = await kube.nominatePod(pod, nodeName);
     metrics.count('cooper_pod_nominations_total', { outcome });
   };
-  await independently(wanted, telling.settings.writesAtOnce, write, ({ pod, nodeName }, failure) => {
+  const notWritten = ({ pod, nodeName }: PodNomination, failure: unknown): void => {
     metrics.count('cooper_pod_nominations_total', { outcome: 'failed' });
     const facts = { pod: podKey(pod), node: nodeName, error: String(failure) };
     log.warn(facts, 'the kube-scheduler was not told the planned node of a pod; it chooses by itself');
-  });
+  };
+  // Two pods that are nominated where there is room for one keep each other out: who has to leave goes first.
+  const [leaving, coming] = [wanted.filter(isTakenOff), wanted.filter((one) => !isTakenOff(one))];
+  for (const writes of [leaving, coming]) {
+    await independently(writes, telling.settings.writesAtOnce, write, notWritten);
+  }
+}
+
+function isTakenOff({ nodeName }: PodNomination): boolean {
+  return nodeName === '';
 }
 
 /**
- * What has to be written so that the pods' nominations are as planned: for those that still wait, whose target is a
- * Node by now, and that were not told so already. A nomination that the scheduler preempts others for is its own.
+ * What has to be written so that the pods' nominations are as planned, for those that still wait and were not told so
+ * already. Where the plan has no Node for a pod yet, an older nomination is taken off: it would keep the room for
+ * nobody. A nomination that the scheduler preempts others for is its own.
  */
 export function nominationsToWrite(
   { live, memory }: Pick<Telling, 'live' | 'memory'>,
@@ -69,11 +79,11 @@ export function nominationsToWrite(
   const snapshot = live.snapshot();
   const found = sent.flatMap(({ pod: key, target }): PodNomination[] => {
     const pod = live.get('pod', key);
-    const nodeName = nodeNameOf(target, live, snapshot);
-    const node = nodeName === null ? undefined : live.get('node', nodeName);
-    if (pod === undefined || node === undefined || node.deletionRequestedAtMs !== null) return [];
-    const isTold = pod.nominatedNodeName === node.name || memory.toldJustNow(key, node.name, nowMs);
-    return isTold || !memory.waiting().has(key) ? [] : [{ pod, nodeName: node.name }];
+    if (pod === undefined || !memory.waiting().has(key)) return [];
+    const node = live.get('node', nodeNameOf(target, live, snapshot) ?? '');
+    const nodeName = node === undefined || node.deletionRequestedAtMs !== null ? '' : node.name;
+    const isTold = pod.nominatedNodeName === nodeName || memory.toldJustNow(key, nodeName, nowMs);
+    return isTold ? [] : [{ pod, nodeName }];
   });
   const pods = found.map(({ pod }) => pod);
   const left = awaitingPreemption(pods, snapshot, (pod) => memory.mayPreempt(pod, nowMs));

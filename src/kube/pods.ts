@@ -56,8 +56,8 @@ function isNamespaceTerminating(status: unknown): boolean {
 }
 
 /**
- * Puts the node that the pod is planned on into its `status.nominatedNodeName`. The patch names the uid: against
- * another pod of that name it is refused (409 or 422), and that pod is left alone.
+ * Puts the node that the pod is planned on into its `status.nominatedNodeName`; '' takes the field off. The patch names
+ * the uid: against another pod of that name it is refused (409 or 422), and that pod is left alone.
  */
 export async function nominatePod(
   transport: KubeTransport,
@@ -65,7 +65,7 @@ export async function nominatePod(
   nodeName: string,
 ): Promise<'written' | 'gone'> {
   const target = { ...RESOURCE.pods, namespace, name, subresource: 'status' };
-  const body = { metadata: { uid }, status: { nominatedNodeName: nodeName } };
+  const body = { metadata: { uid }, status: { nominatedNodeName: nodeName || null } };
   const answer = await transport.call({ verb: 'patch', target, body, expected: [404, 409, 422] });
   if (answer.status === 422 && !refusesUid(answer.body)) {
     throw new KubeApiError('patch', target, failureOf(answer.status, answer.body));

@@ -75,8 +75,8 @@ export interface KubeApi {
     readonly uid: string;
   }): Promise<'evicted' | 'blocked' | 'gone'>;
   /**
-   * Writes the pod's `status.nominatedNodeName`: the node that the kube-scheduler is to try first. 'gone' also when
-   * another pod has taken the name, or when it keeps changing.
+   * Writes the pod's `status.nominatedNodeName`: the node that the kube-scheduler is to try first, '' for none.
+   * 'gone' also when another pod has taken the name, or when it keeps changing.
    */
   nominatePod(
     pod: { readonly namespace: string; readonly name: string; readonly uid: string },

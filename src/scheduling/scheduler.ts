@@ -9,6 +9,7 @@ import type { ImprovementBudget } from './improve.ts';
 import { LessonBook } from './lessons.ts';
 import { type Packing, pack, polished, tightened } from './packing.ts';
 import { ClaimWriter } from './planWriter.ts';
+import { podsInOrder } from './podOrder.ts';
 import { inPreferredZones } from './preferredZones.ts';
 import { type Preparation, prepare } from './prepare.ts';
 import { refusalOf } from './refusals.ts';
@@ -91,17 +92,21 @@ function budgetOf({ budgetMs, elapsedMs }: SchedulingOptions): ImprovementBudget
 /** The pods of each lot handed out one after the other. */
 class PodDealer {
   readonly #packing: Packing;
+  readonly #podsOf: ReadonlyMap<number, readonly number[]>;
   readonly #next: Int32Array;
 
-  constructor(packing: Packing) {
+  /** @param podsOf pods by lot, for lots whose pods are not handed out in their own order */
+  constructor(packing: Packing, podsOf: ReadonlyMap<number, readonly number[]>) {
     this.#packing = packing;
+    this.#podsOf = podsOf;
     this.#next = new Int32Array(packing.shop.store.lots.length);
   }
 
   deal({ lots, counts }: { readonly lots: readonly number[]; readonly counts: readonly number[] }): number[] {
     const dealt: number[] = [];
     for (const [at, id] of lots.entries()) {
-      const { pods, bundle } = this.#packing.shop.store.lot(id);
+      const { bundle } = this.#packing.shop.store.lot(id);
+      const pods = this.#pods(id);
       const from = this.#next[id] as number;
       const to = from + (counts[at] as number) * bundle;
       this.#next[id] = to;
@@ -111,7 +116,11 @@ class PodDealer {
   }
 
   remaining(id: number): readonly number[] {
-    return this.#packing.shop.store.lot(id).pods.slice(this.#next[id]);
+    return this.#pods(id).slice(this.#next[id]);
+  }
+
+  #pods(id: number): readonly number[] {
+    return this.#podsOf.get(id) ?? this.#packing.shop.store.lot(id).pods;
   }
 }
 
@@ -149,7 +158,7 @@ interface Draft extends DealtPods {
 function drafted(prepared: Preparation, packed: Packing): Draft {
   const shop = { ...packed.shop, ledger: packed.shop.ledger.copy() };
   const packing = { ...packed, shop, bins: packed.bins.map((bin) => repriced(bin, shop)) };
-  const dealer = new PodDealer(packing);
+  const dealer = new PodDealer(packing, podsInOrder(prepared, packing));
   const dealt = dealtPods(packing, dealer);
   return { ...dealt, packing, dealer, nodeClaims: plannedClaims(prepared, packing, dealt) };
 }

@@ -74,6 +74,14 @@ const CASES: readonly {
     pod: aPod({ nominatedNodeName: 'other' }),
     told: 'ip-1',
   },
+  {
+    when: 'it was told a node, and its claim has none yet',
+    pod: aPod({ nominatedNodeName: 'other' }),
+    claims: [CLAIM],
+    target: 'claim',
+    told: '',
+  },
+  { when: 'it was told a node, and now has no place', pod: urgent('other'), target: '', told: '' },
   { when: 'others terminate to make room for it', pod: urgent('other'), others: [terminating], told: null },
   {
     when: 'another scheduler may be about to make room for it',
@@ -84,7 +92,7 @@ const CASES: readonly {
 ];
 
 for (const { when, pod = aPod(), others = [], nodes, claims = [], target = 'ip-1', told } of CASES) {
-  test(`a pod is told ${told ?? 'nothing'} when ${when}`, () => {
+  test(`a pod is told ${told === '' ? 'no node' : (told ?? 'nothing')} when ${when}`, () => {
     const there = nodes ?? [NODE, aNode({ name: 'other', providerId: 'aws:///a/i-9' })];
     const world = aWorld({ pods: [pod, ...others], nodes: there, claims });
     const written = nominationsToWrite(world, [{ pod: podKey(pod), target }], NOW_MS);
@@ -173,4 +181,22 @@ test('the next plan sends pods where the last one did, by memory or by their nom
     'default/web-1': 'unlaunched',
     'default/web-2': 'ip-1',
   });
+});
+
+test('nominations are taken off before others are written: the room that they keep is needed', async () => {
+  const [staying, leaving] = somePods(2, { name: 'web' });
+  assert.ok(staying && leaving);
+  const pods = [staying, { ...leaving, nominatedNodeName: 'ip-1' }];
+  const world = aWorld({ pods, nodes: [NODE] });
+  const written: string[] = [];
+  const { ports } = portsOver(world.clock, async ({ name }, nodeName) => {
+    written.push(`${name} ${nodeName}`);
+    return 'written';
+  });
+  const sent = [
+    { pod: podKey(staying), target: 'ip-1' },
+    { pod: podKey(leaving), target: '' },
+  ];
+  await tellScheduler(ports, { ...world, settings: DEFAULT_SETTINGS }, sent);
+  assert.deepEqual(written, ['web-1 ', 'web-0 ip-1']);
 });

@@ -255,6 +255,11 @@ test('a nomination goes into the status of that pod, and nothing else changes', 
   const { spec, status: after } = stored(PODS, 'default/web');
   assert.deepEqual(spec, { priority: 1 });
   assert.deepEqual((after as { nominatedNodeName?: string }).nominatedNodeName, 'ip-1');
+  assert.equal(await api.nominatePod(pod, ''), 'written');
+  assert.deepEqual(server.requests[1]?.body, {
+    metadata: { uid: pod.uid },
+    status: { nominatedNodeName: null },
+  });
 });
 
 const otherUid = { causes: [{ reason: 'FieldValueInvalid', field: 'metadata.uid' }] };
