@@ -69,6 +69,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 const TYPE_FRESHNESS = { staleAfterMs: HOUR_MS, uselessAfterMs: 48 * HOUR_MS };
 /** Spot prices move slowly since 2017: AWS smooths them over days. */
 const SPOT_FRESHNESS = { staleAfterMs: 10 * MINUTE_MS, uselessAfterMs: 12 * HOUR_MS };
+/** A list that nobody has asked for in this long is of a node class or kubelet that has gone or was changed. */
+const UNUSED_MS = HOUR_MS;
 const NO_SPOT_PRICES: SpotPriceTable = new Map();
 
 export class TypeCatalogue {
@@ -77,6 +79,8 @@ export class TypeCatalogue {
   readonly #zones: FreshCache<ReadonlyMap<string, readonly string[]>>;
   readonly #spot: FreshCache<SpotPriceTable>;
   readonly #built = new Map<string, Built>();
+  /** By the keys of `#built`. */
+  readonly #usedAtMs = new Map<string, number>();
 
   constructor(dependencies: CatalogueDependencies) {
     this.#with = dependencies;
@@ -91,6 +95,7 @@ export class TypeCatalogue {
     const { nodeClass, kubelet, resolved } = view;
     const key = `${nodeClass.key} ${JSON.stringify(kubelet)}`;
     const held = this.#built.get(key);
+    this.#usedAtMs.set(key, this.#with.clock.nowMs());
     const learned = this.#with.learned.version;
     const inputs = [
       answers.facts,
@@ -111,8 +116,14 @@ export class TypeCatalogue {
     return types;
   }
 
-  /** Loads what is missing and asks again for what is stale. */
+  /** Asks again for what is stale, and lets go what nobody uses. */
   async refresh(): Promise<void> {
+    const nowMs = this.#with.clock.nowMs();
+    for (const [key, usedAtMs] of this.#usedAtMs) {
+      if (nowMs - usedAtMs < UNUSED_MS) continue;
+      this.#usedAtMs.delete(key);
+      this.#built.delete(key);
+    }
     await Promise.all([this.#facts.refresh(), this.#zones.refresh(), this.#spot.refresh()]);
   }
 
