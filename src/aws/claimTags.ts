@@ -32,7 +32,7 @@ export class ClaimTags {
 
   /** The claim has the instance. */
   owe(id: string, claim: Owed['claim']): void {
-    if (this.#isForbidden) return;
+    if (this.#isForbidden || this.#owed.get(id)?.claim.uid === claim.uid) return;
     this.#owed.set(id, { id, claim, failures: 0 });
     void this.settle();
   }

@@ -1,7 +1,7 @@
 // The instances of this cluster as EC2 shows them, put right where EC2 lags behind what it has told us.
 import { TAG } from '../model/labels.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Instance } from '../ports/cloudProvider.ts';
+import type { Instance, InstanceOwner } from '../ports/cloudProvider.ts';
 import { AwsFault, awsFault, faultKind } from './awsFault.ts';
 import type { ClaimTags } from './claimTags.ts';
 import type { Ec2Api, Ec2ByPriority, Ec2Instance, Filter, InstanceState } from './ec2Api.ts';
@@ -69,6 +69,11 @@ export class Instances {
     if (instance.launchGroup === undefined) return;
     this.#claimed.set(id, instance);
     this.#tags.owe(id, { name: instance.nodeClaim, uid: instance.nodeClaimUid });
+  }
+
+  /** The tags of an instance do not say which claim has it: an earlier life has not come to write them. */
+  noteOwner(providerId: string, owner: InstanceOwner): void {
+    this.#tags.owe(instanceId(providerId), owner);
   }
 
   /** Everything of this cluster that carries owner tags and is not terminated. Throws `AwsFault`. */

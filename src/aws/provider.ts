@@ -7,6 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type {
   CloudProvider,
   Instance,
+  InstanceOwner,
   InstanceTypesOutcome,
   InterruptedOffering,
   LaunchOutcome,
@@ -132,6 +133,10 @@ export class AwsCloudProvider implements CloudProvider {
 
   noteNode(node: RegisteredNode): void {
     this.#learned.note(node);
+  }
+
+  noteOwner(providerId: string, owner: InstanceOwner): void {
+    this.#instances.noteOwner(providerId, owner);
   }
 
   /** Loads what takes long before the first launch needs it. Failures are logged: the first use tries again. */

@@ -52,6 +52,9 @@ export async function collectGarbage(ports: Ports, collecting: Collecting): Prom
   await concurrently(lost, settings.writesAtOnce, (claim) => collectClaim(ports, collecting, claim));
   await freeNodes(ports, collecting, snapshot);
   for (const node of abandonedNodes(snapshot)) await removeNode(ports, collecting.live, node);
+  for (const [providerId, claim] of unnamedOwners(instances, snapshot.nodeClaims)) {
+    ports.cloud.noteOwner?.(providerId, { name: claim.name, uid: claim.uid });
+  }
   ports.telemetry.metrics.gauge('cooper_leaked_instances', {}, orphans.length);
   collecting.sweeps.count += 1;
   return { afterMs: collecting.sweeps.count <= EARLY_SWEEPS ? EARLY_EVERY_MS : settings.garbageEveryMs };
@@ -91,6 +94,23 @@ export function orphanedInstances(
       instance.state !== 'terminated' &&
       nowMs - instance.launchedAtMs >= graceMs,
   );
+}
+
+/**
+ * Instances whose tags name no claim or another than the one that has them, with that claim: a crash between the
+ * launch of a shared fleet and the naming of its instances leaves such tags.
+ */
+export function unnamedOwners(
+  instances: readonly Instance[],
+  claims: readonly NodeClaim[],
+): readonly (readonly [string, NodeClaim])[] {
+  const owners = new Map(claims.map((claim) => [claim.status.providerId, claim]));
+  return instances.flatMap(({ providerId, nodeClaimUid, launchGroup, state }) => {
+    const owner = providerId === '' ? undefined : owners.get(providerId);
+    const isGoing = state === 'shutting-down' || state === 'terminated';
+    if (owner === undefined || launchGroup === undefined || isGoing || owner.uid === nodeClaimUid) return [];
+    return [[providerId, owner] as const];
+  });
 }
 
 function isOurs({ nodeClaimUid, launchGroup = '' }: Instance): boolean {

@@ -66,12 +66,20 @@ export interface CloudProvider {
   noteInterrupted?(offering: InterruptedOffering): void;
   /** A node has registered: what it really has is worth more than any guess. Absent: nothing is learned. */
   noteNode?(node: RegisteredNode): void;
+  /** A stored claim has this instance, and its tags do not say so: they are put right. Absent: it needs no tags. */
+  noteOwner?(providerId: string, owner: InstanceOwner): void;
 }
 
 export interface InterruptedOffering {
   readonly instanceType: string;
   readonly zone: string;
   readonly capacityType: CapacityType;
+}
+
+/** The NodeClaim that has an instance. */
+export interface InstanceOwner {
+  readonly name: string;
+  readonly uid: string;
 }
 
 /** What a node reports, and what it was made from. */

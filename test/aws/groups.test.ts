@@ -144,6 +144,27 @@ describe('the tags of a shared fleet', () => {
     assert.ok(claims.some(({ uid }) => uid === tags['karpenter.sh/nodeclaim-uid']));
   });
 
+  it('are put right after a crash that came before them, once the claim that has the instance is known', async () => {
+    const world = aWorld();
+    world.ec2.lagMs = 20_000;
+    const claims = aGroup(world, 2);
+    const store = new Store();
+    store.keep(claims, await store.launch(world.cloud, claims));
+    world.clock.pass(30_000);
+    const again = world.restarted();
+    assert.deepEqual(
+      (await again.list()).map(({ nodeClaim }) => nodeClaim),
+      ['', ''],
+    );
+    for (const { name, uid } of claims) {
+      again.noteOwner(store.providerIds.get(uid) ?? '', { name, uid });
+      again.noteOwner(store.providerIds.get(uid) ?? '', { name, uid });
+    }
+    await again.refresh();
+    const names = (await again.list()).map(({ nodeClaim }) => nodeClaim);
+    assert.deepEqual(names.toSorted(), claims.map(({ name }) => name).toSorted());
+  });
+
   it('are not for users to set', async () => {
     const stolen = { 'karpenter.sh/nodeclaim-uid': 'mine', 'karpenter.sh/launch-group': 'mine' };
     const world = aWorld({ settings: { tags: stolen } });

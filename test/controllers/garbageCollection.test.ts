@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { knownToClaims, lostClaims, orphanedInstances } from '../../src/controllers/garbageCollection.ts';
+import {
+  knownToClaims,
+  lostClaims,
+  orphanedInstances,
+  unnamedOwners,
+} from '../../src/controllers/garbageCollection.ts';
 import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { Instance } from '../../src/ports/cloudProvider.ts';
 import { aNode, aNodeClaim, aSnapshot } from '../builders.ts';
@@ -133,4 +138,29 @@ test('misses of claims that are gone are forgotten', () => {
   const misses = new Map([['uid-old', 1]]);
   lostClaims([], aSnapshot({ takenAtMs: 0 }), misses);
   assert.equal(misses.size, 0);
+});
+
+describe('the owner of an instance', () => {
+  const shared = { nodeClaim: '', nodeClaimUid: '', launchGroup: 'group' };
+  const cases = [
+    { when: 'its tags name no claim', instance: shared, told: true },
+    { when: 'its tags name another claim', instance: { ...shared, nodeClaimUid: 'uid-gone' }, told: true },
+    { when: 'its tags name it', instance: { ...shared, nodeClaimUid: aNodeClaim().uid }, told: false },
+    { when: 'another claim has it', instance: { ...shared, providerId: 'aws:///b/i-2' }, told: false },
+    { when: 'it is on its way out', instance: { ...shared, state: 'shutting-down' as const }, told: false },
+  ];
+  for (const { when, instance, told } of cases) {
+    test(`is ${told ? '' : 'not '}told when ${when}`, () => {
+      const owners = unnamedOwners([anInstance(instance)], [aLaunchedClaim(0)]);
+      assert.deepEqual(
+        owners.map(([providerId, { uid }]) => [providerId, uid]),
+        told ? [['aws:///us-east-1a/i-1', aNodeClaim().uid]] : [],
+      );
+    });
+  }
+
+  test('is not told of an instance bought for one claim: its fleet has named it', () => {
+    const { launchGroup: _, ...alone } = anInstance({ nodeClaimUid: 'other', launchGroup: 'group' });
+    assert.deepEqual(unnamedOwners([alone], [aLaunchedClaim(0)]), []);
+  });
 });
