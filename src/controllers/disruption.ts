@@ -19,13 +19,17 @@ export interface Disrupting {
   readonly settings: ControllerSettings;
   /** By claim name: what was last told of what holds its disruption back. */
   readonly toldHeld: Map<string, string>;
+  /** By claim name: until when it is kept for pods that consolidation moves to it, 0 for not at all. */
+  readonly reservedUntilMs: (name: string) => number;
 }
 
 /** One look at the cluster: writes emptiness stamps, deletes claims that are due. */
 export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promise<NextRun> {
   const { live, nominations, settings } = disrupting;
   const snapshot = live.snapshot();
-  const decision = disrupt(snapshot, (name) => nominations.endsAtMs(name));
+  const decision = disrupt(snapshot, (name) =>
+    Math.max(nominations.endsAtMs(name), disrupting.reservedUntilMs(name)),
+  );
   const failed = (names: readonly string[], failure: unknown): void => {
     retryMs = FAILED_AGAIN_MS;
     ports.telemetry.log.error({ nodeClaims: names, error: String(failure) }, 'disruption of a claim failed');
@@ -34,7 +38,7 @@ export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promis
   await independently(
     decision.plans,
     settings.writesAtOnce,
-    (plan) => carryOut(ports, disrupting, plan),
+    (plan) => deleteClaims(ports, live, plan),
     (plan, failure) => failed(plan.nodeClaims, failure),
   );
   await independently(
@@ -91,7 +95,8 @@ function tellHeld(
   }
 }
 
-async function carryOut(ports: Ports, { live }: Disrupting, plan: DisruptionPlan): Promise<void> {
+/** Deletes the claims of a plan, and says why on each; the drain follows from that. */
+export async function deleteClaims(ports: Ports, live: LiveState, plan: DisruptionPlan): Promise<void> {
   for (const name of plan.nodeClaims) {
     const claim = live.get('nodeClaim', name);
     if (claim === undefined) continue;

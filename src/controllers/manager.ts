@@ -4,6 +4,7 @@ import type { InterruptionKind } from '../ports/interruptions.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { ClusterState } from '../state/clusterState.ts';
 import { Backoff } from './backoff.ts';
+import { ConsolidationMemory, consolidateNodes } from './consolidation.ts';
 import { disruptNodes } from './disruption.ts';
 import { collectGarbage } from './garbageCollection.ts';
 import { heedInterruptions } from './interruption.ts';
@@ -22,6 +23,7 @@ export type ControllerName =
   | 'lifecycle'
   | 'termination'
   | 'disruption'
+  | 'consolidation'
   | 'interruption'
   | 'garbage'
   | 'status';
@@ -42,6 +44,7 @@ const WAKES: Readonly<Record<ControllerName, ReadonlySet<ObjectKind>>> = {
   lifecycle: new Set(['nodeClaim', 'node', 'nodeClass']),
   termination: new Set(['nodeClaim', 'node', 'pod']),
   disruption: new Set(['nodeClaim', 'node', 'pod', 'provisioner']),
+  consolidation: new Set(['provisioner']), // it polls
   interruption: new Set([]), // its source says when
   garbage: new Set([]),
   status: new Set(['nodeClaim', 'node', 'provisioner', 'nodeClass']),
@@ -53,6 +56,7 @@ const SPACING_MS: Readonly<Record<ControllerName, number>> = {
   lifecycle: 20,
   termination: 50,
   disruption: 500,
+  consolidation: 1000,
   interruption: 0,
   garbage: 0,
   status: 1000,
@@ -80,6 +84,7 @@ export class ControllerManager {
   readonly #misses = new Map<string, number>();
   readonly #sweeps = { count: 0 };
   readonly #told = new Map<string, Set<InterruptionKind>>();
+  readonly #consolidation = new ConsolidationMemory();
   readonly #toldHeld = new Map<string, string>();
   readonly #evictions = new Backoff(100, 10_000);
   readonly #questions = new Backoff(2000, 2000);
@@ -118,6 +123,7 @@ export class ControllerManager {
       lifecycle: turn(),
       termination: turn(),
       disruption: turn(),
+      consolidation: turn(),
       interruption: turn(),
       garbage: turn(),
       status: turn(),
@@ -143,6 +149,7 @@ export class ControllerManager {
       misses: this.#misses.size,
       interruptionsTold: this.#told.size,
       heldDisruptionsTold: this.#toldHeld.size,
+      ...this.#consolidation.sizes(),
       evictions: this.#evictions.size,
       questions: this.#questions.size,
       failures: this.#failures.size,
@@ -192,7 +199,11 @@ export class ControllerManager {
         nominations: memory.nominations,
         settings,
         toldHeld: this.#toldHeld,
+        reservedUntilMs: (name) => this.#consolidation.reservedUntilMs(name),
       }),
+    );
+    this.#startIfDue('consolidation', nowMs, () =>
+      consolidateNodes(ports, { live, nominations: memory.nominations, memory: this.#consolidation }),
     );
     this.#startIfDue('interruption', nowMs, () =>
       heedInterruptions(ports, { live, settings, told: this.#told }),
@@ -263,6 +274,7 @@ const NAMES: readonly ControllerName[] = [
   'provisioning',
   'termination',
   'disruption',
+  'consolidation',
   'interruption',
   'garbage',
   'status',

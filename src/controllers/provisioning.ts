@@ -206,7 +206,7 @@ export async function carryOut(
   if (plan.nodeClaims.length > CLAIMS_IN_ONE_TURN) await ports.clock.sleep(0);
   const launched = withLaunchGroups(withinBrake(ports, memory, plan), `${snapshot.takenAtMs}`);
   const store = async (planned: PlannedNodeClaim, index: number): Promise<void> => {
-    const draft = draftOf(planned, snapshot, index);
+    const draft = claimDraft(planned, snapshot, index);
     const { object } = await ports.kube.createNodeClaim(draft);
     ports.telemetry.metrics.count('cooper_nodeclaims_created_total', {
       provisioner: planned.spec.provisioner,
@@ -266,7 +266,12 @@ function withinBrake(
   return launched;
 }
 
-function draftOf(planned: PlannedNodeClaim, snapshot: ClusterSnapshot, index: number): NodeClaimDraft {
+/** The claim to store for a planned node: its name is the same for the same plan. */
+export function claimDraft(
+  planned: PlannedNodeClaim,
+  snapshot: ClusterSnapshot,
+  index: number,
+): NodeClaimDraft {
   const owner = snapshot.provisioners.find((one) => one.name === planned.spec.provisioner);
   const seed = `${snapshot.takenAtMs}/${index}/${planned.pods.join(',')}`;
   return { name: claimName(planned.spec.provisioner, seed), spec: planned.spec, ownerUid: owner?.uid ?? '' };

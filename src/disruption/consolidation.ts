@@ -111,8 +111,8 @@ function nothing(halted: string): ConsolidationDecision {
   return { action: null, halted, kept: [], trials: 0 };
 }
 
-/** Why the cluster as a whole is not to be touched now, or null. */
-function haltOf(snapshot: ClusterSnapshot): string | null {
+/** Why the cluster as a whole is not to be touched now, in one sentence; null when it may be. */
+export function haltOf(snapshot: ClusterSnapshot): string | null {
   const waiting = snapshot.pods.find(
     (pod) =>
       pod.nodeName === '' &&

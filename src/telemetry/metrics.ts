@@ -85,6 +85,16 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     help: 'NodeClaims deleted by Cooper, by reason.',
     labels: ['provisioner', 'reason'],
   },
+  cooper_consolidations_total: {
+    type: 'counter',
+    help: 'Times that nodes were taken away because their pods cost less elsewhere.',
+    labels: [],
+  },
+  cooper_consolidation_trials: {
+    type: 'gauge',
+    help: 'Plans that the last decision on consolidation has made.',
+    labels: [],
+  },
   cooper_interruptions_total: {
     type: 'counter',
     help: 'Notices that the cloud takes an instance of ours, by kind; repeated ones count once.',

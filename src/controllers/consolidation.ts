@@ -1,0 +1,236 @@
+// Carrying out consolidation: replacements first, another look, and only then the nodes go.
+import {
+  type Consolidating,
+  type Consolidation,
+  type ConsolidationDecision,
+  consolidate,
+  haltOf,
+  stillPays,
+} from '../disruption/consolidation.ts';
+import type { ConsolidationAction } from '../disruption/consolidationTrial.ts';
+import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
+import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import type { Ports } from '../ports/ports.ts';
+import { readCatalogue } from './catalogue.ts';
+import { tellClaim } from './claimEvents.ts';
+import { deleteClaims } from './disruption.ts';
+import type { LiveState } from './liveState.ts';
+import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
+import type { Nominations } from './nominations.ts';
+import { PodChanges } from './podChanges.ts';
+import { claimDraft } from './provisioning.ts';
+
+/** How often the cluster is looked at, and how often while replacements come up. */
+const LOOK_AGAIN_MS = 15_000;
+const WAIT_AGAIN_MS = 2_000;
+/** Replacements that are not up by then are not waited for, and nodes are kept for their pods for so long. */
+const DEADLINE_MS = 600_000;
+/** After an action that came to nothing, nodes are left alone for so long: its cause may still be there. */
+const GIVEN_UP_MS = 300_000;
+/** A cluster that has not changed is looked at again after this long: nodes and pods come of age. */
+const UNCHANGED_MS = 60_000;
+const NOBODY: ReadonlyMap<string, string> = new Map();
+
+/** An action whose replacements have been ordered. */
+interface Ordered {
+  readonly action: ConsolidationAction;
+  /** Names of the claims stored for it. */
+  readonly replacements: readonly string[];
+  readonly untilMs: number;
+}
+
+/** What consolidation remembers between looks. After a restart, nodes bought for nothing are empty, and go as such. */
+export class ConsolidationMemory {
+  readonly podChanges = new PodChanges();
+  /** By claim name: what was last told of why it stays. */
+  readonly told = new Map<string, string>();
+  ordered: Ordered | null = null;
+  notBeforeMs = 0;
+  /** The cluster that nothing was found for. */
+  fruitless: ClusterSnapshot | null = null;
+  readonly #reservedUntilMs = new Map<string, number>();
+
+  /** Keeps a claim for pods that are still elsewhere. */
+  reserve(claim: string, untilMs: number): void {
+    this.#reservedUntilMs.set(claim, untilMs);
+  }
+
+  /** Until when the claim of that name is kept for pods that come; 0 for not at all. */
+  reservedUntilMs(claim: string): number {
+    return this.#reservedUntilMs.get(claim) ?? 0;
+  }
+
+  prune(nowMs: number, claims: ReadonlySet<string>): void {
+    for (const [name, untilMs] of [...this.#reservedUntilMs])
+      if (untilMs <= nowMs) this.#reservedUntilMs.delete(name);
+    for (const name of [...this.told.keys()]) if (!claims.has(name)) this.told.delete(name);
+  }
+
+  sizes(): Readonly<Record<string, number>> {
+    return {
+      consolidationPodChanges: this.podChanges.size,
+      consolidationTold: this.told.size,
+      consolidationReserved: this.#reservedUntilMs.size,
+    };
+  }
+}
+
+export interface ConsolidatingNodes {
+  readonly live: LiveState;
+  readonly nominations: Nominations;
+  readonly memory: ConsolidationMemory;
+}
+
+/** One look: goes on with what was ordered, or looks for what pays. One action at a time. */
+export async function consolidateNodes(ports: Ports, consolidating: ConsolidatingNodes): Promise<NextRun> {
+  const { live, memory } = consolidating;
+  const snapshot = live.snapshot();
+  memory.prune(snapshot.takenAtMs, new Set(snapshot.nodeClaims.map(({ name }) => name)));
+  const isWanted = snapshot.provisioners.some(
+    ({ disruption }) => disruption.consolidation === 'WhenEmptyOrUnderutilized',
+  );
+  if (!isWanted && memory.ordered === null) return WHEN_CHANGED;
+  memory.podChanges.look(snapshot);
+  if (memory.ordered === null && isFruitless(memory, snapshot)) return { afterMs: LOOK_AGAIN_MS };
+  const { catalogue } = await readCatalogue(ports.cloud, snapshot);
+  if (memory.ordered !== null) return finish(ports, consolidating, memory.ordered, catalogue);
+  const decision = await planned(ports, consolidate(problemOf(consolidating, catalogue)), catalogue);
+  ports.telemetry.metrics.gauge('cooper_consolidation_trials', {}, decision.trials);
+  await tellKept(ports, consolidating, decision);
+  const { action } = decision;
+  memory.fruitless = action === null ? snapshot : null;
+  if (action === null) return { afterMs: LOOK_AGAIN_MS };
+  const replacements = await order(ports, consolidating, action, snapshot);
+  const untilMs = ports.clock.nowMs() + DEADLINE_MS;
+  memory.ordered = { action, replacements, untilMs };
+  return { afterMs: replacements.length === 0 ? 0 : WAIT_AGAIN_MS };
+}
+
+/** True while another look would find nothing, or may not be taken. */
+function isFruitless({ fruitless, notBeforeMs }: ConsolidationMemory, snapshot: ClusterSnapshot): boolean {
+  if (snapshot.takenAtMs < notBeforeMs) return true;
+  if (fruitless === null || snapshot.takenAtMs - fruitless.takenAtMs >= UNCHANGED_MS) return false;
+  // Lists of the state stay the same objects while nothing in them changes.
+  return (
+    fruitless.pods === snapshot.pods &&
+    fruitless.nodes === snapshot.nodes &&
+    fruitless.nodeClaims === snapshot.nodeClaims &&
+    fruitless.provisioners === snapshot.provisioners &&
+    fruitless.disruptionBudgets === snapshot.disruptionBudgets
+  );
+}
+
+/** The cluster as it is now. */
+function problemOf({ live, nominations, memory }: ConsolidatingNodes, catalogue: Catalogue): Consolidation {
+  const view = {
+    nominatedUntilMs: (name: string) => Math.max(nominations.endsAtMs(name), memory.reservedUntilMs(name)),
+    podsChangedAtMs: (node: string) => memory.podChanges.changedAtMs(node),
+  };
+  return { snapshot: live.snapshot(), catalogue, view };
+}
+
+/** Runs a search, each of its trials planned and checked by the planner. */
+async function planned<T>({ planner }: Ports, search: Consolidating<T>, catalogue: Catalogue): Promise<T> {
+  let step = search.next();
+  while (!step.done) {
+    const { snapshot, pods } = step.value;
+    const outcome = await planner.plan({ snapshot, catalogue, pods, nominated: NOBODY, budgetMs: 0 });
+    step = search.next(outcome.kind === 'passed' ? outcome.plan : null);
+  }
+  return step.value;
+}
+
+/** Stores the claims of the replacements and keeps them for their pods; returns their names. */
+async function order(
+  ports: Ports,
+  { live, memory }: ConsolidatingNodes,
+  action: ConsolidationAction,
+  snapshot: ClusterSnapshot,
+): Promise<readonly string[]> {
+  const names: string[] = [];
+  for (const [index, replacement] of action.replacements.entries()) {
+    const draft = claimDraft(replacement, snapshot, index);
+    memory.reserve(draft.name, ports.clock.nowMs() + DEADLINE_MS);
+    const { object } = await ports.kube.createNodeClaim(draft);
+    live.record({ type: 'upsert', kind: 'nodeClaim', key: object.name, object });
+    names.push(object.name);
+    const { instanceType, zone, capacityType, usdPerHour } = replacement;
+    const facts = { instanceType, zone, capacityType, usdPerHour, replaces: action.nodeClaims };
+    ports.telemetry.log.info({ nodeClaim: object.name, ...facts }, 'replacement stored');
+    ports.telemetry.metrics.count('cooper_nodeclaims_created_total', {
+      provisioner: replacement.spec.provisioner,
+    });
+    const reason = `replacement: ${action.message}`;
+    const atMs = ports.clock.nowMs();
+    ports.journal.append({ atMs, kind: 'Provisioned', subject: object.name, reason, facts });
+  }
+  return names;
+}
+
+/** Deletes the nodes once their replacements are up and all of it still pays; gives up when it does not. */
+async function finish(
+  ports: Ports,
+  consolidating: ConsolidatingNodes,
+  { action, replacements, untilMs }: Ordered,
+  catalogue: Catalogue,
+): Promise<NextRun> {
+  const { live, memory } = consolidating;
+  const claims = replacements.map((name) => live.get('nodeClaim', name));
+  const isOver = ports.clock.nowMs() > untilMs;
+  if (claims.some((claim) => claim === undefined || claim.deletionRequestedAtMs !== null))
+    return giveUp(ports, consolidating, 'its replacement could not be launched');
+  if (!claims.every((claim) => claim !== undefined && hasCondition(claim, 'Initialized')))
+    return isOver
+      ? giveUp(ports, consolidating, 'its replacement has not come up')
+      : { afterMs: WAIT_AGAIN_MS };
+  const problem = problemOf(consolidating, catalogue);
+  if (haltOf(problem.snapshot) !== null && !isOver) return { afterMs: WAIT_AGAIN_MS };
+  const changed = await planned(ports, stillPays(problem, action, replacements), catalogue);
+  if (changed !== null) return giveUp(ports, consolidating, changed);
+  memory.ordered = null;
+  for (const name of replacements) memory.reserve(name, ports.clock.nowMs() + DEADLINE_MS);
+  const { nodeClaims, message } = action;
+  await deleteClaims(ports, live, { reason: 'Underutilized', nodeClaims, replacements: [], message });
+  ports.telemetry.metrics.count('cooper_consolidations_total', {});
+  const { savingUsdPerHour, evicted } = action;
+  const facts = { nodeClaims, replacements, savingUsdPerHour, pods: evicted.length };
+  ports.telemetry.log.info(facts, 'nodes consolidated');
+  return { afterMs: LOOK_AGAIN_MS };
+}
+
+/** Nodes bought for it stay as long as they are of use: once they are empty, they go as empty nodes do. */
+async function giveUp(ports: Ports, { live, memory }: ConsolidatingNodes, reason: string): Promise<NextRun> {
+  const { ordered } = memory;
+  memory.ordered = null;
+  if (ordered === null) return { afterMs: LOOK_AGAIN_MS };
+  memory.notBeforeMs = ports.clock.nowMs() + GIVEN_UP_MS;
+  for (const name of ordered.replacements) memory.reserve(name, 0);
+  const { nodeClaims } = ordered.action;
+  ports.telemetry.log.info({ nodeClaims, reason }, 'consolidation given up');
+  for (const name of nodeClaims) {
+    const claim = live.get('nodeClaim', name);
+    if (claim !== undefined) await tellStays(ports, live, claim, `not consolidated after all: ${reason}`);
+  }
+  return { afterMs: LOOK_AGAIN_MS };
+}
+
+/** Says once for each node why it stays; amounts that change all the time do not make it news. */
+async function tellKept(
+  ports: Ports,
+  { live, memory }: ConsolidatingNodes,
+  { kept }: ConsolidationDecision,
+): Promise<void> {
+  for (const { claim, message } of kept) {
+    const gist = message.replace(/[0-9]+/g, '#');
+    if (memory.told.get(claim.name) === gist) continue;
+    memory.told.set(claim.name, gist);
+    await tellStays(ports, live, claim, `not consolidated: ${message}`);
+  }
+}
+
+async function tellStays(ports: Ports, live: LiveState, claim: NodeClaim, message: string): Promise<void> {
+  await tellClaim(ports, live, claim, { type: 'Normal', reason: 'Unconsolidatable', message });
+  const facts = { node: claim.status.nodeName, disruption: 'Underutilized' };
+  const atMs = ports.clock.nowMs();
+  ports.journal.append({ atMs, kind: 'Kept', subject: claim.name, reason: message, facts });
+}

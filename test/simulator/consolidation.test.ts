@@ -1,0 +1,92 @@
+// Consolidation over time: replacements first, no pod without a node for long, a lower price, and rest.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
+import { LABEL } from '../../src/model/labels.ts';
+import { CALM } from '../../src/simulator/faults.ts';
+import { formatEntry } from '../../src/simulator/history.ts';
+import { ALWAYS_AND_AT_REST, watchInvariants } from '../../src/simulator/invariants/all.ts';
+import { Simulation, type SimulationSetup } from '../../src/simulator/simulation.ts';
+import type { WorkloadSpec } from '../../src/simulator/workloads.ts';
+import { aPodSpec, aProvisioner, GIB } from '../builders.ts';
+import { drawSetup, START_MS } from '../fuzz/drawSetup.ts';
+import { FUZZ_CATALOGUE } from '../fuzz/runSeed.ts';
+
+const MINUTE_MS = 60_000;
+const TEN_MINUTES_MS = START_MS + 10 * MINUTE_MS;
+
+function aWorkload(
+  name: string,
+  replicas: readonly [number, number],
+  fields: Partial<WorkloadSpec> = {},
+): WorkloadSpec {
+  const [before, after] = replicas;
+  return {
+    kind: 'Deployment',
+    namespace: 'default',
+    name,
+    labels: { app: name },
+    annotations: {},
+    pod: aPodSpec({ requests: { cpu: 700, memory: GIB, pods: 1 } }),
+    steps: [
+      { atMs: START_MS, replicas: before },
+      { atMs: TEN_MINUTES_MS, replicas: after },
+    ],
+    runTimeMs: null,
+    ...fields,
+  };
+}
+
+function aCluster(workloads: readonly WorkloadSpec[], consolidation = true): SimulationSetup {
+  const policy = { consolidation: 'WhenEmptyOrUnderutilized' as const, minimumNodeAgeMs: 2 * MINUTE_MS };
+  return {
+    ...drawSetup(1, FUZZ_CATALOGUE),
+    faults: CALM,
+    daemonSets: [],
+    budgets: [],
+    provisioners: [
+      aProvisioner({
+        requirements: [
+          { key: LABEL.capacityType, operator: 'In', values: ['on-demand'] },
+          { key: LABEL.arch, operator: 'In', values: ['amd64'] },
+        ],
+        ...(consolidation ? { disruption: { ...NO_CONSOLIDATION, ...policy } } : { ttlAfterEmptyMs: 30_000 }),
+      }),
+    ],
+    workloads,
+  };
+}
+
+interface Ending {
+  readonly usdPerHour: number;
+  readonly nodes: number;
+  readonly violations: readonly unknown[];
+  readonly lines: readonly string[];
+}
+
+async function ends(setup: SimulationSetup): Promise<Ending> {
+  const simulation = new Simulation(setup);
+  const conclude = watchInvariants(simulation, ALWAYS_AND_AT_REST);
+  const lines: string[] = [];
+  simulation.history.listen((entry) => lines.push(formatEntry(entry)));
+  await simulation.run(START_MS + 90 * MINUTE_MS);
+  const living = [...simulation.cloud.living()];
+  const usdPerHour = living.reduce((sum, { instance }) => sum + (instance.usdPerHour ?? 0), 0);
+  return { usdPerHour, nodes: living.length, violations: conclude(), lines };
+}
+
+const KEPT = { annotations: { 'karpenter.sh/do-not-evict': 'true' } };
+
+test('what a scale-down leaves is brought together, and costs less', async () => {
+  const workloads = [aWorkload('web', [40, 12]), aWorkload('api', [20, 6])];
+  const [with_, without] = [await ends(aCluster(workloads)), await ends(aCluster(workloads, false))];
+  assert.deepEqual(with_.violations, []);
+  assert.ok(with_.usdPerHour < without.usdPerHour, `${with_.usdPerHour} and ${without.usdPerHour} $/h`);
+  assert.ok(with_.lines.some((line) => line.includes('Underutilized')));
+});
+
+test('pods that forbid it keep their nodes', async () => {
+  const { violations, lines } = await ends(aCluster([aWorkload('web', [40, 12], KEPT)]));
+  assert.deepEqual(violations, []);
+  assert.ok(!lines.some((line) => line.includes('Evicted')));
+});
