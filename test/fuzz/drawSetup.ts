@@ -1,5 +1,6 @@
 // A cluster, an account and their troubles, drawn from one seed: every workload in it can be served in the end.
 
+import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import type { InstanceType } from '../../src/model/instanceType.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import type { PodSpec } from '../../src/model/pod.ts';
@@ -36,7 +37,10 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
     faults: drawFaults(random.fork('faults')),
     faultsUntilMs: START_MS + TROUBLED_MS,
     shortages: [],
-    provisioners: drawProvisioners(random.fork('provisioners')),
+    provisioners: withConsolidation(
+      random.fork('consolidation'),
+      drawProvisioners(random.fork('provisioners')),
+    ),
     nodeClasses: [aNodeClass()],
     namespaces: [{ name: 'default', labels: {} }],
     staticNodes: [],
@@ -79,6 +83,27 @@ function drawProvisioners(random: Random): readonly Provisioner[] {
     ttlUntilExpiredMs: null,
   });
   return [first, second];
+}
+
+/** Some clusters are consolidated: their empty nodes go by that too. */
+function withConsolidation(random: Random, provisioners: readonly Provisioner[]): readonly Provisioner[] {
+  if (!random.chance(0.3)) return provisioners;
+  const disruption = {
+    ...NO_CONSOLIDATION,
+    consolidation: 'WhenEmptyOrUnderutilized' as const,
+    consolidateAfterMs: random.pick([0, 30_000, 5 * MINUTE_MS]),
+    minimumNodeAgeMs: random.pick([MINUTE_MS, 5 * MINUTE_MS]),
+    budgets: random.chance(0.5)
+      ? []
+      : [
+          {
+            nodes: { kind: 'percent' as const, amount: random.pick([20, 100]) },
+            reasons: null,
+            window: null,
+          },
+        ],
+  };
+  return provisioners.map((one) => ({ ...one, ttlAfterEmptyMs: null, disruption }));
 }
 
 function drawWorkloads(random: Random): readonly WorkloadSpec[] {
