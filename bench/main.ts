@@ -1,5 +1,6 @@
 // `npm run bench -- [--only NAME] [--json]`: runs the benchmarks and prints each figure on a line.
 import { parseArgs } from 'node:util';
+import { benchConsolidation } from './consolidation.ts';
 import { benchEventLoop } from './eventLoop.ts';
 import { type Bench, type Figure, formatFigure } from './figure.ts';
 import { benchLatency } from './latency.ts';
@@ -13,6 +14,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'packer/growth': benchGrowth,
   latency: benchLatency,
   eventloop: benchEventLoop,
+  consolidation: benchConsolidation,
   simulator: benchSimulator,
 };
 
