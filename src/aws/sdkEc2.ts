@@ -28,7 +28,7 @@ import {
   readSubnet,
   readTerminated,
 } from './sdkEc2Answers.ts';
-import { fleetInput, launchTemplateInput, sdkTags } from './sdkEc2Requests.ts';
+import { fleetInput, launchTemplateInput, reservationQuestion, sdkTags } from './sdkEc2Requests.ts';
 import { asked, askedForAll } from './sdkFault.ts';
 import { RETRY_UNLESS_THROTTLED } from './sdkRetries.ts';
 
@@ -48,11 +48,12 @@ export function connectEc2(region: string): Ec2Api {
       await asked('ec2:CreateLaunchTemplate', () => client.send(command));
     },
     async describeCapacityReservations(filters) {
-      const asking = { Filters: sdkFilters(filters) };
+      const question = reservationQuestion(filters);
+      const asking = { Filters: sdkFilters(question.filters) };
       const pages = paginateDescribeCapacityReservations({ client, pageSize: 100 }, asking);
       const action = 'ec2:DescribeCapacityReservations';
       const found = await askedForAll(action, pages, (page) => page.CapacityReservations);
-      return found.flatMap(readCapacityReservation);
+      return found.flatMap(readCapacityReservation).filter(({ id }) => question.ids?.has(id) ?? true);
     },
     async describeLaunchTemplates(filters) {
       const pages = paginateDescribeLaunchTemplates(

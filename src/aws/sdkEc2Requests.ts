@@ -7,7 +7,7 @@ import type {
   VolumeType,
 } from '@aws-sdk/client-ec2';
 import type { BlockDevice } from '../model/nodeClass.ts';
-import type { FleetRequest, LaunchTemplateDraft } from './ec2Api.ts';
+import type { Filter, FleetRequest, LaunchTemplateDraft } from './ec2Api.ts';
 
 export function launchTemplateInput(draft: LaunchTemplateDraft): CreateLaunchTemplateCommandInput {
   const { metadataOptions, tags, capacityReservationId } = draft;
@@ -78,6 +78,24 @@ export function fleetInput(request: FleetRequest): CreateFleetCommandInput {
       ResourceType: resource,
       Tags: sdkTags(request.tags),
     })),
+  };
+}
+
+/** What EC2 filters reservations by, and the ids that are left to us; null for any id. */
+export interface ReservationQuestion {
+  readonly filters: readonly Filter[];
+  readonly ids: ReadonlySet<string> | null;
+}
+
+/**
+ * DescribeCapacityReservations knows no filter on ids, and refuses a list of ids that names one which is gone: so
+ * answers are picked by id here. Source: Amazon EC2 API Reference, DescribeCapacityReservations.
+ */
+export function reservationQuestion(filters: readonly Filter[]): ReservationQuestion {
+  const byId = filters.filter(({ name }) => name === 'capacity-reservation-id');
+  return {
+    filters: filters.filter((one) => !byId.includes(one)),
+    ids: byId.length === 0 ? null : new Set(byId.flatMap(({ values }) => values)),
   };
 }
 

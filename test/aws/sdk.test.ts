@@ -11,7 +11,7 @@ import {
   readSpotPrice,
   readTerminated,
 } from '../../src/aws/sdkEc2Answers.ts';
-import { fleetInput, launchTemplateInput } from '../../src/aws/sdkEc2Requests.ts';
+import { fleetInput, launchTemplateInput, reservationQuestion } from '../../src/aws/sdkEc2Requests.ts';
 import { sdkFault } from '../../src/aws/sdkFault.ts';
 import { aNodeClass } from '../builders.ts';
 import { SETTINGS } from './account.ts';
@@ -111,6 +111,16 @@ describe('requests', () => {
     const spot = fleetInput({ ...REQUEST, capacityType: 'spot' });
     assert.deepEqual(spot.SpotOptions, { AllocationStrategy: 'price-capacity-optimized' });
     assert.equal(spot.OnDemandOptions, undefined);
+  });
+
+  it('ask for capacity reservations by filters that EC2 has, and pick ids from the answer', () => {
+    const tagged = { name: 'tag:team', values: ['blue'] };
+    const byId = { name: 'capacity-reservation-id', values: ['cr-1', 'cr-2'] };
+    assert.deepEqual(reservationQuestion([byId, tagged]), {
+      filters: [tagged],
+      ids: new Set(['cr-1', 'cr-2']),
+    });
+    assert.deepEqual(reservationQuestion([tagged]), { filters: [tagged], ids: null });
   });
 
   it('send a launch into a reservation by its template, and into none unless one is named', () => {
