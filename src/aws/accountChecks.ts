@@ -6,7 +6,8 @@ import { AwsFault, faultKind, permissionAdvice } from './awsFault.ts';
 import type { Ec2Api, Subnet } from './ec2Api.ts';
 import { DEFAULT_AMI_FAMILY } from './instanceTypes.ts';
 import { NodeClasses } from './nodeClasses.ts';
-import { fieldOf } from './selectors.ts';
+import { reservationFilters } from './reservations.ts';
+import { fieldOf, writeSelector } from './selectors.ts';
 import type { AwsSettings } from './settings.ts';
 import type { SsmApi } from './ssmApi.ts';
 
@@ -117,7 +118,10 @@ async function checkNodeClass(
     if (resolved.kind === 'notReady') return [{ code: resolved.reason, message: resolved.message }];
     const { subnets, securityGroupIds, boot } = resolved.value;
     const network = await checkNetwork(account.checks, nodeClass, subnets, securityGroupIds);
-    const settings = checkSettings(account.settings, nodeClass);
+    const settings = [
+      ...checkSettings(account.settings, nodeClass),
+      ...(await checkReservations(account, nodeClass)),
+    ];
     const [image] = boot?.images ?? [];
     if (boot === null || image === undefined || network.length > 0) return [...network, ...settings];
     const launch = await checkLaunch(account.checks, nodeClass, {
@@ -175,6 +179,24 @@ async function checkNetwork(
     return { code: 'SecurityGroupInOtherVpc', message };
   });
   return [...fullness, ...spread, ...groups];
+}
+
+/** Launches go on without reservations, so a selector that finds none would never be noticed. */
+async function checkReservations(
+  { ec2, settings }: AccountChecks,
+  nodeClass: NodeClass,
+): Promise<readonly Finding[]> {
+  const selector = nodeClass.capacityReservationSelector ?? {};
+  if (Object.keys(selector).length === 0) return [];
+  let count = 0;
+  const refused = await refusalOf(async () => {
+    count = (await ec2.describeCapacityReservations(reservationFilters(selector))).length;
+  });
+  if (refused.length > 0 || count > 0) return refused;
+  const field = fieldOf(nodeClass, 'capacityReservationSelector');
+  const mend = 'tag one so, or remove the selector';
+  const what = `no active capacity reservation in ${settings.region} matches ${writeSelector(selector)}`;
+  return [{ code: 'ReservationsNotFound', message: `${field}: ${what}; ${mend}` }];
 }
 
 /** AL2023 nodes are told more of their cluster than others. */

@@ -1,9 +1,9 @@
 // On-demand capacity that is reserved, and so paid for whether it is used or not: how much of it is free just now.
-import type { NodeClass } from '../model/nodeClass.ts';
+import type { NodeClass, TagSelector } from '../model/nodeClass.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/telemetry.ts';
 import { awsFault } from './awsFault.ts';
-import type { CapacityReservation, Ec2Api } from './ec2Api.ts';
+import type { CapacityReservation, Ec2Api, Filter } from './ec2Api.ts';
 import type { Candidate } from './fleet.ts';
 import { FreshCache } from './freshCache.ts';
 import { selectorFilters } from './selectors.ts';
@@ -26,6 +26,11 @@ interface Taken {
   readonly id: string;
   readonly count: number;
   readonly atMs: number;
+}
+
+/** Active reservations that a selector finds. */
+export function reservationFilters(selector: TagSelector): readonly Filter[] {
+  return [...selectorFilters(selector, 'capacity-reservation-id'), { name: 'state', values: ['active'] }];
 }
 
 export class Reservations {
@@ -81,10 +86,7 @@ export class Reservations {
   /** Without an answer of EC2's, launches go on without reservations. */
   async #of({ key, capacityReservationSelector = {} }: NodeClass): Promise<readonly CapacityReservation[]> {
     if (Object.keys(capacityReservationSelector).length === 0) return [];
-    const filters = [
-      ...selectorFilters(capacityReservationSelector, 'capacity-reservation-id'),
-      { name: 'state', values: ['active'] },
-    ];
+    const filters = reservationFilters(capacityReservationSelector);
     try {
       return await this.#found.get(JSON.stringify(filters), () =>
         this.#ec2.describeCapacityReservations(filters),

@@ -7,6 +7,7 @@ import {
   DescribeInstancesCommand,
   DescribeInstanceTypeOfferingsCommand,
   DescribeInstanceTypesCommand,
+  DescribeLaunchTemplatesCommand,
   DescribeSecurityGroupsCommand,
   DescribeSpotInstanceRequestsCommand,
   DescribeSpotPriceHistoryCommand,
@@ -30,8 +31,13 @@ const WOULD_SUCCEED = 'DryRunOperation';
 const PUBLIC_PARAMETER = '/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64';
 const TRIAL_TYPES = { amd64: 'm5.large', arm64: 'm6g.large' } as const;
 
+export interface CheckSettings extends Pick<AwsSettings, 'region' | 'clusterName'> {
+  /** With a queue, EC2 is not polled for interruptions, and need not let us. */
+  readonly interruptionQueue: string | null;
+}
+
 /** Endpoint and credentials come from the SDK's own environment (AWS_ENDPOINT_URL, web identity, …). */
-export function connectChecks(settings: Pick<AwsSettings, 'region' | 'clusterName'>): CheckApi {
+export function connectChecks(settings: CheckSettings): CheckApi {
   const client = new EC2Client({ region: settings.region, ...CONNECTION });
   const ssm = connectSsm(settings.region);
   const parameter: DryRun = {
@@ -41,7 +47,7 @@ export function connectChecks(settings: Pick<AwsSettings, 'region' | 'clusterNam
     },
   };
   return {
-    dryRuns: [...reads(client), ...writes(client, settings.clusterName), parameter],
+    dryRuns: [...reads(client, settings), ...writes(client, settings.clusterName), parameter],
     tryLaunch: ({ imageId, arch, subnetId, securityGroupIds, instanceProfile }) => {
       const command = new RunInstancesCommand({
         DryRun: true,
@@ -71,7 +77,7 @@ export function connectChecks(settings: Pick<AwsSettings, 'region' | 'clusterNam
   };
 }
 
-function reads(client: EC2Client): readonly DryRun[] {
+function reads(client: EC2Client, { interruptionQueue }: CheckSettings): readonly DryRun[] {
   const DryRun = true;
   const calls: Readonly<Record<string, () => Promise<unknown>>> = {
     DescribeInstanceTypes: () => client.send(new DescribeInstanceTypesCommand({ DryRun })),
@@ -81,10 +87,14 @@ function reads(client: EC2Client): readonly DryRun[] {
     DescribeSecurityGroups: () => client.send(new DescribeSecurityGroupsCommand({ DryRun })),
     DescribeImages: () => client.send(new DescribeImagesCommand({ DryRun, Owners: ['self'] })),
     DescribeInstances: () => client.send(new DescribeInstancesCommand({ DryRun })),
+    DescribeLaunchTemplates: () => client.send(new DescribeLaunchTemplatesCommand({ DryRun })),
+  };
+  const polls: typeof calls = {
     DescribeInstanceStatus: () => client.send(new DescribeInstanceStatusCommand({ DryRun })),
     DescribeSpotInstanceRequests: () => client.send(new DescribeSpotInstanceRequestsCommand({ DryRun })),
   };
-  return Object.entries(calls).map(([name, call]) => ({
+  const made = { ...calls, ...(interruptionQueue === null ? polls : {}) };
+  return Object.entries(made).map(([name, call]) => ({
     action: `ec2:${name}`,
     ask: () => dry(`ec2:${name}`, call),
   }));

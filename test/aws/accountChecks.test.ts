@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type CheckApi, checkAccount, checkPermissions, type Finding } from '../../src/aws/accountChecks.ts';
 import { AwsFault } from '../../src/aws/awsFault.ts';
+import { connectChecks } from '../../src/aws/sdkChecks.ts';
 import { aNodeClass } from '../builders.ts';
 import { aWorld, SETTINGS } from './account.ts';
 
@@ -119,6 +120,41 @@ describe('the checks of an account', () => {
       said.map(({ code }) => code),
       ['SubnetsNotFound'],
     );
+  });
+
+  it('say of a selector of reservations that it finds none, or that nobody may ask', async () => {
+    const nodeClass = aNodeClass({ capacityReservationSelector: { team: 'blue' } });
+    const [none] = await findings({}, nodeClass);
+    assert.equal(none?.code, 'ReservationsNotFound');
+    assert.match(
+      none?.message ?? '',
+      /spec\.capacityReservationSelector: no active .* \{team: blue\}; tag one/,
+    );
+    const { ec2, ssm, clock } = aWorld();
+    ec2.reservations.push({
+      ...{ id: 'cr-1', instanceType: 'm5.large', zone: 'us-east-1a', freeInstances: 1 },
+      tags: { team: 'blue' },
+    });
+    const account = { ec2, ssm, clock, settings: SETTINGS, checks: answers({}) };
+    assert.deepEqual(await checkAccount(account, [nodeClass]), []);
+    ec2.order({ action: 'describeCapacityReservations', when: 'before', code: 'UnauthorizedOperation' });
+    const [refused] = await checkAccount(account, [nodeClass]);
+    assert.match(refused?.message ?? '', /"Action":\["ec2:DescribeCapacityReservations"\]/);
+  });
+
+  it('ask about each call that cooper run makes, and about polling only where there is no queue', () => {
+    const asked = (interruptionQueue: string | null): readonly string[] =>
+      connectChecks({ region: 'us-east-1', clusterName: 'test', interruptionQueue }).dryRuns.map(
+        ({ action }) => action.replace(/^ec2:/, ''),
+      );
+    const always = [
+      ...['CreateFleet', 'CreateLaunchTemplate', 'DescribeImages', 'DescribeInstanceTypeOfferings'],
+      ...['DescribeInstanceTypes', 'DescribeInstances', 'DescribeLaunchTemplates', 'DescribeSecurityGroups'],
+      ...['DescribeSpotPriceHistory', 'DescribeSubnets', 'ssm:GetParameter'],
+    ];
+    const polling = ['DescribeInstanceStatus', 'DescribeSpotInstanceRequests'];
+    assert.deepEqual(asked('queue').toSorted(), always.toSorted());
+    assert.deepEqual(asked(null).toSorted(), [...always, ...polling].toSorted());
   });
 
   it('of permissions alone touch nothing else, and throw what is a bug', async () => {
