@@ -3,6 +3,8 @@
 /** One part as it stands: headers, a blank line, body. */
 export interface MimePart {
   readonly contentType: string;
+  /** How the body is written, `base64`; absent: as it is. */
+  readonly transferEncoding?: string;
   readonly body: string;
 }
 
@@ -14,10 +16,11 @@ export function writeMime(parts: readonly MimePart[]): string {
   for (let count = 1; parts.some(({ body }) => body.includes(`--${boundary}`)); count += 1) {
     boundary = `COOPER-${count}`;
   }
-  const sections = parts.map(
-    ({ contentType, body }) =>
-      `--${boundary}\nContent-Type: ${contentType}\n\n${body.replace(/\n*$/, '')}\n\n`,
-  );
+  const sections = parts.map(({ contentType, transferEncoding, body }) => {
+    const encoding = transferEncoding === undefined ? '' : `Content-Transfer-Encoding: ${transferEncoding}\n`;
+    const headers = `Content-Type: ${contentType}\n${encoding}`;
+    return `--${boundary}\n${headers}\n${body.replace(/\n*$/, '')}\n\n`;
+  });
   const header = `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="${boundary}"\n\n`;
   return `${header}${sections.join('')}--${boundary}--\n`;
 }
@@ -27,7 +30,7 @@ export function isMime(text: string): boolean {
   return /^\s*(MIME-Version|Content-Type):/i.test(text);
 }
 
-/** The parts of a MIME document, null when it has no boundary. Part headers other than Content-Type are dropped. */
+/** The parts of a MIME document, null when it has no boundary. Part headers that say nothing of type or encoding are dropped. */
 export function readMime(text: string): readonly MimePart[] | null {
   const normal = text.replaceAll('\r\n', '\n').trimStart();
   const split = normal.indexOf('\n\n');
@@ -35,7 +38,9 @@ export function readMime(text: string): readonly MimePart[] | null {
   const boundary = /boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(header);
   const name = boundary?.[1] ?? boundary?.[2];
   if (name === undefined) return null;
-  const sections = `\n${normal.slice(split + 1)}`.split(`\n--${name}`).slice(1);
+  // Nothing else stands on the line of a boundary: a script may have lines that begin like one.
+  const line = new RegExp(`\\n--${escaped(name)}(?=(?:--)?[ \\t]*(?:\\n|$))`);
+  const sections = `\n${normal.slice(split + 1)}`.split(line).slice(1);
   const parts: MimePart[] = [];
   for (const section of sections) {
     if (section.startsWith('--')) break;
@@ -49,5 +54,10 @@ function readPart(section: string): MimePart {
   const headers = bodyless <= 0 ? '' : section.slice(0, bodyless);
   const body = bodyless === -1 ? '' : section.slice(bodyless).replace(/^\n+/, '');
   const contentType = /^content-type:\s*(.+)$/im.exec(headers)?.[1]?.trim() ?? 'text/plain';
-  return { contentType, body };
+  const transferEncoding = /^content-transfer-encoding:\s*(.+)$/im.exec(headers)?.[1]?.trim();
+  return { contentType, body, ...(transferEncoding === undefined ? {} : { transferEncoding }) };
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
 }

@@ -275,6 +275,25 @@ function readPowerShellLiteral(literal: string): string {
 }
 
 describe('MIME', () => {
+  it('takes a line for a boundary only when it is nothing but one', () => {
+    const script = '#!/bin/sh\njoin \\\n--apiserver-endpoint x\n--a-b';
+    const text = `Content-Type: multipart/mixed; boundary=a\n\n--a \nContent-Type: text/x-shellscript\n\n${script}\n--a--\n`;
+    assert.deepEqual(
+      readMime(text)?.map(({ body }) => body.trim()),
+      [script],
+    );
+  });
+
+  it('keeps the transfer encoding of a part, which says how its body is to be read', () => {
+    const part = 'Content-Transfer-Encoding: base64\nContent-Type: text/x-shellscript\n\nIyEvYmluL3NoCg==\n';
+    const userData = `Content-Type: multipart/mixed; boundary="b"\n\n--b\n${part}--b--\n`;
+    const text = written(aNodeClass({ userData }));
+    assert.match(text, /\nContent-Transfer-Encoding: base64\n\nIyEvYmluL3NoCg==\n/);
+    assert.equal(text.match(/Transfer-Encoding/g)?.length, 1);
+    const [read] = readMime(text) ?? [];
+    assert.deepEqual(read?.transferEncoding, 'base64');
+  });
+
   it('reads back what it writes, even with its own boundary in a body', () => {
     const body = fc
       .array(fc.constantFrom('--//', '--COOPER-1', 'a', 'Content-Type: x', '#!/bin/sh', ':'))
