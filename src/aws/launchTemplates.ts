@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { AmiFamily, BlockDevice, MetadataOptions, NodeClass } from '../model/nodeClass.ts';
 import type { Clock } from '../ports/clock.ts';
-import { awsFault } from './awsFault.ts';
+import { type AwsFault, awsFault } from './awsFault.ts';
 import type { Ec2Api, Ec2ByPriority, LaunchTemplateDraft } from './ec2Api.ts';
 import { DEFAULT_AMI_FAMILY, DEFAULT_VOLUME_GIB } from './instanceTypes.ts';
 import type { AwsSettings } from './settings.ts';
@@ -106,7 +106,8 @@ export class LaunchTemplates {
 
   /**
    * Once an hour: deletes templates of this cluster that no launch of this process has used for a day. Running
-   * instances need them no more, and a launch that needs one again makes it anew. Throws `AwsFault`.
+   * instances need them no more, and a launch that needs one again makes it anew. Throws `AwsFault`, though only once
+   * all have been tried.
    */
   async sweep(): Promise<void> {
     const nowMs = this.#clock.nowMs();
@@ -117,14 +118,18 @@ export class LaunchTemplates {
     ]);
     const names = new Set(found.map(({ name }) => name));
     for (const name of this.#usedAtMs.keys()) if (!names.has(name)) this.#usedAtMs.delete(name);
+    let refused: AwsFault | null = null;
     for (const name of names) {
       const usedAtMs = this.#usedAtMs.get(name) ?? nowMs;
       this.#usedAtMs.set(name, usedAtMs);
       if (nowMs - usedAtMs < UNUSED_MS) continue;
       // Forgotten first: a launch that comes meanwhile makes it anew.
       this.#ensured.delete(name);
-      await this.#background.deleteLaunchTemplate(name);
+      await this.#background.deleteLaunchTemplate(name).catch((caught: unknown) => {
+        refused ??= awsFault(caught);
+      });
     }
+    if (refused !== null) throw refused;
   }
 
   /** Makes the template unless it exists. Throws `AwsFault`. */

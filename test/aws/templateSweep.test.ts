@@ -1,6 +1,7 @@
 // Launch templates that nobody uses any more are deleted; those in use, and those of others, stay.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { AwsFault } from '../../src/aws/awsFault.ts';
 import { aNodeClass } from '../builders.ts';
 import { aWorld, type World } from './account.ts';
 
@@ -55,6 +56,22 @@ describe('the sweep of launch templates', () => {
     assert.equal(world.ec2.templates.size, 2);
     await hours(again, 6);
     assert.deepEqual([...world.ec2.templates.keys()], ['Karpenter-other-1']);
+  });
+
+  it('goes on with the others when EC2 refuses to delete one, and says so', async () => {
+    const world = aWorld();
+    await launch(world);
+    const [own] = world.ec2.templates.values();
+    assert.ok(own !== undefined);
+    world.ec2.templates.set('Karpenter-test-old', { ...own, name: 'Karpenter-test-old' });
+    const remove = world.ec2.deleteLaunchTemplate.bind(world.ec2);
+    world.ec2.deleteLaunchTemplate = (name) =>
+      name === own.name
+        ? Promise.reject(new AwsFault('ec2:DeleteLaunchTemplate', 'UnauthorizedOperation', 'no'))
+        : remove(name);
+    await hours(world, 27);
+    assert.deepEqual([...world.ec2.templates.keys()], [own.name]);
+    assert.ok(world.logged.some(({ message }) => message === 'unused launch templates not swept'));
   });
 
   it('asks once an hour, and goes on after a refusal', async () => {
