@@ -30,7 +30,7 @@ export function isMime(text: string): boolean {
   return /^\s*(MIME-Version|Content-Type):/i.test(text);
 }
 
-/** The parts of a MIME document, null when it has no boundary. Part headers that say nothing of type or encoding are dropped. */
+/** The parts of a MIME document, null when it has no boundary. Of their headers, type and encoding are kept. */
 export function readMime(text: string): readonly MimePart[] | null {
   const normal = text.replaceAll('\r\n', '\n').trimStart();
   const split = normal.indexOf('\n\n');

@@ -277,7 +277,8 @@ function readPowerShellLiteral(literal: string): string {
 describe('MIME', () => {
   it('takes a line for a boundary only when it is nothing but one', () => {
     const script = '#!/bin/sh\njoin \\\n--apiserver-endpoint x\n--a-b';
-    const text = `Content-Type: multipart/mixed; boundary=a\n\n--a \nContent-Type: text/x-shellscript\n\n${script}\n--a--\n`;
+    const part = `--a \nContent-Type: text/x-shellscript\n\n${script}`;
+    const text = `Content-Type: multipart/mixed; boundary=a\n\n${part}\n--a--\n`;
     assert.deepEqual(
       readMime(text)?.map(({ body }) => body.trim()),
       [script],
