@@ -82,7 +82,7 @@ async function planAndCarryOut(
   keys: readonly string[],
   pass: Pass,
 ): Promise<void> {
-  const { live } = provisioning;
+  const { live, memory } = provisioning;
   const { snapshot, pods: displaced } = displacedPods(live.snapshot());
   // Those placed by an earlier part of this pass are on no node yet: without them its nodes would look empty.
   const wanted = new Set([...keys, ...pass.placed]);
@@ -91,9 +91,10 @@ async function planAndCarryOut(
     .filter((pod) => pod.nodeName === '');
   const pods = [...waiting, ...displaced.filter((pod) => wanted.has(podKey(pod)))];
   if (pods.length === 0 || pass.plansLeft <= 0) return;
+  const leaving = new Map(displaced.map(podKey).map((key) => [key, live.get('pod', key)?.nodeName ?? '']));
   const attempt = await checkedPlan(ports, provisioning, { snapshot, pods }, pass);
   if (attempt.kind === 'passed') {
-    const plan = stillWanted(attempt.plan, live, new Set(displaced.map(podKey)));
+    const plan = stillWanted(attempt.plan, { live, memory }, leaving);
     const refused = plan.refusals.filter(({ pod }) => !pass.placed.has(pod));
     for (const refusal of refused) pass.refusals.push(explained(refusal, pass.reading));
     for (const pod of placedPods(plan)) pass.placed.add(pod);
@@ -111,13 +112,21 @@ async function planAndCarryOut(
 }
 
 /**
- * The plan without the pods that were bound or deleted while it was made.
- * @param leaving keys of pods that were planned for although they are bound, since their node goes
+ * The plan without the pods that have ceased to wait while it was made: bound, deleted, gated.
+ * @param leaving nodes by key of the pods that were planned for although they are bound, since their node goes
  */
-function stillWanted(plan: SchedulingPlan, live: LiveState, leaving: ReadonlySet<string>): SchedulingPlan {
+function stillWanted(
+  plan: SchedulingPlan,
+  { live, memory }: Pick<Provisioning, 'live' | 'memory'>,
+  leaving: ReadonlyMap<string, string>,
+): SchedulingPlan {
   const isWanted = (key: string): boolean => {
     const pod = live.get('pod', key);
-    return pod !== undefined && (pod.nodeName === '' || leaving.has(key));
+    if (pod === undefined) return false;
+    if (memory.waiting().has(key)) return true;
+    if (pod.nodeName !== '') return pod.nodeName === leaving.get(key);
+    // Made again under its name, and not seen by the kube-scheduler yet.
+    return leaving.has(key) && pod.deletionRequestedAtMs === null;
   };
   return {
     ...plan,

@@ -11,7 +11,15 @@ import type { EventDraft, KubeApi, NodeClaimDraft } from '../../src/ports/kubeAp
 import type { Planner, PlanOutcome, PlanProblem } from '../../src/ports/planner.ts';
 import type { Ports } from '../../src/ports/ports.ts';
 import { ClusterState } from '../../src/state/clusterState.ts';
-import { aNodeClaim, aNodeClass, anInstanceType, aProvisioner, somePods } from '../builders.ts';
+import {
+  aBoundPod,
+  aNodeClaim,
+  aNodeClass,
+  anInstanceType,
+  anOwnedNode,
+  aProvisioner,
+  somePods,
+} from '../builders.ts';
 
 const NOW_MS = 1_000_000;
 const SETTINGS = { ...DEFAULT_SETTINGS, batchIdleMs: 0, batchMaxMs: 0 };
@@ -160,4 +168,38 @@ test('pods that were bound or deleted while the plan was made get no node', asyn
   await pass.run();
   assert.equal(pass.drafts.length, 2);
   assert.deepEqual(pass.plannedPods.toSorted(), ['web-2', 'web-3']);
+});
+
+test('pods that are being deleted or gated while the plan was made get no node', async () => {
+  const pass: Pass = new Pass(PODS, async (problem, honest) => {
+    const [leaving, gated] = PODS;
+    assert.ok(leaving !== undefined && gated !== undefined);
+    pass.pod({ ...leaving, deletionRequestedAtMs: NOW_MS });
+    pass.pod({ ...gated, schedulingGated: true });
+    return honest.plan(problem);
+  });
+  await pass.run();
+  assert.equal(pass.drafts.length, 2);
+  assert.deepEqual(pass.plannedPods.toSorted(), ['web-2', 'web-3']);
+});
+
+test('pods of a leaving node that have found another one while the plan was made get no node', async () => {
+  const node = anOwnedNode();
+  const base = aNodeClaim({ deletionRequestedAtMs: NOW_MS });
+  const claim = { ...base, status: { ...base.status, providerId: node.providerId, nodeName: node.name } };
+  const owner = { kind: 'StatefulSet', name: 'db', uid: 'db' };
+  const bound = ['db-0', 'db-1'].map((name) => aBoundPod(node.name, { name, owner, cpuMillis: 1900 }));
+  const pass: Pass = new Pass(PODS.slice(0, 1), async (problem, honest) => {
+    const [first] = bound;
+    assert.ok(first !== undefined);
+    pass.pod({ ...first, uid: 'db-0 again', nodeName: 'elsewhere' });
+    return honest.plan(problem);
+  });
+  pass.state.apply({ type: 'upsert', kind: 'node', key: node.name, object: node });
+  pass.state.apply({ type: 'upsert', kind: 'nodeClaim', key: claim.name, object: claim });
+  for (const pod of bound) pass.pod(pod);
+  await pass.run();
+  const planned = pass.problems.flatMap(names).toSorted();
+  assert.deepEqual(planned, ['db-0', 'db-1', 'web-0']);
+  assert.equal(pass.drafts.length, 2);
 });
