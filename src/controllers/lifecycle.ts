@@ -4,6 +4,7 @@ import type { Node } from '../model/node.ts';
 import { hasCondition, type NodeClaim, type NodeClaimStatus } from '../model/nodeClaim.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
 import { labelsFromRequirements } from '../model/requirement.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
 import { withCondition } from './claimConditions.ts';
 import { deleteAndTell } from './claimEvents.ts';
@@ -28,6 +29,7 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
   const snapshot = live.snapshot();
   const nodes = nodesByProviderId(snapshot.nodes);
   launching.retries.prune(snapshot.takenAtMs);
+  forgetLosses(launching, snapshot);
   let next = WHEN_CHANGED;
   const unfinished = snapshot.nodeClaims.filter(
     (claim) =>
@@ -46,6 +48,15 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
     },
   );
   return next;
+}
+
+/** Claims that leave are not looked at here any more, whoever has deleted them. */
+function forgetLosses({ nodeLosses }: Launching, { nodeClaims }: ClusterSnapshot): void {
+  if (nodeLosses.size === 0) return;
+  const staying = new Set(
+    nodeClaims.flatMap(({ uid, deletionRequestedAtMs }) => (deletionRequestedAtMs === null ? [uid] : [])),
+  );
+  for (const uid of nodeLosses.keys()) if (!staying.has(uid)) nodeLosses.delete(uid);
 }
 
 /** Nothing is left to do for most claims of a large cluster: told apart before any of them costs a promise. */

@@ -90,7 +90,7 @@ export class ControllerManager {
   readonly #questions = new Backoff(2000, 2000);
   readonly #failures = new Backoff(FAILED_FIRST_MS, FAILED_MOST_MS);
   readonly #turns: Record<ControllerName, Turn>;
-  #startsLeft = 0;
+  #mayStart: ReadonlySet<ControllerName> = new Set();
 
   constructor(ports: Ports, state: ClusterState, settings: ControllerSettings) {
     this.#ports = ports;
@@ -175,8 +175,8 @@ export class ControllerManager {
    * @param startsMost how many to start at most: each looks at the whole cluster before it first waits for anything
    */
   poll(startsMost: number = NAMES.length): number {
-    this.#startsLeft = startsMost;
     const nowMs = this.#ports.clock.nowMs();
+    this.#mayStart = new Set(startsMost < NAMES.length ? this.#longestWaiting(startsMost, nowMs) : NAMES);
     const ports = this.#ports;
     const live = this.#live;
     const settings = this.#settings;
@@ -222,6 +222,14 @@ export class ControllerManager {
     return NAMES.reduce((soonest, name) => Math.min(soonest, this.#nextAtMs(name)), NEVER);
   }
 
+  /** On a busy machine the same controller is due at every poll: whose last turn is longest ago comes first. */
+  #longestWaiting(most: number, nowMs: number): readonly ControllerName[] {
+    const lastMs = (name: ControllerName): number => this.#turns[name].lastStartMs;
+    return NAMES.filter((name) => this.#nextAtMs(name) <= nowMs)
+      .sort((left, right) => (lastMs(left) < lastMs(right) ? -1 : Number(lastMs(left) > lastMs(right))))
+      .slice(0, most);
+  }
+
   #nextAtMs(name: ControllerName): number {
     const turn = this.#turns[name];
     if (turn.running) return NEVER;
@@ -238,8 +246,7 @@ export class ControllerManager {
 
   #startIfDue(name: ControllerName, nowMs: number, act: () => Promise<NextRun>): void {
     const turn = this.#turns[name];
-    if (this.#startsLeft <= 0 || turn.running || this.#nextAtMs(name) > nowMs) return;
-    this.#startsLeft -= 1;
+    if (!this.#mayStart.has(name) || turn.running || this.#nextAtMs(name) > nowMs) return;
     turn.running = true;
     turn.again = false;
     turn.lastStartMs = nowMs;

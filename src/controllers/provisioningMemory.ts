@@ -136,8 +136,8 @@ export class ProvisioningMemory {
       this.#window = withArrival(this.#window, nowMs);
       return true;
     }
-    if (pod === null) this.brakes.succeeded(key);
-    if (this.#waiting.delete(key)) {
+    // One that does not wait may be told of a plan that was under way when it ceased to.
+    if (this.#waiting.delete(key) || pod === null) {
       this.brakes.succeeded(key);
       if (this.#waiting.size === 0 && this.#leaving.size === 0) this.#window = null;
       this.told.delete(key);

@@ -57,6 +57,22 @@ test('a pod that was bound is forgotten, and nothing is due any more', () => {
   assert.equal(memory.dueAtMs(), NEVER);
 });
 
+test('a pod that is told of its plan after it has ceased to wait is forgotten when it is deleted', () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  const pod = aPod();
+  memory.note(upsert(pod), 0);
+  memory.note(upsert({ ...pod, schedulingGated: true }), 10);
+  memory.told.set(podKey(pod), 'a plan that was under way');
+  memory.nominations.nominate(
+    [{ pod: podKey(pod), target: { kind: 'nodeClaim', name: 'claim' } }],
+    20,
+    60_000,
+  );
+  memory.note({ type: 'delete', kind: 'pod', key: podKey(pod) }, 30);
+  const { told, nominations } = memory.sizes();
+  assert.deepEqual([told, nominations], [0, 0]);
+});
+
 test('a deleted claim or a changed Provisioner reopens the window, but only while pods wait', () => {
   const gone: ClusterEvent = { type: 'delete', kind: 'nodeClaim', key: 'claim' };
   const idle = new ProvisioningMemory(DEFAULT_SETTINGS);
