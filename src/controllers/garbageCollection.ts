@@ -50,7 +50,8 @@ export async function collectGarbage(ports: Ports, collecting: Collecting): Prom
   await concurrently(orphans, settings.writesAtOnce, (instance) => collectInstance(ports, instance));
   const lost = lostClaims(instances, snapshot, collecting.misses);
   await concurrently(lost, settings.writesAtOnce, (claim) => collectClaim(ports, collecting, claim));
-  await freeNodes(ports, collecting, snapshot);
+  // A claim that cannot be read may be the one that is to drain the node.
+  if (!known.hasUnreadable) await freeNodes(ports, collecting, snapshot);
   for (const node of abandonedNodes(snapshot)) await removeNode(ports, collecting.live, node);
   for (const [providerId, claim] of unnamedOwners(instances, snapshot.nodeClaims)) {
     ports.cloud.noteOwner?.(providerId, { name: claim.name, uid: claim.uid });

@@ -44,6 +44,11 @@ export class StatusMemory {
     this.invalid.set(`${object.kind}/${object.name}`, object);
   }
 
+  /** A NodeClaim has been mended: garbage collection may judge instances again. */
+  noteReadable(nodeClaim: string): void {
+    this.forget('nodeClaim', nodeClaim);
+  }
+
   /** Forgets an object that was deleted; `key` is the watch's. */
   forget(kind: ObjectKind, key: string): void {
     const names = {

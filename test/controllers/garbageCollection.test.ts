@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  collectGarbage,
   knownToClaims,
   lostClaims,
   orphanedInstances,
   unnamedOwners,
 } from '../../src/controllers/garbageCollection.ts';
+import { LiveState } from '../../src/controllers/liveState.ts';
+import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
+import { TERMINATION_FINALIZER } from '../../src/model/labels.ts';
 import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { Instance } from '../../src/ports/cloudProvider.ts';
-import { aNode, aNodeClaim, aSnapshot } from '../builders.ts';
+import type { Ports } from '../../src/ports/ports.ts';
+import { ClusterState } from '../../src/state/clusterState.ts';
+import { aNode, aNodeClaim, anOwnedNode, aSnapshot } from '../builders.ts';
 
 const GRACE_MS = 30_000;
 
@@ -164,3 +170,31 @@ describe('the owner of an instance', () => {
     assert.deepEqual(unnamedOwners([alone], [aLaunchedClaim(0)]), []);
   });
 });
+
+for (const unreadable of [[], ['uid-claim']]) {
+  const what = unreadable.length === 0 ? 'is freed' : 'is left alone while a claim cannot be read';
+  test(`a Node that is being deleted and has no claim ${what}`, async () => {
+    const state = new ClusterState();
+    const node = anOwnedNode({ deletionRequestedAtMs: 1, finalizers: [TERMINATION_FINALIZER] });
+    state.apply({ type: 'upsert', kind: 'node', key: node.name, object: node });
+    const terminated: string[] = [];
+    const ignore = (): void => {};
+    const clock = { nowMs: () => 1_000_000, sleep: async () => {} };
+    const ports = {
+      clock,
+      cloud: {
+        list: async () => [],
+        terminate: async (providerId: string) => {
+          terminated.push(providerId);
+          return 'terminating';
+        },
+      },
+      telemetry: { metrics: { gauge: ignore } },
+    } as unknown as Ports;
+    await collectGarbage(ports, {
+      ...{ live: new LiveState(state, clock, ignore), settings: DEFAULT_SETTINGS, misses: new Map() },
+      ...{ goneInstances: new Set(), sweeps: { count: 0 }, unreadableClaims: () => unreadable },
+    });
+    assert.deepEqual(terminated, unreadable.length === 0 ? [node.providerId] : []);
+  });
+}

@@ -6,7 +6,7 @@ import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
 import { podKey } from '../../src/model/pod.ts';
 import type { Ports } from '../../src/ports/ports.ts';
 import { ClusterState } from '../../src/state/clusterState.ts';
-import { aNode, aPod } from '../builders.ts';
+import { aNode, aNodeClaim, aPod } from '../builders.ts';
 
 test('nodes that change all the time keep no controller from its turn', async () => {
   let nowMs = 1_800_000_000_000;
@@ -48,4 +48,14 @@ test('nodes that change all the time keep no controller from its turn', async ()
     await new Promise((resolve) => setImmediate(resolve));
   }
   for (const what of ['garbage', 'interruption', 'cooper_pods_waiting']) assert.ok(done.includes(what), what);
+});
+
+test('a claim that can be read again is not held against the others', () => {
+  const clock = { nowMs: () => 0, sleep: async () => {} };
+  const manager = new ControllerManager({ clock } as unknown as Ports, new ClusterState(), DEFAULT_SETTINGS);
+  const object = aNodeClaim();
+  manager.noteInvalid({ kind: 'NodeClaim', name: object.name, uid: object.uid, problems: ['spec: planted'] });
+  assert.equal(manager.memorySizes().invalidObjects, 1);
+  manager.noteEvent({ type: 'upsert', kind: 'nodeClaim', key: object.name, object });
+  assert.equal(manager.memorySizes().invalidObjects, 0);
 });
