@@ -13,11 +13,16 @@ import { VERSION } from './version.ts';
 
 /** The last writes of whoever led before reach our watches within this time. */
 const SETTLE_MS = 1_000;
+/** A kind whose watch cannot be opened, since its CRD is gone, must not keep us from leading. */
+const CATCH_UP_MOST_MS = 10_000;
 
 export interface Leadership {
   readonly fence: Fence;
-  /** Competes for the Lease; resolves to true once we lead and may act, to false when stopped before that. */
-  lead(): Promise<boolean>;
+  /**
+   * Competes for the Lease; resolves to true once we lead and may act, to false when stopped before that.
+   * @param catchUp makes sure that what others have done before is on its way to us
+   */
+  lead(catchUp: () => Promise<void>): Promise<boolean>;
   /** Resolves when the Lease is lost: nothing may be done any more. */
   readonly lost: Promise<void>;
   /** Stops competing, and gives the Lease up. */
@@ -51,7 +56,7 @@ export function prepareLeadership(
   return {
     fence: elector,
     lost,
-    async lead() {
+    async lead(catchUp) {
       log.info({ lease: `${namespace}/${name}`, identity }, 'standing by for the lease');
       const predecessors = await elector.acquire(stopped.signal);
       if (predecessors === null) return false;
@@ -59,7 +64,10 @@ export function prepareLeadership(
         tell(false);
         if (end === 'lost') lose();
       });
-      if (predecessors > 0) await REAL_CLOCK.sleep(SETTLE_MS);
+      if (predecessors > 0) {
+        await Promise.race([catchUp(), REAL_CLOCK.sleep(CATCH_UP_MOST_MS)]);
+        await REAL_CLOCK.sleep(SETTLE_MS);
+      }
       if (stopped.signal.aborted) return false;
       log.info({ lease: `${namespace}/${name}`, identity }, 'leading');
       tell(true);

@@ -133,7 +133,7 @@ async function startControllers(
     if (stopSignal.asked) return;
     log.info({ kubernetes: server.kubernetesVersion }, 'cluster state is complete');
     complete = true;
-    if (!(await leadership.lead()) || stopSignal.asked) return;
+    if (!(await leadership.lead(() => watch.renew())) || stopSignal.asked) return;
     loop = startControlLoop(manager, REAL_CLOCK);
   });
   const freshness = keepFresh(async () => {

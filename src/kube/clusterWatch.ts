@@ -34,6 +34,8 @@ export interface ClusterWatch {
   waitingFor(): readonly string[];
   /** How long ago the server last sent anything (bookmarks too) for the quietest kind. Infinite before it did. */
   stalenessMs(nowMs: number): number;
+  /** Opens all watches anew, so that nothing which happened before is missing for long. Resolves when all are open. */
+  renew(): Promise<void>;
   /** Ends all watches; resolves when they have ended. */
   stop(): Promise<void>;
 }
@@ -66,6 +68,9 @@ export function watchCluster(
     stalenessMs: (nowMs) => {
       const oldestMs = Math.min(...reflectors.map((one) => one.lastContactMs));
       return oldestMs === 0 ? Number.POSITIVE_INFINITY : nowMs - oldestMs;
+    },
+    async renew() {
+      await Promise.all(reflectors.map((one) => one.renew()));
     },
     async stop() {
       for (const reflector of reflectors) reflector.stop();

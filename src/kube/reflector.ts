@@ -48,6 +48,9 @@ export class Reflector {
   #pageSize: number;
   #failures = 0;
   #lastContactMs = 0;
+  /** Ends the watch that is open; null while none is. */
+  #openWatch: AbortController | null = null;
+  #onGranted: (() => void)[] = [];
 
   constructor(transport: KubeTransport, handlers: ReflectorHandlers, settings: ReflectorSettings) {
     this.#transport = transport;
@@ -68,6 +71,16 @@ export class Reflector {
 
   stop(): void {
     this.#stopped.abort();
+  }
+
+  /**
+   * Opens the watch anew: its connection may be dead without our knowing. Resolves once the server has granted it, and
+   * sends what was missed; not while the server cannot be reached.
+   */
+  renew(): Promise<void> {
+    const granted = new Promise<void>((resolve) => this.#onGranted.push(resolve));
+    this.#openWatch?.abort();
+    return granted;
   }
 
   /** Runs until stopped. */
@@ -152,15 +165,18 @@ export class Reflector {
         throw new KubeApiError('watch', call.target, failureOf(status, parseBody(await readText(response))));
       }
       granted = true;
+      this.#openWatch = ended;
+      for (const tell of this.#onGranted.splice(0)) tell();
       this.#touch();
       clearTimeout(silence);
       silence = setTimeout(() => ended.abort(), SILENCE_MOST_MS);
       await this.#follow(response, () => silence.refresh());
     } catch (error) {
       if (error instanceof Outdated || error instanceof KubeApiError) throw error;
-      // A granted watch that fell silent is resumed like one that ended.
+      // A granted watch that fell silent, or is renewed, is resumed like one that ended.
       if (!(granted && ended.signal.aborted)) throw this.#transport.unreached(call, error);
     } finally {
+      this.#openWatch = null;
       clearTimeout(silence);
       ended.abort();
     }

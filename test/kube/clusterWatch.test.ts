@@ -161,3 +161,20 @@ test('a server that cannot be reached is one trouble, not one per kind', async (
     /API server http:\/\/127\.0\.0\.1:\d+ \(from a test\) was not reached.*ECONNREFUSED.*check/,
   );
 });
+
+test('a watch whose connection is dead without a word is brought up to date when it is renewed', async () => {
+  await start();
+  await watch.synced;
+  const { watchers } = server.collection(PODS);
+  await eventually('the watch is open', () => watchers.size > 0);
+  watchers.clear();
+  server.put(PODS, {
+    metadata: { namespace: 'default', name: 'late' },
+    spec: { containers: [{ name: 'a' }] },
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(told(), [], 'the connection is dead');
+  const renewed = watch.renew();
+  await eventually('what was missed is told', () => told().includes('upsert pod default/late'));
+  await renewed;
+});
