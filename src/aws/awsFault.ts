@@ -96,6 +96,11 @@ export function awsFault(caught: unknown): AwsFault {
   throw caught;
 }
 
+/** What a log line says of a fault: of a refusal, the action and the policy line to add; else what AWS said. */
+export function faultAdvice({ action, code, message }: AwsFault): string {
+  return faultKind(code) === 'permission' ? permissionAdvice(action, message) : message;
+}
+
 const FLEET_ACTIONS = ['ec2:CreateFleet', 'ec2:RunInstances', 'ec2:CreateTags', 'iam:PassRole'];
 
 /**

@@ -1,6 +1,6 @@
 // Naming the instances of shared fleets after their claims, for people who look at them in the account.
 import type { Log } from '../ports/telemetry.ts';
-import { AwsFault, faultKind } from './awsFault.ts';
+import { AwsFault, faultAdvice, faultKind } from './awsFault.ts';
 import type { Ec2Api } from './ec2Api.ts';
 import { claimTags } from './tags.ts';
 
@@ -60,13 +60,16 @@ export class ClaimTags {
 
   /** EC2 may not know an instance yet that it has just launched; it is asked again with the next refresh. */
   #failed(caught: unknown): void {
-    if (!(caught instanceof AwsFault) || faultKind(caught.code) === 'permission') {
+    if (!(caught instanceof AwsFault)) {
+      // The fence: this replica may not act just now.
+      this.#log.warn({ error: String(caught) }, 'names of claims not written to their instances yet');
+      return;
+    }
+    if (faultKind(caught.code) === 'permission') {
       this.#isForbidden = true;
       this.#owed.clear();
-      this.#log.warn(
-        { error: String(caught) },
-        'instances of shared fleets stay without the name of their claim',
-      );
+      const facts = { action: caught.action, code: caught.code, error: faultAdvice(caught) };
+      this.#log.warn(facts, 'instances of shared fleets stay without the name of their claim');
       return;
     }
     const [oldest] = this.#owed.keys();

@@ -7,7 +7,7 @@ import type {
   WatchedInstance,
 } from '../ports/interruptions.ts';
 import type { Log } from '../ports/telemetry.ts';
-import { AwsFault, faultKind, permissionAdvice } from './awsFault.ts';
+import { AwsFault, faultAdvice, faultKind } from './awsFault.ts';
 import type { Ec2Api, Ec2Instance } from './ec2Api.ts';
 import type { AwsSettings } from './settings.ts';
 import { clusterTag } from './tags.ts';
@@ -122,12 +122,11 @@ export class PolledInterruptions implements InterruptionSource {
       return await question.ask(nowMs);
     } catch (caught) {
       if (!(caught instanceof AwsFault)) throw caught;
-      const { action, code, message } = caught;
+      const { action, code } = caught;
       const isRefused = faultKind(code) === 'permission';
       // A missing permission is mended by a person, not within seconds.
       if (isRefused) question.dueAtMs = nowMs + EVENTS_EVERY_MS;
-      const error = isRefused ? permissionAdvice(action, message) : message;
-      this.#with.log.warn({ action, code, error }, 'interruptions cannot be asked for');
+      this.#with.log.warn({ action, code, error: faultAdvice(caught) }, 'interruptions cannot be asked for');
       return [];
     }
   }

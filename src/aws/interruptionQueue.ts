@@ -1,7 +1,7 @@
 // Interruption notices from an SQS queue that EventBridge rules fill: read, handed on, deleted once dealt with.
 import type { InterruptionNotice, InterruptionSource, ReceivedNotices } from '../ports/interruptions.ts';
 import type { Log } from '../ports/telemetry.ts';
-import { AwsFault, faultKind, permissionAdvice } from './awsFault.ts';
+import { AwsFault, faultAdvice } from './awsFault.ts';
 import { readInterruptionMessage } from './interruptionMessages.ts';
 
 export interface QueueMessage {
@@ -106,9 +106,8 @@ export class InterruptionQueue implements InterruptionSource {
 
   #sayFault(caught: unknown): void {
     if (!(caught instanceof AwsFault)) throw caught;
-    const { action, code, message } = caught;
-    const isRefused = faultKind(code) === 'permission';
-    const error = isRefused ? permissionAdvice(action, message) : message;
+    const { action, code } = caught;
+    const error = faultAdvice(caught);
     this.#log.warn({ queue: this.#queue, action, code, error }, 'interruption queue cannot be read');
   }
 }

@@ -15,7 +15,7 @@ import type {
   TakenInstances,
 } from '../ports/cloudProvider.ts';
 import type { Log } from '../ports/telemetry.ts';
-import { awsFault, faultKind, permissionAdvice } from './awsFault.ts';
+import { awsFault, faultAdvice, faultKind, permissionAdvice } from './awsFault.ts';
 import { ClaimTags } from './claimTags.ts';
 import type { Ec2Api } from './ec2Api.ts';
 import { Instances } from './instances.ts';
@@ -144,8 +144,9 @@ export class AwsCloudProvider implements CloudProvider {
     try {
       await this.#catalogue.load();
     } catch (caught) {
-      const { action, code, message } = awsFault(caught);
-      this.#log.warn({ action, code, error: message }, 'instance types not loaded yet');
+      const fault = awsFault(caught);
+      const { action, code } = fault;
+      this.#log.warn({ action, code, error: faultAdvice(fault) }, 'instance types not loaded yet');
     }
   }
 
@@ -165,8 +166,9 @@ export class AwsCloudProvider implements CloudProvider {
     try {
       await this.#templates.sweep();
     } catch (caught) {
-      const { action, code, message } = awsFault(caught);
-      this.#log.warn({ action, code, error: message }, 'unused launch templates not swept');
+      const fault = awsFault(caught);
+      const { action, code } = fault;
+      this.#log.warn({ action, code, error: faultAdvice(fault) }, 'unused launch templates not swept');
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { NodeClass, TagSelector } from '../model/nodeClass.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/telemetry.ts';
-import { awsFault } from './awsFault.ts';
+import { awsFault, faultAdvice } from './awsFault.ts';
 import type { CapacityReservation, Ec2Api, Filter } from './ec2Api.ts';
 import type { Candidate } from './fleet.ts';
 import { FreshCache } from './freshCache.ts';
@@ -92,9 +92,10 @@ export class Reservations {
         this.#ec2.describeCapacityReservations(filters),
       );
     } catch (caught) {
-      const { action, code, message } = awsFault(caught);
+      const fault = awsFault(caught);
+      const { action, code } = fault;
       this.#log.warn(
-        { nodeClass: key, action, code, error: message },
+        { nodeClass: key, action, code, error: faultAdvice(fault) },
         'capacity reservations unknown, left unused',
       );
       return [];

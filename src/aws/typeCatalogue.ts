@@ -6,7 +6,7 @@ import { labelsFromRequirements } from '../model/requirement.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/telemetry.ts';
 import { type BootImage, imageFor } from './amis.ts';
-import { awsFault } from './awsFault.ts';
+import { awsFault, faultAdvice } from './awsFault.ts';
 import type { Ec2Api, TypeInZone } from './ec2Api.ts';
 import { FreshCache } from './freshCache.ts';
 import type { InstanceTypeFacts } from './instanceTypeFacts.ts';
@@ -158,8 +158,9 @@ export class TypeCatalogue {
         spotPriceTable(await ec2.describeSpotPrices(clock.nowMs())),
       );
     } catch (caught) {
-      const { code, message } = awsFault(caught);
-      log.warn({ code, error: message }, 'spot prices unknown, spot left out');
+      const fault = awsFault(caught);
+      const { action, code } = fault;
+      log.warn({ action, code, error: faultAdvice(fault) }, 'spot prices unknown, spot left out');
       return NO_SPOT_PRICES;
     }
   }

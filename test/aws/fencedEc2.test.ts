@@ -23,7 +23,13 @@ function notingEc2(called: string[]): Ec2Api {
 }
 
 const READS = ['describeInstanceTypes', 'describeInstances', 'describeSubnets'] as const;
-const WRITES = ['createFleet', 'terminateInstances', 'createLaunchTemplate', 'deleteLaunchTemplate'] as const;
+const WRITES = [
+  'createFleet',
+  'terminateInstances',
+  'createLaunchTemplate',
+  'deleteLaunchTemplate',
+  'createTags',
+] as const;
 const METHODS = [...READS, ...WRITES];
 
 const CLOSED: Fence = {

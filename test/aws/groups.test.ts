@@ -177,6 +177,22 @@ describe('the tags of a shared fleet', () => {
     assert.equal(alone?.['karpenter.sh/nodeclaim-uid'], 'uid-alone');
   });
 
+  it('are written later when this replica may not act for a moment', async () => {
+    const world = aWorld();
+    let mayAct = false;
+    const write = world.ec2.createTags.bind(world.ec2);
+    // As a fence refuses that cannot reach the API server just now.
+    world.ec2.createTags = (ids, tags) =>
+      mayAct ? write(ids, tags) : Promise.reject(new Error('this replica does not hold the Lease'));
+    const claims = aGroup(world, 2);
+    await new Store().launch(world.cloud, claims);
+    await world.cloud.refresh();
+    assert.deepEqual(namesOf(world), ['', '']);
+    mayAct = true;
+    await world.cloud.refresh();
+    assert.deepEqual(namesOf(world).toSorted(), claims.map(({ name }) => name).toSorted());
+  });
+
   it('stay as they are when the permission is missing, which is said once and stops nothing', async () => {
     const world = aWorld();
     world.ec2.order({ action: 'createTags', when: 'before', code: 'UnauthorizedOperation' });
@@ -186,7 +202,9 @@ describe('the tags of a shared fleet', () => {
     await world.cloud.refresh();
     await new Store().launch(world.cloud, aGroup(world, 2, 'other'));
     assert.equal(world.ec2.calls.filter((call) => call === 'createTags').length, 1);
-    assert.equal(world.logged.filter(({ message }) => message.includes('without the name')).length, 1);
+    const said = world.logged.filter(({ message }) => message.includes('without the name'));
+    assert.equal(said.length, 1);
+    assert.match(String(said[0]?.fields.error), /policy lacks .*"ec2:CreateTags"/);
   });
 });
 

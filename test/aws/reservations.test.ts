@@ -126,7 +126,8 @@ describe('capacity reservations', () => {
     });
     await launchGroup(world, 1);
     assert.deepEqual(bought(world), { spot: 1 });
-    assert.ok(world.logged.some(({ message }) => message === 'capacity reservations unknown, left unused'));
+    const said = world.logged.find(({ message }) => message === 'capacity reservations unknown, left unused');
+    assert.match(String(said?.fields.error), /policy lacks .*"ec2:DescribeCapacityReservations"/);
   });
 
   it('are not asked about when no selector names any', async () => {

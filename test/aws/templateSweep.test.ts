@@ -71,7 +71,8 @@ describe('the sweep of launch templates', () => {
         : remove(name);
     await hours(world, 27);
     assert.deepEqual([...world.ec2.templates.keys()], [own.name]);
-    assert.ok(world.logged.some(({ message }) => message === 'unused launch templates not swept'));
+    const said = world.logged.find(({ message }) => message === 'unused launch templates not swept');
+    assert.match(String(said?.fields.error), /policy lacks .*"ec2:DeleteLaunchTemplate"/);
   });
 
   it('asks once an hour, and goes on after a refusal', async () => {
