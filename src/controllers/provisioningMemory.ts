@@ -136,14 +136,18 @@ export class ProvisioningMemory {
       this.#window = withArrival(this.#window, nowMs);
       return true;
     }
-    // One that does not wait may be told of a plan that was under way when it ceased to.
-    if (this.#waiting.delete(key) || pod === null) {
-      this.brakes.succeeded(key);
+    const hasWaited = this.#waiting.delete(key);
+    if (hasWaited) {
       if (this.#waiting.size === 0 && this.#leaving.size === 0) this.#window = null;
+      // That of a pod evicted from a leaving node stays: what its owner makes in its place goes there.
+      this.nominations.forgetPod(key);
+    }
+    // One that does not wait may be told of a plan that was under way when it ceased to.
+    if (hasWaited || pod === null) {
+      this.brakes.succeeded(key);
       this.told.delete(key);
       this.#toldNodes.delete(key);
       this.#foreignNodes.delete(key);
-      this.nominations.forgetPod(key);
     }
     return false;
   }

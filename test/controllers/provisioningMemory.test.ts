@@ -63,14 +63,18 @@ test('a pod that is told of its plan after it has ceased to wait is forgotten wh
   memory.note(upsert(pod), 0);
   memory.note(upsert({ ...pod, schedulingGated: true }), 10);
   memory.told.set(podKey(pod), 'a plan that was under way');
-  memory.nominations.nominate(
-    [{ pod: podKey(pod), target: { kind: 'nodeClaim', name: 'claim' } }],
-    20,
-    60_000,
-  );
   memory.note({ type: 'delete', kind: 'pod', key: podKey(pod) }, 30);
-  const { told, nominations } = memory.sizes();
-  assert.deepEqual([told, nominations], [0, 0]);
+  assert.equal(memory.sizes().told, 0);
+});
+
+test('a new node is kept for what comes in place of a pod that was evicted for it', () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  const pod = aPod({ nodeName: 'leaving' });
+  memory.note(upsert(pod), 0);
+  const target = { kind: 'nodeClaim' as const, name: 'claim' };
+  memory.nominations.nominate([{ pod: podKey(pod), target }], 10, 60_000);
+  memory.note({ type: 'delete', kind: 'pod', key: podKey(pod) }, 20);
+  assert.equal(memory.nominations.endsAtMs('claim'), 60_010);
 });
 
 test('a deleted claim or a changed Provisioner reopens the window, but only while pods wait', () => {
