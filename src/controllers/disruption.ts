@@ -1,6 +1,8 @@
 // Carrying out what disruption decides: stamps on claims, and deletion of those whose time is up.
 import { disrupt, type HeldDisruption } from '../disruption/disruptor.ts';
 import type { EmptinessChange } from '../disruption/emptiness.ts';
+import { occupiesNode } from '../disruption/evictable.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { DisruptionPlan } from '../model/plan.ts';
 import type { Ports } from '../ports/ports.ts';
 import { deleteAndTell } from './claimEvents.ts';
@@ -38,7 +40,9 @@ export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promis
   await independently(
     decision.plans,
     settings.writesAtOnce,
-    (plan) => deleteClaims(ports, live, plan),
+    async (plan) => {
+      if (!(await deleteClaims(ports, live, plan))) retryMs = FAILED_AGAIN_MS;
+    },
     (plan, failure) => failed(plan.nodeClaims, failure),
   );
   await independently(
@@ -95,11 +99,30 @@ function tellHeld(
   }
 }
 
-/** Deletes the claims of a plan, and says why on each; the drain follows from that. */
-export async function deleteClaims(ports: Ports, live: LiveState, plan: DisruptionPlan): Promise<void> {
+/** The watch may be behind: a node is empty once the server itself says so. */
+async function isInUse(ports: Ports, { name, status }: NodeClaim): Promise<boolean> {
+  const pods = await ports.kube.readNodePods(status.nodeName);
+  const isUsed = pods.some(occupiesNode);
+  if (isUsed) {
+    const facts = { nodeClaim: name, node: status.nodeName };
+    ports.telemetry.log.warn(facts, 'node kept: the watch is behind, pods are on it');
+  }
+  return isUsed;
+}
+
+/**
+ * Deletes the claims of a plan, and says why on each; the drain follows from that.
+ * @returns false when a claim was left alone and is to be looked at again
+ */
+export async function deleteClaims(ports: Ports, live: LiveState, plan: DisruptionPlan): Promise<boolean> {
+  let isDone = true;
   for (const name of plan.nodeClaims) {
     const claim = live.get('nodeClaim', name);
     if (claim === undefined) continue;
+    if (plan.reason === 'Empty' && (await isInUse(ports, claim))) {
+      isDone = false;
+      continue;
+    }
     const why = { type: 'Normal', reason: `Disruption${plan.reason}`, message: plan.message } as const;
     if ((await deleteAndTell(ports, live, claim, why)) === 'gone') continue;
     const labels = { provisioner: claim.spec.provisioner, reason: plan.reason };
@@ -109,4 +132,5 @@ export async function deleteClaims(ports: Ports, live: LiveState, plan: Disrupti
     const atMs = ports.clock.nowMs();
     ports.journal.append({ atMs, kind: 'Disrupted', subject: name, reason: plan.message, facts });
   }
+  return isDone;
 }

@@ -10,6 +10,8 @@ export interface TimeSources {
 
 /** So much faster or slower than real time at most, while it catches up with the time of day. */
 const SLEW = 0.25;
+/** Milliseconds that pass on the steady clock in one of real time, at most. */
+export const FASTEST_PACE = 1 + SLEW;
 
 /**
  * Starts at the time of day and runs evenly from there; where the time of day has moved, it draws near by at most a

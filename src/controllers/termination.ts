@@ -2,7 +2,7 @@
 import { DISRUPTED_TAINT, type DrainStep, nextDrainStep } from '../disruption/evictable.ts';
 import { LABEL, TERMINATION_FINALIZER } from '../model/labels.ts';
 import type { Node } from '../model/node.ts';
-import type { NodeClaim } from '../model/nodeClaim.ts';
+import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { Instance } from '../ports/cloudProvider.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -105,7 +105,7 @@ async function terminateNodeClaim(
       // The pods were read before: one may have been bound meanwhile, and must be evicted like the others.
       return { afterMs: 0 };
     }
-    const drained = await drain(ports, terminating, claim, pods);
+    const drained = await drain(ports, terminating, claim, { node, pods });
     if (drained !== null) return drained;
   }
   if (waitMs > 0) return { afterMs: waitMs };
@@ -150,21 +150,45 @@ function isCordoned(node: Node): boolean {
   return node.unschedulable && node.taints.some((taint) => taint.key === DISRUPTED_TAINT.key);
 }
 
-/** Null when nothing is left to drain, else when to look again. */
+/**
+ * Null when nothing is left to drain, else when to look again. The watch may be any time behind while writes go
+ * through, so what cannot be taken back (an eviction, the end of the instance) rests on the server's own word.
+ * @param seen the node and its pods, as far as the watch has told of them
+ */
 async function drain(
   ports: Ports,
   terminating: Terminating,
   claim: NodeClaim,
-  pods: readonly Pod[],
+  seen: { readonly node: Node; readonly pods: readonly Pod[] },
 ): Promise<NextRun | null> {
-  const step = nextDrainStep(pods, ports.clock.nowMs());
-  if (step.evict.length + step.leaving.length + step.forbidding.length === 0) return null;
+  let step = nextDrainStep(seen.pods, ports.clock.nowMs());
+  if (isIrreversible(terminating, claim, step, ports.clock.nowMs())) {
+    const pods = await ports.kube.readNodePods(seen.node.name);
+    step = nextDrainStep(pods, ports.clock.nowMs());
+  }
+  if (isOver(step)) return null;
   await tellForbidding(ports, terminating.live, claim, step);
   let next: NextRun = { afterMs: DRAIN_AGAIN_MS };
   await concurrently(step.evict, terminating.settings.writesAtOnce, async (pod) => {
     next = sooner(next, await evict(ports, terminating, pod));
   });
   return next;
+}
+
+function isOver({ evict, leaving, forbidding }: DrainStep): boolean {
+  return evict.length + leaving.length + forbidding.length === 0;
+}
+
+/** True when the step would evict a pod now, or lets the instance be ended for the first time. */
+function isIrreversible(
+  { evictions, questions }: Terminating,
+  claim: NodeClaim,
+  step: DrainStep,
+  nowMs: number,
+): boolean {
+  if (isOver(step))
+    return questions.waitMs(claim.uid, nowMs) === 0 && !hasCondition(claim, 'InstanceTerminating');
+  return step.evict.some((pod) => evictions.waitMs(podKey(pod), nowMs) === 0);
 }
 
 async function evict(ports: Ports, { evictions }: Terminating, pod: Pod): Promise<NextRun> {

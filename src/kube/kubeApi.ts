@@ -1,6 +1,7 @@
 // The port to Kubernetes over a real API server.
 import type { Node } from '../model/node.ts';
 import type { NodeClaim, NodeClaimStatus } from '../model/nodeClaim.ts';
+import type { Pod } from '../model/pod.ts';
 import type {
   EventDraft,
   KubeApi,
@@ -19,11 +20,11 @@ import {
   writeNodeClaimStatus,
 } from './nodeClaims.ts';
 import { deleteNode, patchNode } from './nodes.ts';
-import { evictPod, nominatePod, type PodIdentity } from './pods.ts';
+import { evictPod, nominatePod, type PodIdentity, readNodePods } from './pods.ts';
 import { writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
 import type { KubeTransport } from './transport.ts';
 
-/** Writes go through one transport; each method's contract is the port's. */
+/** All calls go through one transport; each method's contract is the port's. */
 export class ServerKubeApi implements KubeApi {
   readonly #transport: KubeTransport;
   readonly #events: EventPublisher;
@@ -69,6 +70,10 @@ export class ServerKubeApi implements KubeApi {
 
   nominatePod(pod: PodIdentity, nodeName: string): Promise<'written' | 'gone'> {
     return nominatePod(this.#transport, pod, nodeName);
+  }
+
+  readNodePods(nodeName: string): Promise<readonly Pod[]> {
+    return readNodePods(this.#transport, nodeName);
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

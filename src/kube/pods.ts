@@ -1,5 +1,8 @@
-// Writes to pods: evictions and nominations.
-import { asRaw, textIn } from '../api/objects/raw.ts';
+// Writes to pods: evictions and nominations; and the pods of one node as they are now.
+import { Interner } from '../api/objects/interner.ts';
+import { readPod } from '../api/objects/pod.ts';
+import { asRaw, objectsIn, textIn } from '../api/objects/raw.ts';
+import type { Pod } from '../model/pod.ts';
 import { failureOf, KubeApiError, refusesUid } from './apiError.ts';
 import { RESOURCE } from './apiTarget.ts';
 import type { KubeTransport } from './transport.ts';
@@ -47,6 +50,17 @@ export async function evictPod(
     default:
       return 'evicted';
   }
+}
+
+/**
+ * All pods bound to the node. No resourceVersion is named, so that the answer holds all that was written before
+ * (Kubernetes, "Resource versions in metadata": unset is "most recent"). Throws KubeApiError.
+ */
+export async function readNodePods(transport: KubeTransport, nodeName: string): Promise<readonly Pod[]> {
+  const query = { fieldSelector: `spec.nodeName=${nodeName}` };
+  const { body } = await transport.call({ verb: 'list', target: RESOURCE.pods, query });
+  const interner = new Interner();
+  return objectsIn(asRaw(body), 'items').flatMap((raw) => readPod(raw, interner).value ?? []);
 }
 
 function isNamespaceTerminating(status: unknown): boolean {

@@ -1,6 +1,7 @@
-// Everything written to Kubernetes. Reads come as events through the watch, never through here.
+// Everything written to Kubernetes. Reads come as events through the watch, but for what must not be a moment old.
 import type { Node } from '../model/node.ts';
 import type { NodeClaim, NodeClaimSpec, NodeClaimStatus } from '../model/nodeClaim.ts';
+import type { Pod } from '../model/pod.ts';
 import type { Resources } from '../model/resources.ts';
 import type { Taint } from '../model/taint.ts';
 
@@ -82,6 +83,11 @@ export interface KubeApi {
     pod: { readonly namespace: string; readonly name: string; readonly uid: string },
     nodeName: string,
   ): Promise<'written' | 'gone'>;
+  /**
+   * All pods bound to the node as the server has them now, not as a watch or cache last heard of them. For the steps
+   * that cannot be taken back: an eviction, the end of an instance.
+   */
+  readNodePods(nodeName: string): Promise<readonly Pod[]>;
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'>;
   writeNodeTemplateStatus(name: string, conditions: readonly StatusCondition[]): Promise<'written' | 'gone'>;
   /** Best effort: never throws, repeated events are counted up by the adapter. */

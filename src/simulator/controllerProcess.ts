@@ -1,7 +1,8 @@
 // One life of the controller: its own state and manager over the shared world, until it is killed.
 import { ControllerManager } from '../controllers/manager.ts';
 import type { ControllerSettings } from '../controllers/settings.ts';
-import { steadyClock } from '../controllers/steadyClock.ts';
+import { FASTEST_PACE, steadyClock } from '../controllers/steadyClock.ts';
+import type { ObjectKind } from '../model/clusterEvent.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudProvider } from '../ports/cloudProvider.ts';
 import type { KubeApi } from '../ports/kubeApi.ts';
@@ -104,7 +105,16 @@ export class ControllerProcess {
   poll(): number {
     if (!this.#isAlive) return Number.POSITIVE_INFINITY;
     this.#hasWoken = false;
-    return this.#manager.poll() - this.#clock.nowMs() + this.#world.clock.nowMs();
+    const dueInMs = this.#manager.poll() - this.#clock.nowMs();
+    const { clock, clockErrorMs } = this.#world;
+    const isCatchingUp = this.#clock.nowMs() !== clock.nowMs() + clockErrorMs();
+    // Too early does no harm: nothing starts, and the rest is reckoned anew. The clock is told in whole milliseconds.
+    return clock.nowMs() + (isCatchingUp ? (dueInMs - 1) / FASTEST_PACE : dueInMs);
+  }
+
+  /** What has passed so far passed by the time of day as it was: to be called before that jumps. */
+  readClock(): void {
+    this.#clock.nowMs();
   }
 
   /** All that was written before then has reached this process. */
@@ -128,6 +138,11 @@ export class ControllerProcess {
 
   holdWatchUntil(atMs: number): void {
     this.#feed.holdUntil(atMs);
+  }
+
+  /** The watch of one kind stands still, and writes go through. */
+  holdKindUntil(kind: ObjectKind, atMs: number): void {
+    this.#feed.holdKindUntil(kind, atMs);
   }
 
   /** As SIGKILL: calls that are under way may still take effect, but their answers reach nobody. */

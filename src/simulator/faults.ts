@@ -56,6 +56,8 @@ export interface MishapRates {
   readonly clockJumpMs: number;
   /** A second leader starts while the first goes on for a lease's length. */
   readonly twoLeadersMs: number;
+  /** The watch of one kind stands still for a while, and everything else goes on. */
+  readonly staleWatchMs: number;
 }
 
 export interface FaultPlan {
@@ -93,6 +95,7 @@ export const CALM: FaultPlan = {
     apiOutageMs: NEVER,
     clockJumpMs: NEVER,
     twoLeadersMs: NEVER,
+    staleWatchMs: NEVER,
   },
 };
 
@@ -132,6 +135,7 @@ export function drawFaults(random: Random): FaultPlan {
       apiOutageMs: everyMs(5 * minuteMs),
       clockJumpMs: everyMs(5 * minuteMs),
       twoLeadersMs: everyMs(4 * minuteMs),
+      staleWatchMs: everyMs(3 * minuteMs),
     },
   };
 }

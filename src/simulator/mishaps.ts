@@ -38,6 +38,8 @@ const VERSIONED_WRITES: ReadonlySet<string> = new Set([
   'writeNodeClaimStatus',
   'writeEmptySince',
 ]);
+/** Kinds whose watch may stand still: what irreversible steps rest on. */
+const WATCHED = ['pod', 'node', 'nodeClaim'] as const;
 const CLOUD_CALLS: ReadonlySet<string> = new Set(['instanceTypes', 'launch', 'list', 'terminate']);
 
 export class Mishaps {
@@ -79,6 +81,7 @@ export class Mishaps {
       for (const process of this.#target.processes) process.holdWatchUntil(this.apiAwayUntilMs);
     });
     this.#repeat('clockJump', mishaps.clockJumpMs, (random) => this.#jumpClock(random));
+    this.#repeat('staleWatch', mishaps.staleWatchMs, (random) => this.#holdWatch(random));
     this.#repeat('twoLeaders', mishaps.twoLeadersMs, () => this.#target.supersede(LEASE_MS));
   }
 
@@ -137,6 +140,13 @@ export class Mishaps {
   #failHost(random: Random): void {
     const running = [...this.#target.cloud.living()];
     if (running.length > 0) this.#target.cloud.takeBack(random.pick(running).instance.providerId);
+  }
+
+  #holdWatch(random: Random): void {
+    const { clock, processes } = this.#target;
+    const kind = random.pick(WATCHED);
+    const untilMs = Math.min(clock.nowMs() + random.integer(5000, 300_000), this.#untilMs);
+    for (const process of processes) process.holdKindUntil(kind, untilMs);
   }
 
   #jumpClock(random: Random): void {

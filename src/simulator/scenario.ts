@@ -265,6 +265,7 @@ function readFaults(faults: WireFaults): FaultPlan {
       apiOutageMs: everyMs(faults.apiOutageEvery),
       clockJumpMs: everyMs(faults.clockJumpEvery),
       twoLeadersMs: everyMs(faults.twoLeadersEvery),
+      staleWatchMs: everyMs(faults.staleWatchEvery),
     },
   };
 }

@@ -52,6 +52,7 @@ export interface WireFaults {
   readonly reorderedEvents?: number;
   readonly crashEvery?: string;
   readonly twoLeadersEvery?: string;
+  readonly staleWatchEvery?: string;
   readonly relistEvery?: string;
   readonly apiOutageEvery?: string;
   readonly clockJumpEvery?: string;

@@ -170,6 +170,9 @@ const FAULTS: ObjectSchema = {
     reorderedEvents: share('Watch events that may overtake those of other objects of their kind.'),
     crashEvery: duration('Mean time between crashes of the controller.'),
     twoLeadersEvery: duration('Mean time between takeovers in which the old leader acts on for 15 seconds.'),
+    staleWatchEvery: duration(
+      'Mean time between watches of one kind that stand still while writes go through.',
+    ),
     relistEvery: duration('Mean time between watches that end with 410 Gone.'),
     apiOutageEvery: duration('Mean time between outages of the API server, of 5 seconds to 5 minutes.'),
     clockJumpEvery: duration('Mean time between jumps of the wall clock, by up to ten minutes either way.'),

@@ -2,7 +2,7 @@
 import { TERMINATION_FINALIZER } from '../model/labels.ts';
 import type { Node } from '../model/node.ts';
 import { NO_STATUS, type NodeClaim, type NodeClaimStatus } from '../model/nodeClaim.ts';
-import { podKey } from '../model/pod.ts';
+import { type Pod, podKey } from '../model/pod.ts';
 import type {
   EventDraft,
   KubeApi,
@@ -143,6 +143,10 @@ export class SimulatedKube implements KubeApi {
     nodeName: string,
   ): Promise<'written' | 'gone'> {
     return this.#call(() => nominateStoredPod(this.#parts.store, pod, nodeName));
+  }
+
+  readNodePods(nodeName: string): Promise<readonly Pod[]> {
+    return this.#call(() => [...this.#parts.store.values('pod')].filter((pod) => pod.nodeName === nodeName));
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

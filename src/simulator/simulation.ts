@@ -83,7 +83,7 @@ export class Simulation {
   readonly setup: SimulationSetup;
   readonly #mishaps: Mishaps;
   readonly #ports: Ports;
-  clockErrorMs = 0;
+  #clockErrorMs = 0;
   #processes: ControllerProcess[] = [];
   #isDown = false;
   #starts = 0;
@@ -136,6 +136,16 @@ export class Simulation {
   /** The controllers that are alive: one, none after a crash, two while a new leader and the old one both act. */
   get processes(): readonly ControllerProcess[] {
     return this.#processes;
+  }
+
+  get clockErrorMs(): number {
+    return this.#clockErrorMs;
+  }
+
+  /** The time of day jumps on the controllers' machine. */
+  set clockErrorMs(errorMs: number) {
+    for (const process of this.#processes) process.readClock();
+    this.#clockErrorMs = errorMs;
   }
 
   /** Kills the controllers, and starts one anew after `downMs`, or once the API server can be asked. */
@@ -199,7 +209,7 @@ export class Simulation {
       store: this.store,
       random: this.random.fork(`watch/${this.#starts}`),
       ports: this.#ports,
-      clockErrorMs: () => this.clockErrorMs,
+      clockErrorMs: () => this.#clockErrorMs,
       notices: () => this.cloud.interruptionNotices(),
     };
     const settings = { ...SIMULATED_SETTINGS, ...this.setup.settings };

@@ -26,6 +26,7 @@ export class WatchFeed {
   /** Events of an earlier list's watch are dropped. */
   #generation = 0;
   #heldUntilMs = 0;
+  readonly #kindHeldUntilMs = new Map<ObjectKind, number>();
   /** When each event that has not arrived yet was written, in that order. */
   readonly #onTheirWay = new Map<number, number>();
   #sequence = 0;
@@ -66,6 +67,11 @@ export class WatchFeed {
     this.#heldUntilMs = Math.max(this.#heldUntilMs, atMs);
   }
 
+  /** No event of that kind arrives before that time: its watch stands still, and all else goes on. */
+  holdKindUntil(kind: ObjectKind, atMs: number): void {
+    this.#kindHeldUntilMs.set(kind, Math.max(this.#kindHeldUntilMs.get(kind) ?? 0, atMs));
+  }
+
   /** Everything that was written before then has arrived. */
   knownUpToMs(): number {
     const [oldestMs] = this.#onTheirWay.values();
@@ -88,7 +94,8 @@ export class WatchFeed {
     const object = `${event.kind} ${event.key}`;
     const isReordered = random.chance(this.#faults.reordered);
     const afterMs = (isReordered ? this.#lastOfObjectAtMs.get(object) : this.#lastAtMs.get(event.kind)) ?? 0;
-    const atMs = Math.max(writtenAtMs + delayMs, afterMs, this.#heldUntilMs);
+    const heldUntilMs = Math.max(this.#heldUntilMs, this.#kindHeldUntilMs.get(event.kind) ?? 0);
+    const atMs = Math.max(writtenAtMs + delayMs, afterMs, heldUntilMs);
     this.#lastAtMs.set(event.kind, Math.max(atMs, this.#lastAtMs.get(event.kind) ?? 0));
     this.#lastOfObjectAtMs.set(object, atMs);
     this.#sequence += 1;

@@ -46,6 +46,8 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
         done.evicted.push(name);
         return 'evicted';
       },
+      readNodePods: async (nodeName: string) =>
+        state.snapshot(NOW_MS).pods.filter((pod) => pod.nodeName === nodeName),
       releaseNodeClaim: async (name: string) => void done.released.push(name),
       writeNodeClaimStatus: async () => ({ kind: 'conflict' }),
       publishEvent: async () => {},

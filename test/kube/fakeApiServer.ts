@@ -235,7 +235,7 @@ export class FakeApiServer {
     const [pageKey = '', offsetText = '0'] = token.split(':');
     const snapshot =
       token === ''
-        ? { items: [...this.collection(path).objects.values()], version: this.#version }
+        ? { items: selected(this.collection(path).objects.values(), query), version: this.#version }
         : this.#pages.get(pageKey);
     if (snapshot === undefined) return failure(410, 'Expired', 'the continue token is too old');
     const offset = Number(offsetText);
@@ -367,4 +367,11 @@ function merged(held: unknown, patch: unknown): unknown {
     else result[key] = merged(result[key], value);
   }
   return result;
+}
+
+/** Of all field selectors only the one for the pods of a node. */
+function selected<T>(objects: Iterable<T>, query: URLSearchParams): T[] {
+  const [field, value] = (query.get('fieldSelector') ?? '').split('=');
+  if (field !== 'spec.nodeName') return [...objects];
+  return [...objects].filter((one) => (one as { spec?: { nodeName?: string } }).spec?.nodeName === value);
 }

@@ -234,6 +234,26 @@ for (const { when, answer, outcome } of EVICTIONS) {
   });
 }
 
+test('the pods of one node are asked of the server as they are now, not of its cache', async () => {
+  const node = 'ip-10-0-0-1.ec2.internal';
+  const put = (name: string, spec: object): void =>
+    void server.put(PODS, { metadata: { namespace: 'default', name }, spec });
+  put('on-it', { nodeName: node });
+  put('elsewhere', { nodeName: 'ip-10-0-0-2.ec2.internal' });
+  put('waiting', {});
+  put('odd', { nodeName: node, containers: 'none' });
+  const pods = await api.readNodePods(node);
+  assert.deepEqual(
+    pods.map(({ name, nodeName }) => ({ name, nodeName })),
+    [
+      { name: 'on-it', nodeName: node },
+      { name: 'odd', nodeName: node },
+    ],
+  );
+  assert.equal(server.requests.length, 1);
+  assert.deepEqual([...(server.requests[0]?.query ?? [])], [['fieldSelector', `spec.nodeName=${node}`]]);
+});
+
 test('another pod under the same name is not evicted', async () => {
   server.put(PODS, { metadata: { namespace: 'default', name: 'web' } });
   assert.equal(await api.evictPod({ namespace: 'default', name: 'web', uid: 'old' }), 'gone');
