@@ -69,7 +69,14 @@ export class FleetPlanner {
       if (template.kind === 'notReady') {
         return { kind: 'rejected', reason: template.reason, message: template.message };
       }
-      ready.push(template.value);
+      // A zone's last subnet may have filled up since the offerings were looked at.
+      if (template.value.overrides.length > 0) ready.push(template.value);
+    }
+    if (ready.length === 0) {
+      return {
+        kind: 'retryable',
+        message: 'the subnets of all zones that would do have just run out of addresses',
+      };
     }
     const request: FleetRequest = {
       clientToken: token,

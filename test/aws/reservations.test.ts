@@ -130,6 +130,30 @@ describe('capacity reservations', () => {
     assert.match(String(said?.fields.error), /policy lacks .*"ec2:DescribeCapacityReservations"/);
   });
 
+  it('may take long to tell of: a subnet that fills up meanwhile leaves no template without a subnet', async () => {
+    const world = aWorld();
+    const inZoneC = [{ key: LABEL.zone, operator: 'In' as const, values: ['us-east-1c'] }];
+    world.ec2.describeCapacityReservations = async () => {
+      const code = 'InsufficientFreeAddressesInSubnet';
+      world.ec2.fleetErrors.push([
+        { code, message: 'full', instanceType: 'c5.large', subnetId: 'subnet-c1' },
+      ]);
+      const other = world.claim({ name: 'other', uid: 'uid-other' }, { requirements: inZoneC });
+      await world.cloud.launch(other, aNodeClass());
+      return [];
+    };
+    const outcome = await world.cloud.launch(world.claim({}, { requirements: inZoneC }), nodeClass);
+    assert.equal(outcome.kind, 'retryable');
+    assert.deepEqual(
+      world.ec2.fleets.flatMap(({ templates }) =>
+        templates.filter(({ overrides }) => overrides.length === 0),
+      ),
+      [],
+    );
+    const again = await world.cloud.launch(world.claim({}, { requirements: inZoneC }), aNodeClass());
+    assert.equal(again.kind, 'insufficientCapacity');
+  });
+
   it('are not asked about when no selector names any', async () => {
     const world = aWorld();
     await world.cloud.launch(world.claim(), aNodeClass());
