@@ -90,3 +90,21 @@ test('pods that forbid it keep their nodes', async () => {
   assert.deepEqual(violations, []);
   assert.ok(!lines.some((line) => line.includes('Evicted')));
 });
+
+test('a node is replaced by a cheaper one, which is up before the old one goes', async () => {
+  const { violations, lines } = await ends(aCluster([aWorkload('web', [10, 1])]));
+  assert.deepEqual(violations, []);
+  const bought = lines.findIndex((line) => line.includes('replacement: '));
+  assert.ok(bought >= 0, 'nothing was replaced');
+  const gone = lines.findIndex((line, index) => index > bought && line.includes('Underutilized'));
+  const up = lines.findIndex((line, index) => index > bought && line.includes('Initialized'));
+  assert.ok(up > bought && gone > up, `bought at ${bought}, up at ${up}, gone at ${gone}`);
+});
+
+test('a suspended Provisioner launches nothing and takes nothing away', async () => {
+  const setup = aCluster([aWorkload('web', [10, 1])]);
+  const provisioners = setup.provisioners.map((one) => ({ ...one, suspended: true }));
+  const { nodes, lines } = await ends({ ...setup, provisioners });
+  assert.equal(nodes, 0);
+  assert.ok(lines.some((line) => line.includes('spec.suspend')));
+});
