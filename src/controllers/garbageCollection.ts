@@ -8,7 +8,7 @@ import type { Instance } from '../ports/cloudProvider.ts';
 import type { Ports } from '../ports/ports.ts';
 import { deleteAndTell } from './claimEvents.ts';
 import { nodesByProviderId } from './claimNodes.ts';
-import { concurrently } from './concurrently.ts';
+import { independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
 import type { ControllerSettings } from './settings.ts';
@@ -47,12 +47,36 @@ export async function collectGarbage(ports: Ports, collecting: Collecting): Prom
     nowMs: snapshot.takenAtMs,
     graceMs: settings.garbageGraceMs,
   });
-  await concurrently(orphans, settings.writesAtOnce, (instance) => collectInstance(ports, instance));
-  const lost = lostClaims(instances, snapshot, collecting.misses);
-  await concurrently(lost, settings.writesAtOnce, (claim) => collectClaim(ports, collecting, claim));
-  // A claim that cannot be read may be the one that is to drain the node.
-  if (!known.hasUnreadable) await freeNodes(ports, collecting, snapshot);
-  for (const node of abandonedNodes(snapshot)) await removeNode(ports, collecting.live, node);
+  // One that EC2 or Kubernetes will not let go must not keep the others.
+  const failed = (facts: Readonly<Record<string, string>>, failure: unknown): void => {
+    ports.telemetry.log.error({ ...facts, error: String(failure) }, 'garbage not collected');
+    ports.telemetry.metrics.count('cooper_controller_errors_total', { controller: 'garbage' });
+  };
+  await independently(
+    orphans,
+    settings.writesAtOnce,
+    (instance) => collectInstance(ports, instance),
+    ({ providerId }, failure) => failed({ providerId }, failure),
+  );
+  await independently(
+    lostClaims(instances, snapshot, collecting.misses),
+    settings.writesAtOnce,
+    (claim) => collectClaim(ports, collecting, claim),
+    (claim, failure) => failed({ nodeClaim: claim.name }, failure),
+  );
+  await independently(
+    // A claim that cannot be read may be the one that is to drain the node.
+    known.hasUnreadable ? [] : ownerlessNodes(snapshot),
+    1,
+    (node) => freeNode(ports, collecting, node),
+    (node, failure) => failed({ node: node.name }, failure),
+  );
+  await independently(
+    abandonedNodes(snapshot),
+    1,
+    (node) => removeNode(ports, collecting.live, node),
+    (node, failure) => failed({ node: node.name }, failure),
+  );
   for (const [providerId, claim] of unnamedOwners(instances, snapshot.nodeClaims)) {
     ports.cloud.noteOwner?.(providerId, { name: claim.name, uid: claim.uid });
   }
@@ -189,14 +213,17 @@ async function collectClaim(
 }
 
 /** Nodes that were ours, are being deleted, and have no claim left to finish it (someone removed it by force). */
-async function freeNodes(ports: Ports, { live }: Collecting, snapshot: ClusterSnapshot): Promise<void> {
-  const known = new Set(snapshot.nodeClaims.map((claim) => claim.status.providerId));
-  for (const node of snapshot.nodes) {
+function ownerlessNodes({ nodeClaims, nodes }: ClusterSnapshot): readonly Node[] {
+  const known = new Set(nodeClaims.map((claim) => claim.status.providerId));
+  return nodes.filter((node) => {
     const ours =
       node.labels[LABEL.provisioner] !== undefined && node.finalizers.includes(TERMINATION_FINALIZER);
-    if (!ours || node.deletionRequestedAtMs === null || known.has(node.providerId)) continue;
-    if ((await ports.cloud.terminate(node.providerId)) === 'gone') await removeNode(ports, live, node);
-  }
+    return ours && node.deletionRequestedAtMs !== null && !known.has(node.providerId);
+  });
+}
+
+async function freeNode(ports: Ports, { live }: Collecting, node: Node): Promise<void> {
+  if ((await ports.cloud.terminate(node.providerId)) === 'gone') await removeNode(ports, live, node);
 }
 
 /** Nodes of ours that are silent for long, and whose machine reports under another name now. */

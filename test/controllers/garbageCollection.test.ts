@@ -198,3 +198,51 @@ for (const unreadable of [[], ['uid-claim']]) {
     assert.deepEqual(terminated, unreadable.length === 0 ? [node.providerId] : []);
   });
 }
+
+test('an instance that may not be terminated holds up neither claims nor Nodes', async () => {
+  const state = new ClusterState();
+  const claim = { ...aLaunchedClaim(0), name: 'lost', uid: 'uid-lost' };
+  const freed = anOwnedNode({ deletionRequestedAtMs: 1, finalizers: [TERMINATION_FINALIZER] });
+  const stuck = { ...freed, name: 'stuck', providerId: 'aws:///us-east-1a/i-stuck' };
+  state.apply({ type: 'upsert', kind: 'nodeClaim', key: claim.name, object: claim });
+  for (const node of [stuck, freed])
+    state.apply({ type: 'upsert', kind: 'node', key: node.name, object: node });
+  const done: string[] = [];
+  const errors: string[] = [];
+  const ignore = (): void => {};
+  const clock = { nowMs: () => 1_000_000, sleep: async () => {} };
+  const orphan = anInstance({ providerId: 'aws:///us-east-1a/i-protected', nodeClaimUid: 'uid-gone' });
+  const ports = {
+    clock,
+    cloud: {
+      list: async () => [orphan],
+      terminate: async (providerId: string) => {
+        if (providerId !== freed.providerId) throw new Error('OperationNotPermitted');
+        done.push(providerId);
+        return 'terminating';
+      },
+    },
+    kube: {
+      publishEvent: async () => {},
+      deleteNodeClaim: async (name: string) => {
+        done.push(name);
+        return 'deleted';
+      },
+    },
+    journal: { append: ignore },
+    telemetry: {
+      metrics: { gauge: ignore, count: ignore },
+      log: { info: ignore, warn: ignore, error: (_: unknown, message: string) => void errors.push(message) },
+    },
+  } as unknown as Ports;
+  await collectGarbage(ports, {
+    ...{
+      live: new LiveState(state, clock, ignore),
+      settings: DEFAULT_SETTINGS,
+      misses: new Map([['uid-lost', 1]]),
+    },
+    ...{ goneInstances: new Set(), sweeps: { count: 0 }, unreadableClaims: () => [] },
+  });
+  assert.deepEqual(done, ['lost', freed.providerId]);
+  assert.equal(errors.length, 2, 'each is told by name');
+});
