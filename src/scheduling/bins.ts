@@ -48,6 +48,6 @@ export function provisionerName(capacity: CapacityTable, provisioner: number): s
 export function repriced(bin: Bin, { capacity, ledger }: Workshop): Bin {
   if (ledger.isLimited(provisionerName(capacity, bin.provisioner))) return bin;
   const { scope, used } = bin;
-  const best = capacity.cheapest(scope, used, (offer) => capacity.isFlexible(scope, used, offer));
+  const best = capacity.cheapest(scope, used);
   return best === null || best.usdPerHour >= bin.usdPerHour ? bin : { ...bin, ...best };
 }

@@ -90,8 +90,8 @@ export class CandidateTable {
 
   #offerGroups(shop: Workshop, provisioner: number, used: readonly number[]): OfferGroup[] {
     const { scopes, capacity, ledger } = shop;
-    const { compiled, usdPerMilli } = capacity.provisioner(provisioner);
-    const limited = ledger.isLimited(compiled.provisioner.name);
+    const { compiled, usdPerMilli, floors } = capacity.provisioner(provisioner);
+    const limited = ledger.isLimited(compiled.provisioner.name) || floors.length > 0;
     const groups = new Map<
       string,
       { scopes: number[]; offers: { offer: number; usdPerHour: number; column: number }[] }
@@ -107,7 +107,7 @@ export class CandidateTable {
       groups.set(key, group);
       rooms.set(key, better);
       const room = capacity.room(provisioner, offer);
-      // Offers come cheapest first: one that has no more room than a cheaper one is of no use, limits aside.
+      // Offers come cheapest first: one that has no more room than a cheaper one is of no use, limits and floors aside.
       if (!limited && isOutdone(room, better)) continue;
       group.offers.push({ offer, usdPerHour, column });
       if ((usdPerMilli[type] ?? 0) === 0) better.push(room);

@@ -46,6 +46,13 @@ export class CapacityTable {
     this.provisioners = compiled.map((one) => withRoom(one, daemonSets, axis));
   }
 
+  /** True when limits may leave a node fewer types than `minValues` asks for. */
+  get hasLimitedFloors(): boolean {
+    return this.provisioners.some(
+      ({ compiled, floors }) => floors.length > 0 && compiled.provisioner.limits !== null,
+    );
+  }
+
   provisioner(index: number): ProvisionerCapacity {
     const one = this.provisioners[index];
     if (one === undefined) throw new Error(`no provisioner ${index}`);
@@ -74,24 +81,39 @@ export class CapacityTable {
     return above > 0 ? usdPerHour + above * (usdPerMilli[type] ?? 0) : usdPerHour;
   }
 
-  /** The cheapest offer of each type in the scope, cheapest first. */
+  /** The cheapest offer of each type in the scope, cheapest first; all offers where `minValues` is set. */
   front(scope: number): Int32Array {
     const held = this.#fronts.get(scope);
     if (held !== undefined) return held;
     const { provisioner, offers } = this.#scopes.at(scope);
-    const { compiled } = this.provisioner(provisioner);
+    const { compiled, floors } = this.provisioner(provisioner);
     const seen = new Set<number>();
     const front = bitIds(offers).filter((id) => {
       const type = compiled.offers[id]?.type ?? -1;
-      return !seen.has(type) && seen.add(type);
+      // Whether enough types are left differs from zone to zone.
+      return floors.length > 0 || (!seen.has(type) && seen.add(type));
     });
     const compact = Int32Array.from(front);
     this.#fronts.set(scope, compact);
     return compact;
   }
 
-  /** The cheapest offer in the scope that holds pods of this size, within what `allowed` lets through. */
+  /**
+   * The cheapest offer in the scope that holds pods of this size beside enough others for `minValues`, within what
+   * `allowed` lets through.
+   */
   cheapest(scope: number, used: Vector, allowed?: (offer: number) => boolean): CheapestOffer | null {
+    const { floors } = this.provisioner(this.#scopes.at(scope).provisioner);
+    if (floors.length === 0) return this.cheapestOfAny(scope, used, allowed);
+    return this.cheapestOfAny(
+      scope,
+      used,
+      (offer) => (allowed === undefined || allowed(offer)) && this.isFlexible(scope, used, offer),
+    );
+  }
+
+  /** The same, `minValues` aside. */
+  cheapestOfAny(scope: number, used: Vector, allowed?: (offer: number) => boolean): CheapestOffer | null {
     const provisioner = this.#scopes.at(scope).provisioner;
     const { compiled, room } = this.provisioner(provisioner);
     let best = -1;
@@ -112,16 +134,21 @@ export class CapacityTable {
 
   /** True when enough types of the scope hold pods of this size, in the zone and capacity type of the offer. */
   isFlexible(scope: number, used: Vector, offer: number): boolean {
+    return this.missedFloor(scope, used, offer) === null;
+  }
+
+  /** The first of the Provisioner's `minValues` that those types do not reach; null when they reach all. */
+  missedFloor(scope: number, used: Vector, offer: number): ValueFloor | null {
     const { provisioner, offers } = this.#scopes.at(scope);
     const { compiled, floors, room } = this.provisioner(provisioner);
-    if (floors.length === 0) return true;
+    if (floors.length === 0) return null;
     const { zone, capacityType } = compiled.offers[offer] as Offer;
     const types = bitIds(offers).flatMap((id) => {
       const other = compiled.offers[id] as Offer;
       const same = other.zone === zone && other.capacityType === capacityType;
       return same && holds(room[other.type] as Vector, used) ? [other.type] : [];
     });
-    return missedFloor(compiled, floors, types) === null;
+    return missedFloor(compiled, floors, types);
   }
 
   scope(id: number): Scope {

@@ -243,7 +243,7 @@ function patternOf(
     filling.used,
     ledger.isLimited(name) ? allowed : undefined,
   );
-  if (cheapest === null || !capacity.isFlexible(filling.scope, filling.used, cheapest.offer)) return null;
+  if (cheapest === null) return null;
   let worth = LEAST_WORTH;
   for (let at = 0; at < filling.lots.length; at++)
     worth += (market.worth[filling.lots[at] as number] as number) * (filling.counts[at] as number);

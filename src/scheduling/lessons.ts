@@ -13,6 +13,7 @@ const PATIENCE = 6;
 export class LessonBook implements Lessons {
   readonly closed = new Map<string, number>();
   readonly withheld = new Map<number, number>();
+  readonly curbs = new Map<string, number>();
   readonly reasons = new Map<number, Omit<Refusal, 'pod'>>();
   byPriority = false;
   /** Classes whose pods look at others, or are looked at. */

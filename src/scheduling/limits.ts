@@ -36,6 +36,7 @@ export function largerCharge(left: LimitCharge, right: LimitCharge): LimitCharge
 export class LimitLedger {
   readonly #limits = new Map<string, Resources>();
   readonly #used = new Map<string, Record<string, number>>();
+  readonly #curbed = new Set<string>();
 
   /** Charged for nothing yet. */
   constructor(provisioners: readonly Pick<Provisioner, 'name' | 'limits'>[]) {
@@ -46,6 +47,21 @@ export class LimitLedger {
     }
   }
 
+  /** Lets a limited Provisioner have only so many nodes more, since each needs room for the types on its list. */
+  curb(provisioner: string, nodes: number): void {
+    const limits = this.#limits.get(provisioner);
+    const used = this.#used.get(provisioner);
+    if (limits === undefined || used === undefined) return;
+    const most = (used[NODES_LIMIT] ?? 0) + nodes;
+    if (most >= (limits[NODES_LIMIT] ?? Number.POSITIVE_INFINITY)) return;
+    this.#limits.set(provisioner, { ...limits, [NODES_LIMIT]: most });
+    this.#curbed.add(provisioner);
+  }
+
+  isCurbed(provisioner: string): boolean {
+    return this.#curbed.has(provisioner);
+  }
+
   isLimited(provisioner: string): boolean {
     return this.#limits.has(provisioner);
   }
@@ -54,6 +70,7 @@ export class LimitLedger {
   copy(): LimitLedger {
     const twin = new LimitLedger([...this.#limits].map(([name, limits]) => ({ name, limits })));
     for (const [name, used] of this.#used) twin.add(name, used, 1);
+    for (const name of this.#curbed) twin.#curbed.add(name);
     return twin;
   }
 

@@ -36,12 +36,14 @@ export interface Lessons {
   readonly closed: ReadonlyMap<string, number>;
   /** By class: how many of its pods found no place anywhere, so that they must not count for others. */
   readonly withheld: ReadonlyMap<number, number>;
+  /** By limited Provisioner: how many nodes its limits have room for with all types that `minValues` asks for. */
+  readonly curbs: ReadonlyMap<string, number>;
   /** True once limits have bound: then the most urgent pods choose first. */
   readonly byPriority: boolean;
 }
 
 /** Packs everything once. */
-export function pack(prepared: Preparation, { closed, withheld, byPriority }: Lessons): Packing {
+export function pack(prepared: Preparation, { closed, withheld, curbs, byPriority }: Lessons): Packing {
   const { axis, vectors, scopes, capacity, placements, targets, classes, counters, world, selectors } =
     prepared;
   const assigner = new DomainAssigner({ capacity, placements, targets, world, closed });
@@ -50,6 +52,7 @@ export function pack(prepared: Preparation, { closed, withheld, byPriority }: Le
   const tied = bundled(batches, { classes, targets, selectors, placements, capacity, vectors });
   const store = new LotStore(lotsOf(tied.batches, capacity), axis, counters.size);
   const ledger = ledgerOf(prepared.snapshot, prepared.catalogue);
+  for (const [name, nodes] of curbs) ledger.curb(name, nodes);
   const shop: Workshop = { store, capacity, scopes, ledger, filler: new Filler(store, scopes) };
   const fillings: TargetFilling[] = [];
   const bins: Bin[] = [];
@@ -136,10 +139,11 @@ export function polished(packing: Packing, budget: ImprovementBudget): Packing {
   return { ...packing, bins: better };
 }
 
-/** Provisioners that a plan may use for the lot: its heaviest, or all where limits may push pods to lighter ones. */
+/** Provisioners for the lot: its heaviest, or all where limits or `minValues` may push pods to lighter ones. */
 function tierOf(lot: Lot, { capacity, snapshot }: Preparation): readonly number[] {
   const tiers = rankedTiers(capacity);
-  if (anyLimits(snapshot.provisioners)) return tiers.flat();
+  const isFloored = capacity.provisioners.some(({ floors }) => floors.length > 0);
+  if (isFloored || anyLimits(snapshot.provisioners)) return tiers.flat();
   return (
     tiers.find((tier) => tier.some((index) => (lot.scopes[index] ?? NO_SCOPE) !== NO_SCOPE)) ?? tiers.flat()
   );

@@ -58,6 +58,19 @@ export class ClaimWriter {
   }
 }
 
+/** True when limits have kept so many types off the claim's list that its Provisioner's `minValues` are missed. */
+export function isShortOfTypes(
+  claim: PlannedNodeClaim,
+  { provisioner }: Bin,
+  capacity: CapacityTable,
+): boolean {
+  const { compiled, floors } = capacity.provisioner(provisioner);
+  if (floors.length === 0) return false;
+  const listed = new Set(claim.spec.instanceTypes);
+  const types = [...compiled.types.keys()].filter((type) => listed.has(compiled.types[type]?.name ?? ''));
+  return missedFloor(compiled, floors, types) !== null;
+}
+
 function plannedNode(bin: Bin, shop: Workshop, zonesMatter: boolean): Omit<PlannedNodeClaim, 'pods'> {
   const { compiled } = shop.capacity.provisioner(bin.provisioner);
   const offer = shop.capacity.offer(bin.provisioner, bin.offer);

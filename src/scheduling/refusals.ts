@@ -133,17 +133,21 @@ function resourceVerdict(lot: Misfit, index: number, context: Context): Verdict 
   const name = compiled.provisioner.name;
   const scopes = lot.placement.scopes[index] ?? [];
   for (const scope of scopes) {
-    const cheapest = capacity.cheapest(scope, lot.requests);
+    const cheapest = capacity.cheapestOfAny(scope, lot.requests);
     if (cheapest === null) continue;
     const type = compiled.types[compiled.offers[cheapest.offer]?.type ?? -1];
     const excess = limits.excess(name, chargeOf(type?.capacity ?? {}, cheapest.usdPerHour));
     if (excess === null) {
-      const floor = capacity.provisioner(index).floors[0];
-      if (floor === undefined || capacity.isFlexible(scope, lot.requests, cheapest.offer)) continue;
+      const floor = capacity.missedFloor(scope, lot.requests, cheapest.offer);
+      if (floor === null) continue;
       return verdict('MinValues', name, {
         reason: `too few types of Provisioner "${name}" hold it: minValues asks for ${floor.least} of ${floor.key}`,
         nearest: `lower minValues of ${floor.key}`,
       });
+    }
+    if (limits.isCurbed(name)) {
+      const reason = `limits of Provisioner "${name}" leave a node fewer types than its minValues ask for`;
+      return verdict('MinValues', name, { reason, nearest: 'raise limits.resources or lower minValues' });
     }
     const { resource, limit, used, needed } = excess;
     const say = (amount: number): string => formatAmount(resource, amount);

@@ -8,7 +8,7 @@ import { compareText } from './compiledProvisioner.ts';
 import type { ImprovementBudget } from './improve.ts';
 import { LessonBook } from './lessons.ts';
 import { type Packing, pack, polished, tightened } from './packing.ts';
-import { ClaimWriter } from './planWriter.ts';
+import { ClaimWriter, isShortOfTypes } from './planWriter.ts';
 import { podsInOrder } from './podOrder.ts';
 import { inPreferredZones } from './preferredZones.ts';
 import { type Preparation, prepare } from './prepare.ts';
@@ -27,7 +27,6 @@ export interface SchedulingOptions {
 export const FIRST_PLAN_ONLY: SchedulingOptions = { budgetMs: 0, elapsedMs: () => 0 };
 
 const NOBODY: ReadonlyMap<string, string> = new Map();
-const NOT_STUCK: ReadonlyMap<number, number> = new Map();
 
 /**
  * How often only so many pods are left out as the kube-scheduler could not bind, and the rest planned anew. After
@@ -54,21 +53,42 @@ export function schedule(
   const prepared = { ...prepare(snapshot, catalogue, pods), nominated: options.nominated ?? NOBODY };
   const lessons = new LessonBook(prepared);
   const budget = budgetOf(options);
-  const isOrdered = orderMatters(prepared);
+  const isAudited = orderMatters(prepared) || prepared.capacity.hasLimitedFloors;
   for (let audits = 1; ; audits++) {
     const first = tightened(attempted(prepared, lessons));
     // What is refused is settled before improvement, so that its luck decides on prices alone.
-    const plain = isOrdered || budget.work <= 0 ? drafted(prepared, first) : null;
-    const stuck = isOrdered && plain !== null ? unbindable(prepared, plain) : NOT_STUCK;
-    if (stuck.size > 0) {
-      lessons.giveUp(stuck, 2 ** Math.max(0, audits - SPARING_AUDITS));
-      continue;
-    }
+    const plain = isAudited || budget.work <= 0 ? drafted(prepared, first) : null;
+    const times = 2 ** Math.max(0, audits - SPARING_AUDITS);
+    if (isAudited && plain !== null && !holds(prepared, plain, { lessons, times })) continue;
     if (plain !== null && budget.work <= 0) return writtenPlan(prepared, plain, lessons);
     const better = drafted(prepared, polished(first, budget));
-    const isBound = plain === null || unbindable(prepared, better).size === 0;
-    return writtenPlan(prepared, isBound ? better : plain, lessons);
+    return writtenPlan(prepared, plain === null || holds(prepared, better) ? better : plain, lessons);
   }
+}
+
+interface Teaching {
+  readonly lessons: LessonBook;
+  readonly times: number;
+}
+
+/** False when the draft cannot be carried out as it is; then the next one is taught what to leave out. */
+function holds(prepared: Preparation, draft: Draft, teaching?: Teaching): boolean {
+  const stuck = unbindable(prepared, draft);
+  teaching?.lessons.giveUp(stuck, teaching.times);
+  const { packing, nodeClaims } = draft;
+  const short = new Map<string, number>();
+  for (const [at, claim] of nodeClaims.entries()) {
+    const { provisioner } = claim.spec;
+    const bin = packing.bins[at];
+    if (bin !== undefined && isShortOfTypes(claim, bin, prepared.capacity))
+      short.set(provisioner, (short.get(provisioner) ?? 0) + 1);
+  }
+  for (const [name, count] of short) {
+    const all = nodeClaims.filter(({ spec }) => spec.provisioner === name).length;
+    // Fewer nodes leave room for the lists of all: half of them may do where none has enough.
+    teaching?.lessons.curbs.set(name, Math.max(all - count, Math.floor(all / 2)));
+  }
+  return stuck.size + short.size === 0;
 }
 
 /** The first plan that leaves nothing to learn, or the last one tried. */

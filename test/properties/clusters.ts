@@ -112,6 +112,9 @@ const provisionerFields: fc.Arbitrary<Partial<Provisioner>> = fc.record({
         fc.constantFrom(
           [isIn(LABEL.zone, ZONES[0], ZONES[1])],
           [{ key: LABEL.instanceCpu, operator: 'Lt', values: ['8'] }],
+          [{ key: LABEL.instanceType, operator: 'Exists', values: [], minValues: 2 }],
+          [{ key: LABEL.zone, operator: 'Exists', values: [], minValues: 2 }],
+          [{ key: LABEL.capacityType, operator: 'Exists', values: [], minValues: 2 }],
         ),
         [],
       ),

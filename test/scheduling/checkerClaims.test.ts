@@ -262,6 +262,23 @@ const claims: Row[] = [
     found: /leaves 2 values of .*wants 3/,
   },
   {
+    when: 'minValues of zones are not kept by what the types are sold in',
+    plan: aCase({
+      types: [LARGE, XLARGE].map((type) => ({
+        ...type,
+        offerings: type.offerings.filter(({ zone }) => zone === 'us-east-1a'),
+      })),
+      snapshot: aSnapshot({
+        provisioners: [
+          aProvisioner({
+            requirements: [{ key: LABEL.zone, operator: 'Exists', values: [], minValues: 2 }],
+          }),
+        ],
+      }),
+    }),
+    found: /leaves 1 values of topology.kubernetes.io\/zone, .*wants 2/,
+  },
+  {
     when: 'the requests are understated',
     plan: aCase({ plan: planOf([planned(TWO, {}, { requests: { cpu: 100 } })]) }),
     found: /requests less cpu/,

@@ -1,10 +1,12 @@
 // One case for each scheduling rule, named after it: how many nodes, and which pods share one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { InstanceType } from '../../src/model/instanceType.ts';
 import type { LabelSelector } from '../../src/model/labelSelector.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import type { SchedulingPlan } from '../../src/model/plan.ts';
 import type { Pod, PodAffinityTerm, PodSpec, TopologySpreadConstraint } from '../../src/model/pod.ts';
+import type { Provisioner } from '../../src/model/provisioner.ts';
 import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
 import { checkPlan } from '../../src/scheduling/checker/checkPlan.ts';
 import { schedule } from '../../src/scheduling/scheduler.ts';
@@ -405,6 +407,102 @@ test('rule: minValues keeps types open, and refuses where too few are left', () 
   assert.deepEqual(
     plan(web(1), { provisioners: floor(4) }).refusals.map((one) => one.code),
     ['MinValues'],
+  );
+});
+
+const sold = (name: string, offered: readonly (readonly [string, 'spot' | 'on-demand'])[]) =>
+  anInstanceType({
+    name,
+    offerings: offered.map(([zone, capacityType]) => ({
+      zone,
+      capacityType,
+      usdPerHour: 0.1,
+      available: true,
+    })),
+  });
+const [IN_A, IN_B] = ['us-east-1a', 'us-east-1b'];
+const offeredFloors: {
+  key: string;
+  types: readonly InstanceType[];
+  listed: readonly string[];
+}[] = [
+  {
+    key: LABEL.zone,
+    types: [
+      sold('m5.large', [
+        [IN_A, 'spot'],
+        [IN_B, 'spot'],
+      ]),
+    ],
+    listed: ['m5.large'],
+  },
+  { key: LABEL.zone, types: [sold('m5.large', [[IN_A, 'spot']])], listed: [] },
+  {
+    key: LABEL.zone,
+    types: [
+      sold('m5.large', [[IN_A, 'spot']]),
+      sold('m6i.large', [
+        [IN_A, 'spot'],
+        [IN_B, 'spot'],
+      ]),
+    ],
+    listed: ['m5.large', 'm6i.large'],
+  },
+  {
+    key: LABEL.capacityType,
+    types: [
+      sold('m5.large', [
+        [IN_A, 'spot'],
+        [IN_A, 'on-demand'],
+      ]),
+    ],
+    listed: ['m5.large'],
+  },
+  {
+    key: LABEL.capacityType,
+    types: [
+      sold('m5.large', [
+        [IN_A, 'spot'],
+        [IN_B, 'spot'],
+      ]),
+    ],
+    listed: [],
+  },
+];
+for (const { key, types, listed } of offeredFloors) {
+  const names = types.map(({ name, offerings }) => `${name} in ${offerings.length}`).join(' and ');
+  test(`rule: minValues 2 of ${key} with ${names}: ${listed.length === 0 ? 'refused' : 'kept'}`, () => {
+    const provisioners = [
+      aProvisioner({ requirements: [{ key, operator: 'Exists', values: [], minValues: 2 }] }),
+    ];
+    const snapshot = aSnapshot({ provisioners });
+    const catalogue = new Map([['default', types]]);
+    for (const pods of [web(1), web(1, { topologySpread: [spread(LABEL.zone)] })]) {
+      const made = schedule(snapshot, catalogue, pods);
+      assert.deepEqual(checkPlan(snapshot, catalogue, pods, made), []);
+      assert.deepEqual(made.nodeClaims[0]?.spec.instanceTypes ?? [], listed);
+      const codes = made.refusals.map((one) => one.code);
+      assert.deepEqual(codes, listed.length === 0 ? ['MinValues'] : []);
+    }
+  });
+}
+
+test('rule: minValues under limits: where too few types are left for a node, others take its pods', () => {
+  const floor = { key: LABEL.instanceType, operator: 'Exists' as const, values: [], minValues: 2 };
+  const narrow = aProvisioner({ name: 'narrow', requirements: [floor], limits: { cpu: 6000 }, weight: 10 });
+  const pods = web(3, { podAntiAffinity: [term('web', LABEL.hostname)] });
+  const planWith = (others: readonly Provisioner[]): SchedulingPlan => {
+    const snapshot = aSnapshot({ provisioners: [narrow, ...others] });
+    const catalogue = new Map(snapshot.provisioners.map(({ name }) => [name, TYPES]));
+    const made = schedule(snapshot, catalogue, pods);
+    assert.deepEqual(checkPlan(snapshot, catalogue, pods, made), []);
+    return made;
+  };
+  const claims = planWith([aProvisioner({ name: 'wide' })]).nodeClaims;
+  assert.deepEqual(claims.map(({ spec }) => spec.provisioner).sort(), ['narrow', 'wide', 'wide']);
+  assert.deepEqual(
+    planWith([]).refusals.map(({ code }) => code),
+    ['MinValues', 'MinValues'],
   );
 });
 

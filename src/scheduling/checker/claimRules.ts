@@ -10,7 +10,7 @@ import { offeringAllowed } from './faces.ts';
 import type { Face, Host } from './host.ts';
 import { sumRequests } from './hostRules.ts';
 import { typeNamed, type World } from './hosts.ts';
-import { meetsRequirement } from './labelMatch.ts';
+import { type Labels, meetsRequirement } from './labelMatch.ts';
 
 /** CreateFleet takes no longer list at a useful request size; Karpenter sends as many. */
 export const MOST_INSTANCE_TYPES = 60;
@@ -62,10 +62,22 @@ export class ClaimChecker {
     const found = [
       ...provisionerViolations(host, spec, provisioner),
       ...listViolations(this.#world, host, spec),
-      ...minValuesViolations(host, provisioner),
+      ...minValuesViolations(host, provisioner, this.#offered(spec, provisioner)),
     ];
     if (found.length === 0) clean.add(taints);
     return found;
+  }
+
+  /** Labels of each offering on sale that the Provisioner lets a claim of these types have. */
+  #offered({ instanceTypes }: NodeClaimSpec, { name, requirements }: Provisioner): readonly Labels[] {
+    const sold = instanceTypes.flatMap(
+      (type) => typeNamed(this.#world, name, type)?.offerings.filter(({ available }) => available) ?? [],
+    );
+    return sold
+      .map(({ zone, capacityType }) => ({ [LABEL.zone]: zone, [LABEL.capacityType]: capacityType }))
+      .filter((labels) =>
+        requirements.every((one) => !(normalizeLabel(one.key) in labels) || meetsRequirement(one, labels)),
+      );
   }
 
   #priceViolations(host: Host, claim: PlannedNodeClaim): string[] {
@@ -175,9 +187,13 @@ function faceAllowed({ requirements }: NodeClaimSpec, face: Face): boolean {
   return requirements.every((requirement) => faceMeets(requirement, face));
 }
 
-function minValuesViolations(host: Host, provisioner: Provisioner): string[] {
+/** Zones and capacity types are counted over all that the listed types are sold as, other labels on the node alone. */
+function minValuesViolations(host: Host, provisioner: Provisioner, offered: readonly Labels[]): string[] {
   return provisioner.requirements.flatMap(({ key, minValues }) => {
-    const values = new Set(host.faces.map((face) => face.labels[normalizeLabel(key)]));
+    const name = normalizeLabel(key);
+    const isOffered = name === LABEL.zone || name === LABEL.capacityType;
+    const carried = isOffered ? offered : host.faces.map(({ labels }) => labels);
+    const values = new Set(carried.map((labels) => labels[name]));
     values.delete(undefined);
     if (minValues === undefined || values.size >= minValues) return [];
     return [`${host.title} leaves ${values.size} values of ${key}, "${provisioner.name}" wants ${minValues}`];
