@@ -123,7 +123,7 @@ data "aws_iam_policy_document" "launch" {
     }
   }
 
-  # Tags can be set while something is made, and not on what is there: nobody's instance can be made Cooper's.
+  # Tags can be set while something is made: nobody's instance can be made Cooper's.
   statement {
     sid     = "TagWhatIsMade"
     actions = ["ec2:CreateTags"]
@@ -145,6 +145,31 @@ data "aws_iam_policy_document" "launch" {
       test     = "StringEquals"
       variable = "ec2:CreateAction"
       values   = ["CreateFleet", "CreateLaunchTemplate", "RunInstances"]
+    }
+  }
+
+  # Instances of a shared fleet are named after their NodeClaims once each has its own.
+  statement {
+    sid       = "NameOwnInstances"
+    actions   = ["ec2:CreateTags"]
+    resources = ["${local.ec2_arn}:*:instance/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/${local.cluster_tag}"
+      values   = ["owned"]
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:ResourceTag/karpenter.sh/provisioner-name"
+      values   = ["*"]
+    }
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "aws:TagKeys"
+      values   = ["karpenter.sh/nodeclaim", "karpenter.sh/nodeclaim-uid"]
     }
   }
 

@@ -121,6 +121,26 @@ describe('the Terraform module', { skip: await reasonToSkipInstall([TERRAFORM]) 
     assert.ok(changes.length > 10);
   });
 
+  test('own instances can be named after their claims, and tagged with nothing else', () => {
+    const request: IamRequest = {
+      action: 'ec2:CreateTags',
+      resource: 'arn:aws:ec2:us-east-1:123456789012:instance/i-0123',
+      context: {
+        'aws:ResourceTag/kubernetes.io/cluster/chris': 'owned',
+        'aws:ResourceTag/karpenter.sh/provisioner-name': 'default',
+        'aws:TagKeys': 'karpenter.sh/nodeclaim,karpenter.sh/nodeclaim-uid',
+      },
+    };
+    assert.ok(isAllowed(policies, request));
+    const { context } = request;
+    const more = { ...context, 'aws:TagKeys': 'karpenter.sh/nodeclaim,kubernetes.io/cluster/chris' };
+    const { 'aws:ResourceTag/kubernetes.io/cluster/chris': _, ...foreign } = context;
+    const volume = request.resource.replace('instance/i-', 'volume/vol-');
+    assert.ok(!isAllowed(policies, { ...request, context: more }));
+    assert.ok(!isAllowed(policies, { ...request, context: foreign }));
+    assert.ok(!isAllowed(policies, { ...request, resource: volume }));
+  });
+
   test('every action that the policies name is called, or explained', async () => {
     const called = new Set((await world.moto.calls()).map(({ service, action }) => `${service}:${action}`));
     const unused = actionsOf(policies).filter((action) => !called.has(action));

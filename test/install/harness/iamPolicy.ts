@@ -27,6 +27,9 @@ const OPERATORS: Readonly<Record<string, Matcher>> = {
   StringEquals: (held, wanted) => held !== undefined && wanted.includes(held),
   StringLike: (held, wanted) => held !== undefined && wanted.some((one) => matchesPattern(one, held)),
   ArnEquals: (held, wanted) => held !== undefined && wanted.some((one) => matchesPattern(one, held)),
+  // Of several values, joined by commas here, each must be among those wanted; of none, all are.
+  'ForAllValues:StringEquals': (held, wanted) =>
+    held === undefined || held.split(',').every((one) => wanted.includes(one)),
   Bool: (held, wanted) => held !== undefined && wanted.includes(held),
 };
 
