@@ -33,7 +33,7 @@ const KUBE_TIMEOUT_MS = 30_000;
 /** Watches are renewed every ten minutes at the latest: silence beyond that is an outage. */
 const STALE_AFTER_MS = 15 * 60_000;
 
-/** Runs until SIGTERM or SIGINT. Returns the exit code: 2 when the settings are wrong, 1 when it could not start. */
+/** Runs until SIGTERM or SIGINT. Returns the exit code: 2 when the settings are wrong, 1 when it could not start or has lost its Lease. */
 export async function runCommand(flags: Readonly<Record<string, unknown>>): Promise<number> {
   const sources = await sourcesOf(flags).catch(messageOf);
   const outcome =
@@ -45,8 +45,7 @@ export async function runCommand(flags: Readonly<Record<string, unknown>>): Prom
   const log = createLog(outcome.settings.logLevel, (line) => process.stdout.write(line));
   process.on('unhandledRejection', (reason) => log.error({ error: String(reason) }, 'unhandled rejection'));
   try {
-    await runUntilStopped(outcome.settings, log);
-    return EXIT.done;
+    return await runUntilStopped(outcome.settings, log);
   } catch (failure) {
     log.error({ error: messageOf(failure) }, 'cannot start');
     process.stderr.write(`cooper run: ${messageOf(failure)}\n`);
@@ -63,7 +62,7 @@ async function sourcesOf({ config, ...flags }: Readonly<Record<string, unknown>>
   }
 }
 
-async function runUntilStopped(settings: RunSettings, log: Log): Promise<void> {
+async function runUntilStopped(settings: RunSettings, log: Log): Promise<number> {
   const { metrics, registry } = createMetrics();
   const telemetry: Telemetry = { log, metrics, dump: dumpsInto(settings.dumpFolder, REAL_CLOCK.nowMs) };
   const health: Health = { unreadyBecause: () => 'connecting to the API server' };
@@ -77,10 +76,16 @@ async function runUntilStopped(settings: RunSettings, log: Log): Promise<void> {
     const running = await startControllers(settings, telemetry, health, stopSignal);
     const end = await Promise.race([stopSignal.promise, running?.lost.then(() => 'lost' as const)]);
     // What is under way may be under way in another replica by now: nothing is waited for.
-    if (end === 'lost') throw new Error('the Lease was lost to another replica, or could not be renewed');
+    if (end === 'lost') {
+      const lease = `${settings.leaderElectionNamespace}/${settings.leaderElectionName}`;
+      const message = 'ending: the Lease was lost to another replica, or could not be renewed';
+      log.error({ lease }, message);
+      return EXIT.failed;
+    }
     log.info({}, 'stopping');
     await running?.stop();
     log.info({}, 'stopped');
+    return EXIT.done;
   } finally {
     endpoints.close();
   }
