@@ -33,7 +33,10 @@ const KUBE_TIMEOUT_MS = 30_000;
 /** Watches are renewed every ten minutes at the latest: silence beyond that is an outage. */
 const STALE_AFTER_MS = 15 * 60_000;
 
-/** Runs until SIGTERM or SIGINT. Returns the exit code: 2 when the settings are wrong, 1 when it could not start or has lost its Lease. */
+/**
+ * Runs until SIGTERM or SIGINT.
+ * @returns the exit code: 2 when the settings are wrong, 1 when it could not start or has lost its Lease
+ */
 export async function runCommand(flags: Readonly<Record<string, unknown>>): Promise<number> {
   const sources = await sourcesOf(flags).catch(messageOf);
   const outcome =
