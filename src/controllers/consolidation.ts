@@ -46,6 +46,8 @@ export class ConsolidationMemory {
   readonly told = new Map<string, string>();
   ordered: Ordered | null = null;
   notBeforeMs = 0;
+  /** Claims that the last action has deleted: a watch that is late may show them as if nothing had happened. */
+  leaving: { readonly nodeClaims: readonly string[]; readonly untilMs: number } | null = null;
   /** The cluster that nothing was found for. */
   fruitless: ClusterSnapshot | null = null;
   readonly #reservedUntilMs = new Map<string, number>();
@@ -107,8 +109,17 @@ export async function consolidateNodes(ports: Ports, consolidating: Consolidatin
 }
 
 /** True while another look would find nothing, or may not be taken. */
-function isFruitless({ fruitless, notBeforeMs }: ConsolidationMemory, snapshot: ClusterSnapshot): boolean {
+function isFruitless(
+  { fruitless, notBeforeMs, leaving }: ConsolidationMemory,
+  snapshot: ClusterSnapshot,
+): boolean {
   if (snapshot.takenAtMs < notBeforeMs) return true;
+  if (
+    leaving !== null &&
+    snapshot.takenAtMs < leaving.untilMs &&
+    snapshot.nodeClaims.some(({ name }) => leaving.nodeClaims.includes(name))
+  )
+    return true;
   if (fruitless === null || snapshot.takenAtMs - fruitless.takenAtMs >= UNCHANGED_MS) return false;
   // Lists of the state stay the same objects while nothing in them changes.
   return (
@@ -190,6 +201,7 @@ async function finish(
   memory.ordered = null;
   for (const name of replacements) memory.reserve(name, ports.clock.nowMs() + DEADLINE_MS);
   const { nodeClaims, message } = action;
+  memory.leaving = { nodeClaims, untilMs: ports.clock.nowMs() + DEADLINE_MS };
   await deleteClaims(ports, live, { reason: 'Underutilized', nodeClaims, replacements: [], message });
   ports.telemetry.metrics.count('cooper_consolidations_total', {});
   const { savingUsdPerHour, evicted } = action;

@@ -127,6 +127,12 @@ export function haltOf(snapshot: ClusterSnapshot): string | null {
   );
   if (rising !== undefined) return `NodeClaim ${rising.name} is coming up`;
   if (displacedPods(snapshot).pods.length > 0) return 'nodes that leave have not been drained yet';
+  // A stuck drain must not keep all others for ever.
+  const leaving = snapshot.nodeClaims.find(
+    ({ deletionRequestedAtMs }) =>
+      deletionRequestedAtMs !== null && snapshot.takenAtMs - deletionRequestedAtMs < WAITING_MS,
+  );
+  if (leaving !== undefined) return `NodeClaim ${leaving.name} is leaving`;
   const unready = snapshot.nodes.filter((node) => !isReady(node)).length;
   if (unready > UNREADY_SHARE * snapshot.nodes.length)
     return `${unready} of ${snapshot.nodes.length} nodes are not ready`;
