@@ -10,17 +10,32 @@ export interface Discount {
   readonly percent: number;
 }
 
+/** What each node costs beside its instance: a licence, an agent, support. */
+export interface Surcharge {
+  /** An instance type, a family as `m5.*`, or `*` for every node. */
+  readonly instanceTypes: string;
+  /** Null for both. */
+  readonly capacityType: CapacityType | null;
+  readonly usdPerHour: number;
+}
+
 /** What a user may say about prices, in USD per hour and percent. */
 export interface PriceOverrides {
   readonly onDemand: PriceTable;
   readonly discounts: readonly Discount[];
+  readonly surcharges: readonly Surcharge[];
 }
 
 export type ParsedOverrides =
   | { readonly kind: 'valid'; readonly value: PriceOverrides }
   | { readonly kind: 'invalid'; readonly problems: readonly string[] };
 
-/** Parses `{onDemand: {"m5.large": 0.08}, discounts: [{instanceTypes: "m5.*", percent: 30}]}` from JSON text. */
+const FIELDS: ReadonlySet<string> = new Set(['onDemand', 'discounts', 'surcharges']);
+
+/**
+ * Parses JSON text: `{onDemand: {"m5.large": 0.08}, discounts: [{instanceTypes: "m5.*", percent: 30}],
+ * surcharges: [{instanceTypes: "*", usdPerHour: 0.01}]}`.
+ */
 export function parsePriceOverrides(text: string): ParsedOverrides {
   let read: unknown;
   try {
@@ -30,13 +45,14 @@ export function parsePriceOverrides(text: string): ParsedOverrides {
   }
   if (!isRecord(read)) return { kind: 'invalid', problems: ['prices: must be an object'] };
   const problems = Object.keys(read)
-    .filter((key) => key !== 'onDemand' && key !== 'discounts')
-    .map((key) => `prices.${key}: unknown field; write onDemand or discounts`);
+    .filter((key) => !FIELDS.has(key))
+    .map((key) => `prices.${key}: unknown field; write onDemand, discounts or surcharges`);
   const onDemand = readPrices(read.onDemand ?? {}, problems);
   const discounts = readDiscounts(read.discounts ?? [], problems);
+  const surcharges = readSurcharges(read.surcharges ?? [], problems);
   return problems.length > 0
     ? { kind: 'invalid', problems }
-    : { kind: 'valid', value: { onDemand, discounts } };
+    : { kind: 'valid', value: { onDemand, discounts, surcharges } };
 }
 
 function readPrices(read: unknown, problems: string[]): PriceTable {
@@ -62,6 +78,25 @@ function readDiscounts(read: unknown, problems: string[]): readonly Discount[] {
       return [{ instanceTypes, percent }];
     }
     problems.push(`prices.discounts[${index}]: needs instanceTypes ("m5.*") and percent (0 to 100)`);
+    return [];
+  });
+}
+
+function readSurcharges(read: unknown, problems: string[]): readonly Surcharge[] {
+  if (!Array.isArray(read)) {
+    problems.push('prices.surcharges: must be a list of {instanceTypes, usdPerHour}');
+    return [];
+  }
+  return read.flatMap((one: unknown, index): readonly Surcharge[] => {
+    const { instanceTypes, usdPerHour, capacityType = null } = isRecord(one) ? one : {};
+    const isKnown = capacityType === null || capacityType === 'spot' || capacityType === 'on-demand';
+    if (typeof instanceTypes === 'string' && typeof usdPerHour === 'number' && usdPerHour >= 0 && isKnown) {
+      return [{ instanceTypes, capacityType, usdPerHour }];
+    }
+    problems.push(
+      `prices.surcharges[${index}]: needs instanceTypes ("*"), usdPerHour (0 or more), ` +
+        'and if any a capacityType (spot, on-demand)',
+    );
     return [];
   });
 }
@@ -97,13 +132,26 @@ export function spotPriceTable(prices: readonly SpotPrice[]): SpotPriceTable {
 export interface PriceList {
   readonly onDemand: PriceTable;
   readonly spot: SpotPriceTable;
+  /** All that name the type are added. */
+  readonly surcharges: readonly Surcharge[];
 }
 
-/** USD per hour of an offering, null when it is not known. */
-export function priceOf(
-  prices: PriceList,
-  offering: { readonly instanceType: string; readonly zone: string; readonly capacityType: CapacityType },
-): number | null {
-  if (offering.capacityType === 'on-demand') return prices.onDemand.get(offering.instanceType) ?? null;
-  return prices.spot.get(`${offering.instanceType}/${offering.zone}`) ?? null;
+interface PricedOffering {
+  readonly instanceType: string;
+  readonly zone: string;
+  readonly capacityType: CapacityType;
+}
+
+/** USD per hour of a node of that offering, surcharges included; null when the price is not known. */
+export function priceOf(prices: PriceList, offering: PricedOffering): number | null {
+  const { instanceType, zone, capacityType } = offering;
+  const price =
+    capacityType === 'on-demand'
+      ? prices.onDemand.get(instanceType)
+      : prices.spot.get(`${instanceType}/${zone}`);
+  if (price === undefined) return null;
+  return prices.surcharges
+    .filter((one) => covers(one.instanceTypes, instanceType))
+    .filter((one) => one.capacityType === null || one.capacityType === capacityType)
+    .reduce((sum, { usdPerHour }) => sum + usdPerHour, price);
 }

@@ -24,7 +24,7 @@ import { LaunchTemplates } from './launchTemplates.ts';
 import { LearnedMemory } from './learnedMemory.ts';
 import { NodeClasses } from './nodeClasses.ts';
 import { pacedEc2, pacedSsm } from './pacedEc2.ts';
-import type { PriceTable } from './prices.ts';
+import type { PriceTable, Surcharge } from './prices.ts';
 import type { RequestPacer } from './requestPacer.ts';
 import { Reservations } from './reservations.ts';
 import type { AwsSettings } from './settings.ts';
@@ -45,6 +45,8 @@ export interface AwsDependencies {
   readonly settings: AwsSettings;
   /** USD per hour by instance type: the shipped table, the user's prices applied. */
   readonly onDemandPrices: PriceTable;
+  /** What each node costs beside its instance; none when absent. */
+  readonly surcharges?: readonly Surcharge[];
 }
 
 export class AwsCloudProvider implements CloudProvider {

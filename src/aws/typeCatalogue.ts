@@ -13,7 +13,7 @@ import type { InstanceTypeFacts } from './instanceTypeFacts.ts';
 import { type Market, offeringsOf, type UnpricedType, unpricedType } from './instanceTypes.ts';
 import type { LearnedMemory } from './learnedMemory.ts';
 import type { ResolvedNodeClass } from './nodeClasses.ts';
-import { type PriceTable, priceOf, type SpotPriceTable, spotPriceTable } from './prices.ts';
+import { type PriceTable, priceOf, type SpotPriceTable, type Surcharge, spotPriceTable } from './prices.ts';
 import type { AwsSettings } from './settings.ts';
 import { shippedFacts } from './shippedCatalogue.ts';
 import type { SubnetLedger } from './subnets.ts';
@@ -58,6 +58,7 @@ export interface CatalogueDependencies {
   readonly log: Log;
   readonly settings: AwsSettings;
   readonly onDemandPrices: PriceTable;
+  readonly surcharges?: readonly Surcharge[];
   readonly outOfStock: UnavailableOfferings;
   readonly ledger: SubnetLedger;
   readonly learned: LearnedMemory;
@@ -179,9 +180,9 @@ export class TypeCatalogue {
   }
 
   #market(answers: MarketAnswers, openZones: ReadonlySet<string>): Market {
-    const { outOfStock, clock, onDemandPrices } = this.#with;
+    const { outOfStock, clock, onDemandPrices, surcharges = [] } = this.#with;
     const nowMs = clock.nowMs();
-    const prices = { onDemand: onDemandPrices, spot: answers.spot };
+    const prices = { onDemand: onDemandPrices, spot: answers.spot, surcharges };
     return {
       zonesOf: (instanceType) => answers.zones.get(instanceType) ?? [],
       usdPerHour: (instanceType, zone, capacityType) => priceOf(prices, { instanceType, zone, capacityType }),

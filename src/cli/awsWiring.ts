@@ -4,8 +4,8 @@ import { fencedEc2 } from '../aws/fencedEc2.ts';
 import { PolledInterruptions } from '../aws/interruptionPolling.ts';
 import { InterruptionQueue } from '../aws/interruptionQueue.ts';
 import { pacedEc2, pacedNotices } from '../aws/pacedEc2.ts';
-import { onDemandPrices, type PriceTable, parsePriceOverrides } from '../aws/prices.ts';
-import { AwsCloudProvider } from '../aws/provider.ts';
+import { onDemandPrices, parsePriceOverrides } from '../aws/prices.ts';
+import { AwsCloudProvider, type AwsDependencies } from '../aws/provider.ts';
 import { RequestPacer } from '../aws/requestPacer.ts';
 import { connectEc2 } from '../aws/sdkEc2.ts';
 import { connectNotices } from '../aws/sdkNotices.ts';
@@ -49,7 +49,7 @@ export async function connectAws(
     chance: Math.random,
     log,
     settings: awsSettings(settings, server),
-    onDemandPrices: await readPrices(settings.pricesFile),
+    ...(await readPrices(settings.pricesFile)),
   });
   const { source, close } = await interruptionSource(settings, log, pacer);
   let warmed: Promise<void> | null = null;
@@ -128,15 +128,18 @@ export function awsSettings(settings: RunSettings, server: ServerInfo): AwsSetti
 }
 
 /** @throws Error that names the file and the mend */
-export async function readPrices(file: string | null): Promise<PriceTable> {
+export async function readPrices(
+  file: string | null,
+): Promise<Pick<AwsDependencies, 'onDemandPrices' | 'surcharges'>> {
   const shipped = shippedPrices().onDemand;
-  if (file === null) return shipped;
+  if (file === null) return { onDemandPrices: shipped };
   const text = await readFile(file, 'utf8').catch((failure: unknown) => {
     throw new Error(`pricesFile ${file} cannot be read (${String(failure)}); name a file that exists`);
   });
   const overrides = parsePriceOverrides(text);
   if (overrides.kind === 'invalid') throw new Error(`pricesFile ${file}: ${overrides.problems.join('; ')}`);
-  return onDemandPrices(shipped, overrides.value);
+  const { surcharges } = overrides.value;
+  return { onDemandPrices: onDemandPrices(shipped, overrides.value), surcharges };
 }
 
 export interface CloudRefresh {

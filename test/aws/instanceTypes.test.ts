@@ -5,7 +5,7 @@ import { burstOf } from '../../src/aws/burst.ts';
 import { typeName } from '../../src/aws/instanceTypeLabels.ts';
 import { unpricedType } from '../../src/aws/instanceTypes.ts';
 import { eniLimitedPods, kubeReservedMillis, podCapacity } from '../../src/aws/overhead.ts';
-import { onDemandPrices, parsePriceOverrides } from '../../src/aws/prices.ts';
+import { onDemandPrices, parsePriceOverrides, priceOf } from '../../src/aws/prices.ts';
 import { kubernetesMinor } from '../../src/aws/settings.ts';
 import { shippedCatalogue, shippedFacts, shippedPrices } from '../../src/aws/shippedCatalogue.ts';
 import { type OfferingKey, UnavailableOfferings } from '../../src/aws/unavailableOfferings.ts';
@@ -241,10 +241,41 @@ describe('prices', () => {
     assert.equal(prices.get('c5.large'), 0.085 * 0.9);
   });
 
+  const surcharges = [
+    { instanceTypes: '*', usdPerHour: 0.01 },
+    { instanceTypes: 'm5.*', usdPerHour: 0.02, capacityType: 'spot' },
+  ];
+  const SURCHARGED = [
+    { instanceType: 'm5.large', capacityType: 'on-demand', usdPerHour: 0.11 },
+    { instanceType: 'm5.large', capacityType: 'spot', usdPerHour: 0.07 },
+    { instanceType: 'c5.large', capacityType: 'spot', usdPerHour: 0.06 },
+    { instanceType: 'x9.new', capacityType: 'on-demand', usdPerHour: null },
+  ] as const;
+  for (const { instanceType, capacityType, usdPerHour } of SURCHARGED) {
+    it(`add up the surcharges that name ${instanceType} as ${capacityType}`, () => {
+      const parsed = parsePriceOverrides(JSON.stringify({ onDemand: { 'm5.large': 0.1 }, surcharges }));
+      const overrides = parsed.kind === 'valid' ? parsed.value : assert.fail();
+      const onDemand = onDemandPrices(new Map(), overrides);
+      const spot = new Map([
+        ['m5.large/a', 0.04],
+        ['c5.large/a', 0.05],
+      ]);
+      const prices = { onDemand, spot, surcharges: overrides.surcharges };
+      const price = priceOf(prices, { instanceType, zone: 'a', capacityType });
+      assert.equal(price === null ? null : Math.round(price * 1e6) / 1e6, usdPerHour);
+    });
+  }
+
   const BAD = [
+    {
+      text: '{"surcharges": [{"instanceTypes": "*", "usdPerHour": -1}]}',
+      says:
+        'prices.surcharges[0]: needs instanceTypes ("*"), usdPerHour (0 or more), ' +
+        'and if any a capacityType (spot, on-demand)',
+    },
     { text: 'nonsense', says: 'prices: is no JSON; write {"onDemand": {"m5.large": 0.08}}' },
     { text: '[]', says: 'prices: must be an object' },
-    { text: '{"spot": {}}', says: 'prices.spot: unknown field; write onDemand or discounts' },
+    { text: '{"spot": {}}', says: 'prices.spot: unknown field; write onDemand, discounts or surcharges' },
     {
       text: '{"onDemand": {"m5.large": "a"}}',
       says: 'prices.onDemand["m5.large"]: must be a number of USD per hour, 0 or more',
