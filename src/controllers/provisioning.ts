@@ -199,6 +199,9 @@ function tellPlanned(telemetry: Telemetry, pods: number, plan: SchedulingPlan, s
   telemetry.log.info(facts, 'pods planned');
 }
 
+/** The client itself repeats what fails in passing; beyond that a claim's creation is tried this often. */
+const CREATES_MOST = 3;
+const CREATE_AGAIN_MS = 1_000;
 /** With more, noting the nominations and grouping the claims take a turn of the event loop each. */
 const CLAIMS_IN_ONE_TURN = 500;
 
@@ -216,7 +219,7 @@ export async function carryOut(
   const launched = withLaunchGroups(withinBrake(ports, memory, plan), `${snapshot.takenAtMs}`);
   const store = async (planned: PlannedNodeClaim, index: number): Promise<void> => {
     const draft = claimDraft(planned, snapshot, index);
-    const { object } = await ports.kube.createNodeClaim(draft);
+    const { object } = await createSurely(ports, draft);
     ports.telemetry.metrics.count('cooper_nodeclaims_created_total', {
       provisioner: planned.spec.provisioner,
     });
@@ -255,6 +258,24 @@ function sentPods({ nominations, nodeClaims, refusals }: SchedulingPlan): readon
     ...nominations.map(({ pod, target }) => ({ pod, target: target.name })),
     ...nowhere.map((pod) => ({ pod, target: '' })),
   ];
+}
+
+/**
+ * A create that failed may have gone through, and its event may be late: a pass that does not know of the claim would
+ * spend the limits twice. The name is the plan's, so that it bears repeating.
+ */
+async function createSurely(
+  { kube, clock }: Ports,
+  draft: NodeClaimDraft,
+): ReturnType<Ports['kube']['createNodeClaim']> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await kube.createNodeClaim(draft);
+    } catch (failure) {
+      if (tries === CREATES_MOST) throw failure;
+      await clock.sleep(CREATE_AGAIN_MS);
+    }
+  }
 }
 
 /** The planned nodes that may be launched now; what is held back is said in the log. */

@@ -32,6 +32,8 @@ class Pass {
   readonly errors: string[] = [];
   readonly counts: Record<string, number> = {};
   readonly state = new ClusterState();
+  /** So many claims are stored without an answer. */
+  lostAnswers = 0;
   readonly #memory = new ProvisioningMemory(SETTINGS);
   readonly #ports: Ports;
 
@@ -53,6 +55,8 @@ class Pass {
       kube: {
         createNodeClaim: async (draft) => {
           this.drafts.push(draft);
+          this.lostAnswers -= 1;
+          if (this.lostAnswers >= 0) throw new Error('connection reset');
           return { kind: 'written', object: { ...aNodeClaim({ spec: draft.spec }), name: draft.name } };
         },
         publishEvent: async (event) => {
@@ -116,6 +120,24 @@ test('a plan that passes its check is carried out', async () => {
   assert.equal(pass.problems.length, 1);
   assert.equal(pass.drafts.length, 4);
   assert.deepEqual(pass.plannedPods.toSorted(), ['web-0', 'web-1', 'web-2', 'web-3']);
+});
+
+test('a claim that was stored without an answer is known to the next pass, and stored under one name', async () => {
+  const pass = new Pass(PODS.slice(0, 1), (problem, honest) => honest.plan(problem));
+  pass.lostAnswers = 2;
+  await pass.run();
+  assert.equal(pass.drafts.length, 3);
+  assert.equal(new Set(pass.drafts.map(({ name }) => name)).size, 1);
+  assert.equal(pass.state.snapshot(NOW_MS).nodeClaims.length, 1);
+  assert.deepEqual(pass.errors, []);
+});
+
+test('a claim that cannot be stored is given up after a few tries', async () => {
+  const pass = new Pass(PODS.slice(0, 1), (problem, honest) => honest.plan(problem));
+  pass.lostAnswers = 100;
+  await pass.run();
+  assert.equal(pass.drafts.length, 3);
+  assert.deepEqual(pass.errors, ['node claim not stored; its pods are planned for again']);
 });
 
 test('a plan that fails its check is counted and not carried out; the first plan is tried in its place', async () => {
