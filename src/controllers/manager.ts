@@ -160,6 +160,7 @@ export class ControllerManager {
   noteEvent(event: ClusterEvent): void {
     const nowMs = this.#ports.clock.nowMs();
     if (this.memory.note(event, nowMs)) this.#wake('provisioning');
+    if (this.memory.takeUntold()) this.#wake('lifecycle');
     if (event.type === 'delete') this.#status.forget(event.kind, event.key);
     else if (event.kind === 'nodeClaim') this.#status.noteReadable(event.key);
     for (const name of NAMES) if (WAKES[name].has(event.kind)) this.#wake(name);

@@ -43,6 +43,7 @@ export class ProvisioningMemory {
   readonly #toldNodes = new Map<string, TimedNode>();
   /** By key of waiting pods: the nomination that they came with and we have not made, and when it was first seen. */
   readonly #foreignNodes = new Map<string, TimedNode>();
+  #isUntold = false;
   #window: BatchWindow | null = null;
   #retryAtMs = NEVER;
 
@@ -81,6 +82,16 @@ export class ProvisioningMemory {
   toldJustNow(pod: string, nodeName: string, nowMs: number): boolean {
     const told = this.#toldNodes.get(pod);
     return told?.nodeName === nodeName && nowMs - told.atMs < TOLD_AGAIN_MS;
+  }
+
+  /**
+   * True when a pod has lost our nomination since this was last asked. The scheduler takes it off whenever it tries the
+   * pod in vain, which each node of a burst that becomes ready makes it do with the pods of all the others.
+   */
+  takeUntold(): boolean {
+    const isUntold = this.#isUntold;
+    this.#isUntold = false;
+    return isUntold;
   }
 
   /** True when the pod's nomination is not ours, and so fresh that the deletion of its victims may yet come. */
@@ -153,6 +164,10 @@ export class ProvisioningMemory {
   }
 
   #noteNomination(key: string, nodeName: string, nowMs: number): void {
+    if (nodeName === '' && (this.#toldNodes.get(key)?.nodeName ?? '') !== '') {
+      this.#toldNodes.delete(key);
+      this.#isUntold = true;
+    }
     const isOurs = nodeName === '' || this.#toldNodes.get(key)?.nodeName === nodeName;
     if (isOurs) this.#foreignNodes.delete(key);
     else if (this.#foreignNodes.get(key)?.nodeName !== nodeName) {

@@ -12,6 +12,11 @@ import { provisionClaims } from './volumeFit.ts';
 const ATTEMPT_DELAY_MS = 5;
 /** How often at most classes that depend on other pods are tried again. */
 const RETRY_PODS_MS = 1000;
+/**
+ * A pod that was tried in vain is not tried again before this (`podInitialBackoffSeconds`). Here that goes for pods
+ * that lost a nomination with it: whoever made that has the time to make it again. Others need no such pause.
+ */
+const BACK_OFF_MS = 1000;
 /** The real scheduler stops looking after this many feasible nodes, or a share of a large cluster. */
 const FEASIBLE_LEAST = 100;
 
@@ -38,6 +43,8 @@ export class KubeScheduler {
   readonly #compiled = new Map<PodSpec, { readonly id: number; readonly compiled: CompiledSpec }>();
   readonly #active = new Set<PodClass>();
   readonly #sightings = new RuleSightings();
+  /** By uid: pods that are not to be tried now, and whether something has happened meanwhile that may let them in. */
+  readonly #backingOff = new Map<string, 'quiet' | 'wanted'>();
   #isAttemptDue = false;
   #isRetryDue = false;
   #nextStart = 0;
@@ -158,6 +165,10 @@ export class KubeScheduler {
     let placing: Placing | null = null;
     let isBlocked = false;
     for (const pod of [...podClass.waiting.values()]) {
+      if (this.#backingOff.has(pod.uid)) {
+        this.#backingOff.set(pod.uid, 'wanted');
+        continue;
+      }
       // Claims are each pod's own.
       if (pod.spec.volumes.length > 0) placing = null;
       placing ??= this.#placing(pod, podClass.compiled);
@@ -206,10 +217,27 @@ export class KubeScheduler {
     return [...candidates].flatMap((name) => ledger.get(name) ?? []);
   }
 
+  #backOff({ uid, namespace, name }: Pod): void {
+    this.#backingOff.set(uid, 'quiet');
+    this.#parts.clock.after(BACK_OFF_MS, () => {
+      const isWanted = this.#backingOff.get(uid) === 'wanted';
+      this.#backingOff.delete(uid);
+      if (!isWanted) return;
+      const pod = this.#parts.store.get('pod', podKey({ namespace, name }));
+      const podClass = pod === undefined ? undefined : this.#classes.get(this.#classKey(pod));
+      if (podClass === undefined) return;
+      podClass.candidates = null;
+      this.#activate(podClass);
+    });
+  }
+
+  /** A failed attempt takes the nomination off, whoever made it (kubernetes/kubernetes#135007). */
   #markUnschedulable(pod: Pod): void {
-    if (pod.unschedulableSinceMs !== null) return;
+    if (pod.unschedulableSinceMs !== null && pod.nominatedNodeName === '') return;
     const { clock, store } = this.#parts;
-    store.put('pod', podKey(pod), { ...pod, unschedulableSinceMs: clock.nowMs() });
+    const unschedulableSinceMs = pod.unschedulableSinceMs ?? clock.nowMs();
+    if (pod.nominatedNodeName !== '') this.#backOff(pod);
+    store.put('pod', podKey(pod), { ...pod, nominatedNodeName: '', unschedulableSinceMs });
   }
 
   #classOf(pod: Pod): PodClass {

@@ -132,3 +132,16 @@ test('a nomination of our own is no preemption, and is not written twice in a ro
   memory.note(upsert({ ...nominated, nodeName: 'node' }), 20);
   assert.deepEqual([memory.sizes().toldNodes, memory.sizes().foreignNodes], [0, 0]);
 });
+
+test('a nomination of ours that was taken off is told of once, and may be written again at once', () => {
+  const memory = new ProvisioningMemory(DEFAULT_SETTINGS);
+  const pod = aPod();
+  memory.note(upsert(pod), 0);
+  assert.equal(memory.takeUntold(), false);
+  memory.noteTold(podKey(pod), 'node', 0);
+  memory.note(upsert({ ...pod, nominatedNodeName: 'node' }), 5);
+  assert.equal(memory.takeUntold(), false);
+  memory.note(upsert(pod), 10);
+  assert.deepEqual([memory.takeUntold(), memory.takeUntold()], [true, false]);
+  assert.equal(memory.toldJustNow(podKey(pod), 'node', 11), false);
+});
