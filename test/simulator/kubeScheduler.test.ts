@@ -203,13 +203,14 @@ test('room that was kept is free once the pod is gone or nominated elsewhere', (
 test('an attempt in vain takes the nomination off, and the pod is tried again a second later at the earliest', () => {
   const cluster = aCluster([aNode({ name: 'closed', taints: [taint] })]);
   const { clock, store } = cluster;
+  const startMs = clock.nowMs();
   store.put('pod', 'default/pod', { ...told('pod', 'closed'), unschedulableSinceMs: null });
-  clock.advanceTo(10);
+  clock.advanceTo(startMs + 10);
   const tried = store.get('pod', 'default/pod');
-  assert.deepEqual([tried?.nominatedNodeName, tried?.unschedulableSinceMs], ['', 5]);
+  assert.deepEqual([tried?.nominatedNodeName, tried?.unschedulableSinceMs], ['', startMs + 5]);
   store.put('node', 'a', aNode({ name: 'a' }));
-  clock.advanceTo(1004);
+  clock.advanceTo(startMs + 1004);
   assert.equal(cluster.placed().pod, '');
-  clock.advanceTo(1020);
+  clock.advanceTo(startMs + 1020);
   assert.equal(cluster.placed().pod, 'a');
 });
