@@ -449,6 +449,14 @@ const offeredFloors: {
     listed: ['m5.large', 'm6i.large'],
   },
   {
+    key: LABEL.zone,
+    types: [
+      sold('m5.large', [[IN_A, 'spot']]),
+      { ...sold('t3.nano', [[IN_B, 'spot']]), allocatable: { cpu: 10, memory: GIB, pods: 4 } },
+    ],
+    listed: [],
+  },
+  {
     key: LABEL.capacityType,
     types: [
       sold('m5.large', [
