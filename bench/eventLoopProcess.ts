@@ -102,6 +102,7 @@ class World {
         this.events += 1;
         await nextTurn();
       },
+      nominatePod: written,
       writeProvisionerStatus: written,
       writeNodeTemplateStatus: written,
     };
