@@ -8,6 +8,7 @@ const FOUND = [
   { seed: 1616, was: 'the eviction of a pod that its Deployment had given up counted against its budget' },
   { seed: 2371, was: 'a node kept ready for a pod whose budget holds it counted as forgotten' },
   { seed: 2890, was: 'nominations of evicted pods and of those in their place counted as a leak' },
+  { seed: 1329, was: 'pods that were taken off a silent node counted as the doing of a consolidation' },
 ];
 
 for (const { seed, was } of FOUND) {

@@ -1,5 +1,6 @@
 // Price never rises by consolidation: once a voluntary disruption has come to its end, the cluster costs no more.
 import { occupiesNode } from '../../disruption/evictable.ts';
+import { isReady } from '../../model/node.ts';
 import type { Pod } from '../../model/pod.ts';
 import type { Simulation } from '../simulation.ts';
 import type { Invariant } from './invariant.ts';
@@ -30,7 +31,13 @@ export const consolidationSaves: Invariant = ({ simulation, report }) => {
   });
   simulation.store.subscribe((event, before) => {
     // A pod that goes without being asked to, and without having ended, has lost its node to something else.
-    if (event.kind !== 'pod' || event.type !== 'delete') return;
+    if (event.kind !== 'pod') return;
+    if (event.type === 'upsert' && event.object.deletionRequestedAtMs !== null) {
+      // One that is asked to go from a silent node is the node controller's doing, minutes after the silence began.
+      const node = simulation.store.get('node', event.object.nodeName);
+      if (node === undefined || !isReady(node)) episode = null;
+    }
+    if (event.type !== 'delete') return;
     const pod = before as Pod;
     if (pod.deletionRequestedAtMs === null && occupiesNode(pod)) episode = null;
   });
