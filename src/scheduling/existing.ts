@@ -3,7 +3,7 @@ import type { Workshop } from './bins.ts';
 import { ANY_SCOPE, type Filling, menuOf, presetsOf } from './fill.ts';
 import type { HostCounters } from './hostCounters.ts';
 import type { LotStore } from './lots.ts';
-import type { Placement, PlacementTable } from './placements.ts';
+import type { PlacementTable } from './placements.ts';
 import { addScaled, fitsWithin, type ResourceAxis, toVector, type Vector } from './resourceAxis.ts';
 import type { Target } from './targets.ts';
 import { isAttachment } from './volumes.ts';
@@ -49,8 +49,7 @@ export function fillNominated(
   }
   return targets.flatMap((target) => {
     const room = targetRoom(target, store.axis);
-    const sent = seedsOf.get(target.name) ?? [];
-    const seeds = sent.filter(
+    const seeds = (seedsOf.get(target.name) ?? []).filter(
       (lot) => store.lot(lot).bundle === 1 && placements.allows(store.lot(lot).placement, target),
     );
     if (!target.open || seeds.length === 0) return [];
@@ -71,14 +70,13 @@ export function fillTargets(
   const { store, filler } = shop;
   const fillings: TargetFilling[] = [];
   const least = leastRequests(store.shapes, store.axis);
-  const choosers = fewestOptionsFirst(store, targets, placements);
   for (const target of targets) {
     if (!target.open) continue;
     const taken = earlier.filter((one) => one.target === target).map((one) => one.filling);
     const room = targetRoom(target, store.axis);
     for (const { used } of taken) addScaled(room, used, -1);
     if (!fitsWithin(least, room)) continue;
-    const lots = fittingLots(store, { target, room }, { placements, choosers });
+    const lots = fittingLots(store, { target, room }, placements);
     if (lots.length === 0) continue;
     for (const preset of counters.presets(target)) filler.preset(preset);
     for (const filling of taken) for (const preset of presetsOf(store, filling)) filler.preset(preset);
@@ -90,33 +88,13 @@ export function fillTargets(
   return fillings;
 }
 
-/**
- * Lots in the order in which they choose: of pods that are equally large, those that fewer targets are open to go
- * first. Otherwise pods that tolerate a taint fill the nodes without it, and others find no room anywhere.
- */
-function fewestOptionsFirst(
-  store: LotStore,
-  targets: readonly Target[],
-  placements: PlacementTable,
-): readonly number[] {
-  const open = targets.filter((target) => target.open);
-  const options = new Map<Placement, number>();
-  for (const { placement } of store.lots) {
-    if (options.has(placement)) continue;
-    options.set(placement, open.filter((target) => placements.allows(placement, target)).length);
-  }
-  const optionsOf = (lot: number): number => options.get(store.lot(lot).placement) ?? 0;
-  const lots = store.lots.map((_, lot) => lot);
-  return options.size === 1 ? lots : lots.sort((left, right) => optionsOf(left) - optionsOf(right));
-}
-
 function fittingLots(
   store: LotStore,
   { target, room }: { readonly target: Target; readonly room: Vector },
-  { placements, choosers }: { readonly placements: PlacementTable; readonly choosers: readonly number[] },
+  placements: PlacementTable,
 ): number[] {
   const lots: number[] = [];
-  for (const lot of choosers) {
+  for (let lot = 0; lot < store.lots.length; lot++) {
     if ((store.left[lot] as number) === 0) continue;
     const { requests, placement } = store.lot(lot);
     if (fitsWithin(requests, room) && placements.allows(placement, target)) lots.push(lot);

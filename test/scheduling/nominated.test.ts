@@ -42,27 +42,3 @@ test('of too many pods nominated to one node, and of those whose node is gone, t
   assert.deepEqual([first, second], ['a', 'a']);
   assert.equal(Object.values(rest).includes('a'), false);
 });
-
-test('pods that fewer nodes are open to choose first: those that tolerate a taint leave them the others', () => {
-  const dedicated = { key: 'dedicated', value: 'old', effect: 'NoSchedule' as const };
-  const tolerations = [
-    { key: 'dedicated', operator: 'Exists' as const, value: '', effect: null, tolerationSeconds: null },
-  ];
-  const nodes = ['open', 'tainted'].map((name) => anOwnedNode({ name, capacity: ROOM, allocatable: ROOM }));
-  const [open, tainted] = nodes;
-  assert.ok(open && tainted);
-  for (const [plain, patient] of [
-    ['a', 'b'],
-    ['b', 'a'],
-  ] as const) {
-    const pods = [
-      ...somePods(2, { name: plain, cpuMillis: 900 }),
-      ...somePods(2, { name: patient, cpuMillis: 900, spec: { tolerations } }),
-    ];
-    const snapshot = aSnapshot({ nodes: [open, { ...tainted, taints: [dedicated] }], pods });
-    const { nominations, refusals } = schedule(snapshot, new Map(), pods, FIRST_PLAN_ONLY);
-    assert.deepEqual(refusals, []);
-    const onOpen = nominations.filter(({ target }) => target.name === 'open').map(({ pod }) => pod);
-    assert.deepEqual(onOpen, [`default/${plain}-0`, `default/${plain}-1`]);
-  }
-});
