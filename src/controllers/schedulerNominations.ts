@@ -50,16 +50,21 @@ export async function tellScheduler(
     const outcome = await kube.nominatePod(pod, nodeName);
     metrics.count('cooper_pod_nominations_total', { outcome });
   };
+  const failures: { readonly pod: string; readonly node: string; readonly error: string }[] = [];
   const notWritten = ({ pod, nodeName }: PodNomination, failure: unknown): void => {
     metrics.count('cooper_pod_nominations_total', { outcome: 'failed' });
-    const facts = { pod: podKey(pod), node: nodeName, error: String(failure) };
-    log.warn(facts, 'the kube-scheduler was not told the planned node of a pod; it chooses by itself');
+    failures.push({ pod: podKey(pod), node: nodeName, error: String(failure) });
   };
   // Two pods that are nominated where there is room for one keep each other out: who has to leave goes first.
   const [leaving, coming] = [wanted.filter(isTakenOff), wanted.filter((one) => !isTakenOff(one))];
   for (const writes of [leaving, coming]) {
     await independently(writes, telling.settings.writesAtOnce, write, notWritten);
   }
+  const [first] = failures;
+  if (first === undefined) return;
+  // One line, not one for each of ten thousand pods.
+  const facts = { pods: failures.length, ...first };
+  log.warn(facts, 'the kube-scheduler was not told the planned nodes of pods; it chooses by itself');
 }
 
 function isTakenOff({ nodeName }: PodNomination): boolean {
