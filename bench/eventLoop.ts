@@ -6,6 +6,8 @@ import { runCommand } from './karpenterPeer.ts';
 
 const PROCESS = fileURLToPath(new URL('./eventLoopProcess.ts', import.meta.url));
 const GOAL = { atMost: 50 };
+/** A kubelet waits so long for a probe unless told otherwise. Source: Kubernetes, Probe.timeoutSeconds. */
+const PROBE_GOAL = { atMost: 1_000 };
 
 const CASES: Readonly<Record<string, EventLoopCase>> = {
   'empty cluster': { pending: 10_000, nodes: 0, boundPods: 0, refused: false },
@@ -27,11 +29,11 @@ export async function benchEventLoop({ figure, note }: Report): Promise<void> {
     if (stderr !== '') note(`${name}: ${stderr.trim()}`);
     const seen = JSON.parse(stdout) as EventLoopAnswer;
     const called = `eventloop/${order.pending} pods, ${name}`;
-    const bounded = (what: string, value: number): void =>
-      figure(boundedFigure({ name: `${called}: ${what}`, value, unit: 'ms' }, GOAL));
+    const bounded = (what: string, value: number, goal = GOAL): void =>
+      figure(boundedFigure({ name: `${called}: ${what}`, value, unit: 'ms' }, goal));
     bounded('longest block, CPU time', seen.longestCpuMs);
     bounded('longest block, clock', seen.longestMs);
-    bounded('slowest /healthz, less the own waits of who asked', seen.healthzSlowestFairMs);
+    bounded('slowest /healthz, less the own waits of who asked', seen.healthzSlowestFairMs, PROBE_GOAL);
     figure(plainFigure(`${called}: slowest /healthz of ${seen.healthzAsked}`, seen.healthzSlowestMs, 'ms'));
     figure(plainFigure(`${called}: event loop delay, perf_hooks`, seen.monitoredMs, 'ms'));
     figure(plainFigure(`${called}: event loop utilization`, 100 * seen.utilization, '%'));

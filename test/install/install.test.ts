@@ -264,7 +264,10 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     await installed.helm('uninstall', 'karpenter', '--namespace', NAMESPACE, '--wait');
     const kinds = 'all,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,pdb';
     const selector = 'app.kubernetes.io/instance=karpenter';
-    assert.equal(await world.kubectl(['get', kinds, '-A', '-o', 'name', '-l', selector]), '');
+    // Helm waits for the Deployment; its pods go by cascade, a little later.
+    const isGone = async (): Promise<boolean> =>
+      (await world.kubectl(['get', kinds, '-A', '-o', 'name', '-l', selector])) === '';
+    await world.until(isGone, { what: 'all objects of the release to be gone', timeoutMs: 60_000 });
     const instances = await world.moto.liveInstances();
     const claims = await world.kube.list<KubeObject>(NODE_CLAIMS);
     assert.ok(claims.length > 0 && instances.length === claims.length);
