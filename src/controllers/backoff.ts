@@ -43,6 +43,11 @@ export class Backoff {
     }
   }
 
+  /** Forgets keys of what is there no more. */
+  keepOnly(keys: ReadonlySet<string>): void {
+    for (const key of this.#tries.keys()) if (!keys.has(key)) this.#tries.delete(key);
+  }
+
   succeeded(key: string): void {
     this.#tries.delete(key);
   }

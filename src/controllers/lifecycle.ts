@@ -28,7 +28,8 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
   const { live, settings } = launching;
   const snapshot = live.snapshot();
   const nodes = nodesByProviderId(snapshot.nodes);
-  launching.retries.prune(snapshot.takenAtMs);
+  if (launching.retries.size > 0)
+    launching.retries.keepOnly(new Set(snapshot.nodeClaims.map(({ name }) => name)));
   forgetLosses(launching, snapshot);
   let next = WHEN_CHANGED;
   const unfinished = snapshot.nodeClaims.filter(

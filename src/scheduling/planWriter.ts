@@ -71,10 +71,12 @@ export function isShortOfTypes(
   return missedFloor(compiled, floors, types) !== null;
 }
 
-function plannedNode(bin: Bin, shop: Workshop, zonesMatter: boolean): Omit<PlannedNodeClaim, 'pods'> {
-  const { compiled } = shop.capacity.provisioner(bin.provisioner);
+function plannedNode(planned: Bin, shop: Workshop, zonesMatter: boolean): Omit<PlannedNodeClaim, 'pods'> {
+  const { compiled } = shop.capacity.provisioner(planned.provisioner);
+  const listed = listedOffers(planned, shop);
+  const types = listed.map(({ type }) => type);
+  const bin = restated(planned, listed);
   const offer = shop.capacity.offer(bin.provisioner, bin.offer);
-  const types = listedTypes(bin, offer, shop);
   const first = compiled.types[offer.type];
   if (first === undefined) throw new Error(`no type ${offer.type}`);
   const zones = zonesMatter ? [offer.zone] : openZones(bin, { compiled, offer, types }, shop);
@@ -88,9 +90,23 @@ function plannedNode(bin: Bin, shop: Workshop, zonesMatter: boolean): Omit<Plann
   };
 }
 
+/** An offer that the claim may become, at its price with these pods. */
+interface ListedOffer {
+  readonly offer: number;
+  readonly type: number;
+  readonly usdPerHour: number;
+}
+
+/** Limits that ruled the cheapest type out when the bin was bought may let it in at the end: then it is the one. */
+function restated(bin: Bin, [cheapest]: readonly ListedOffer[]): Bin {
+  if (cheapest === undefined || cheapest.usdPerHour >= bin.usdPerHour) return bin;
+  return { ...bin, offer: cheapest.offer, usdPerHour: cheapest.usdPerHour };
+}
+
 /** Types that hold the pods in the zone and capacity type chosen, at an acceptable price, cheapest first. */
-function listedTypes(bin: Bin, chosen: Offer, { capacity, scopes, ledger }: Workshop): readonly number[] {
+function listedOffers(bin: Bin, { capacity, scopes, ledger }: Workshop): readonly ListedOffer[] {
   const { provisioner } = bin;
+  const chosen = capacity.offer(provisioner, bin.offer);
   const { compiled, room, floors } = capacity.provisioner(provisioner);
   const { offers } = scopes.at(bin.scope);
   const name = compiled.provisioner.name;
@@ -98,7 +114,7 @@ function listedTypes(bin: Bin, chosen: Offer, { capacity, scopes, ledger }: Work
   const slack = chosen.capacityType === 'spot' ? SPOT_PRICE_SLACK : ON_DEMAND_PRICE_SLACK;
   const most = bin.usdPerHour * slack + PRICE_ROUNDING;
   let charge = chargeOf(compiled.types[chosen.type]?.capacity ?? {}, bin.usdPerHour);
-  const listed: { readonly type: number; readonly usdPerHour: number }[] = [];
+  const listed: ListedOffer[] = [];
   for (const [id, offer] of compiled.offers.entries()) {
     if (listed.length >= MOST_TYPES) break;
     const short =
@@ -121,10 +137,9 @@ function listedTypes(bin: Bin, chosen: Offer, { capacity, scopes, ledger }: Work
       ledger.add(name, extra, 1);
       charge = larger;
     }
-    listed.push({ type: offer.type, usdPerHour });
+    listed.push({ offer: id, type: offer.type, usdPerHour });
   }
-  listed.sort((left, right) => left.usdPerHour - right.usdPerHour);
-  return listed.map(({ type }) => type);
+  return listed.sort((left, right) => left.usdPerHour - right.usdPerHour);
 }
 
 function difference(larger: LimitCharge, charge: LimitCharge): LimitCharge {

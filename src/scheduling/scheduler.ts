@@ -191,7 +191,7 @@ function writtenPlan(prepared: Preparation, draft: Draft, lessons: LessonBook): 
       target: { kind: target.kind, name: target.name },
     })),
   );
-  const usdPerHour = packing.bins.reduce((sum, bin) => sum + bin.usdPerHour, 0);
+  const usdPerHour = nodeClaims.reduce((sum, claim) => sum + claim.usdPerHour, 0);
   const refusals = refusedPods(prepared, draft, lessons);
   return {
     nodeClaims,

@@ -8,6 +8,11 @@ const FOUND = [
   { seed: 1616, was: 'the eviction of a pod that its Deployment had given up counted against its budget' },
   { seed: 2371, was: 'a node kept ready for a pod whose budget holds it counted as forgotten' },
   { seed: 2890, was: 'nominations of evicted pods and of those in their place counted as a leak' },
+  { seed: 5965, was: 'failed launches were remembered long after their claims were gone' },
+  {
+    seed: 6481,
+    was: 'limits that bound when a node was bought did not when it was written: a cheaper type was listed',
+  },
   { seed: 1329, was: 'pods that were taken off a silent node counted as the doing of a consolidation' },
 ];
 
