@@ -18,6 +18,8 @@ export interface Launching {
   readonly memory: ProvisioningMemory;
   readonly settings: ControllerSettings;
   readonly underWay: Set<string>;
+  /** Uids of claims whose deletion went through, though the watch may not show it yet: they are not launched again. */
+  readonly givenUp: Set<string>;
   /** By claim uid: since when a registered claim's Node is missing. */
   readonly nodeLosses: Map<string, number>;
   /** Claims, as they stand, whose Node's memory the cloud was told of since the start. */
@@ -30,7 +32,7 @@ export interface Launching {
 
 /** Starts the launch of a claim that has no instance yet, and does not wait for it. */
 export function launchClaim(ports: Ports, launching: Launching, claim: NodeClaim): NextRun {
-  if (launching.underWay.has(claim.uid)) return WHEN_CHANGED;
+  if (launching.underWay.has(claim.uid) || launching.givenUp.has(claim.uid)) return WHEN_CHANGED;
   const waitMs = launching.retries.waitMs(claim.name, ports.clock.nowMs());
   if (waitMs > 0) return { afterMs: waitMs };
   launching.underWay.add(claim.uid);
@@ -146,6 +148,7 @@ async function giveUp(ports: Ports, launching: Launching, claim: NodeClaim): Pro
   // Nothing was bought for them: their next plan may be carried out at once.
   for (const pod of launching.memory.nominations.podsOf(claim.name)) launching.memory.brakes.succeeded(pod);
   const outcome = await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+  launching.givenUp.add(claim.uid);
   if (outcome === 'gone') launching.live.record({ type: 'delete', kind: 'nodeClaim', key: claim.name });
 }
 

@@ -28,8 +28,7 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
   const { live, settings } = launching;
   const snapshot = live.snapshot();
   const nodes = nodesByProviderId(snapshot.nodes);
-  if (launching.retries.size > 0)
-    launching.retries.keepOnly(new Set(snapshot.nodeClaims.map(({ name }) => name)));
+  forgetGone(launching, snapshot);
   forgetLosses(launching, snapshot);
   let next = WHEN_CHANGED;
   const unfinished = snapshot.nodeClaims.filter(
@@ -52,6 +51,13 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
 }
 
 /** Claims that leave are not looked at here any more, whoever has deleted them. */
+function forgetGone({ retries, givenUp }: Launching, { nodeClaims }: ClusterSnapshot): void {
+  if (retries.size > 0) retries.keepOnly(new Set(nodeClaims.map(({ name }) => name)));
+  if (givenUp.size === 0) return;
+  const there = new Set(nodeClaims.map(({ uid }) => uid));
+  for (const uid of givenUp) if (!there.has(uid)) givenUp.delete(uid);
+}
+
 function forgetLosses({ nodeLosses }: Launching, { nodeClaims }: ClusterSnapshot): void {
   if (nodeLosses.size === 0) return;
   const staying = new Set(

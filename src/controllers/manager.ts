@@ -102,6 +102,7 @@ export class ControllerManager {
       memory: this.memory,
       settings,
       underWay: new Set(),
+      givenUp: new Set(),
       nodeLosses: new Map(),
       notedNodes: new WeakSet(),
       retries: new Backoff(1000, 60_000),
@@ -141,6 +142,7 @@ export class ControllerManager {
     return {
       ...this.memory.sizes(),
       launchesUnderWay: this.#launching.underWay.size,
+      givenUpLaunches: this.#launching.givenUp.size,
       nodeLosses: this.#launching.nodeLosses.size,
       launchRetries: this.#launching.retries.size,
       statusesWritten: this.#status.written.size,

@@ -15,7 +15,10 @@ import { aNodeClaim, aNodeClass, aPod } from '../builders.ts';
 const NOW_MS = 1_800_000_000_000;
 
 /** The events that are published when the cloud answers so; the claim is meant for the pod `default/web`. */
-async function eventsAfter(outcome: LaunchOutcome): Promise<readonly EventDraft[]> {
+async function eventsAfter(
+  outcome: LaunchOutcome,
+  onLaunch: () => void = () => {},
+): Promise<readonly EventDraft[]> {
   const claim = aNodeClaim({ name: 'default-1' });
   const state = new ClusterState();
   state.apply({ type: 'upsert', kind: 'nodeClaim', key: claim.name, object: claim });
@@ -30,7 +33,12 @@ async function eventsAfter(outcome: LaunchOutcome): Promise<readonly EventDraft[
   const events: EventDraft[] = [];
   const ports = {
     clock,
-    cloud: { launch: async () => outcome },
+    cloud: {
+      launch: async () => {
+        onLaunch();
+        return outcome;
+      },
+    },
     kube: {
       publishEvent: async (event: EventDraft) => void events.push(event),
       deleteNodeClaim: async () => 'deleted',
@@ -41,14 +49,17 @@ async function eventsAfter(outcome: LaunchOutcome): Promise<readonly EventDraft[
       metrics: { observe: ignore, count: ignore, gauge: ignore },
     },
   } as unknown as Ports;
-  await new Promise<void>((wake) => {
-    const launching: Launching = {
+  const launching = await new Promise<Launching>((done) => {
+    const wake = (): void => done(made);
+    const made: Launching = {
       ...{ live, memory, wake, settings: DEFAULT_SETTINGS, underWay: new Set(), nodeLosses: new Map() },
-      notedNodes: new WeakSet(),
+      ...{ notedNodes: new WeakSet(), givenUp: new Set() },
       retries: new Backoff(1_000, 60_000),
     };
-    launchClaim(ports, launching, claim);
+    launchClaim(ports, made, claim);
   });
+  launchClaim(ports, launching, claim);
+  await new Promise((resolve) => setImmediate(resolve));
   return events;
 }
 
@@ -71,4 +82,13 @@ for (const outcome of REFUSED) {
 
 it('tells pods nothing of a launch that is repeated', async () => {
   assert.deepEqual(await eventsAfter({ kind: 'retryable', message: 'lost' }), []);
+});
+
+it('launches no claim again whose deletion went through, before the watch shows it', async () => {
+  let launches = 0;
+  const count = (): void => {
+    launches += 1;
+  };
+  await eventsAfter({ kind: 'insufficientCapacity', offerings: [], message: 'none' }, count);
+  assert.equal(launches, 1);
 });

@@ -34,6 +34,7 @@ test('a missing Node is forgotten with its claim, whoever deletes that', async (
       settings: DEFAULT_SETTINGS,
       wake: ignore,
       underWay: new Set(),
+      givenUp: new Set(),
       nodeLosses: new Map(),
       notedNodes: new WeakSet(),
     },
