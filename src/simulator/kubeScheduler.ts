@@ -164,6 +164,7 @@ export class KubeScheduler {
     if (podClass.isEntangled) podClass.candidates = null;
     let placing: Placing | null = null;
     let isBlocked = false;
+    let hasBound = false;
     for (const pod of [...podClass.waiting.values()]) {
       if (this.#backingOff.has(pod.uid)) {
         this.#backingOff.set(pod.uid, 'wanted');
@@ -183,8 +184,12 @@ export class KubeScheduler {
       this.#parts.store.put('pod', podKey(pod), bound);
       provisionClaims(this.#parts.store, bound, node);
       placing.noteBound(bound, node);
+      hasBound = true;
     }
-    if (podClass.waiting.size > 0) podClass.candidates = new Set();
+    if (podClass.waiting.size === 0) return;
+    podClass.candidates = new Set();
+    // A nominated sibling that came after one without a place may have made one for it.
+    if (hasBound) this.#retryPodRules();
   }
 
   #placing(pod: Pod, compiled: CompiledSpec): Placing {

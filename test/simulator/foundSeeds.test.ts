@@ -13,6 +13,8 @@ const FOUND = [
     seed: 6481,
     was: 'limits that bound when a node was bought did not when it was written: a cheaper type was listed',
   },
+  { seed: 273, was: 'a claim whose deletion went through was launched again before the watch showed it' },
+  { seed: 1579, was: 'the simulated scheduler forgot a pod for which a nominated sibling had made a place' },
   { seed: 1329, was: 'pods that were taken off a silent node counted as the doing of a consolidation' },
 ];
 
