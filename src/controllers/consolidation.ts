@@ -13,6 +13,7 @@ import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
 import { readCatalogue } from './catalogue.ts';
 import { tellClaim } from './claimEvents.ts';
+import { ConsolidationBrake } from './consolidationBrake.ts';
 import { deleteClaims } from './disruption.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
@@ -42,6 +43,7 @@ interface Ordered {
 /** What consolidation remembers between looks. After a restart, nodes bought for nothing are empty, and go as such. */
 export class ConsolidationMemory {
   readonly podChanges = new PodChanges();
+  readonly brake = new ConsolidationBrake();
   /** By claim name: what was last told of why it stays. */
   readonly told = new Map<string, string>();
   ordered: Ordered | null = null;
@@ -102,10 +104,28 @@ export async function consolidateNodes(ports: Ports, consolidating: Consolidatin
   const { action } = decision;
   memory.fruitless = action === null ? snapshot : null;
   if (action === null) return { afterMs: LOOK_AGAIN_MS };
+  const usdPerHour = priceOf(snapshot);
+  const pauseMs = memory.brake.pauseMs(usdPerHour);
+  if (pauseMs > 0) {
+    memory.notBeforeMs = ports.clock.nowMs() + pauseMs;
+    const facts = { usdPerHour, pauseSeconds: pauseMs / 1000, next: action.message };
+    ports.telemetry.log.warn(facts, 'consolidation pauses: its last action has not made the cluster cheaper');
+    return { afterMs: LOOK_AGAIN_MS };
+  }
+  memory.brake.acting(usdPerHour);
   const replacements = await order(ports, consolidating, action, snapshot);
   const untilMs = ports.clock.nowMs() + DEADLINE_MS;
   memory.ordered = { action, replacements, untilMs };
   return { afterMs: replacements.length === 0 ? 0 : WAIT_AGAIN_MS };
+}
+
+/** What all nodes that stay cost together, in USD per hour. */
+function priceOf({ nodeClaims }: ClusterSnapshot): number {
+  return nodeClaims.reduce(
+    (sum, { status, deletionRequestedAtMs }) =>
+      deletionRequestedAtMs === null ? sum + (status.usdPerHour ?? 0) : sum,
+    0,
+  );
 }
 
 /** True while another look would find nothing, or may not be taken. */
