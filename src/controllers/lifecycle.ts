@@ -50,7 +50,7 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
   return next;
 }
 
-/** Claims that leave are not looked at here any more, whoever has deleted them. */
+/** What is remembered of launches goes with the claim. */
 function forgetGone({ retries, givenUp }: Launching, { nodeClaims }: ClusterSnapshot): void {
   if (retries.size > 0) retries.keepOnly(new Set(nodeClaims.map(({ name }) => name)));
   if (givenUp.size === 0) return;
@@ -58,6 +58,7 @@ function forgetGone({ retries, givenUp }: Launching, { nodeClaims }: ClusterSnap
   for (const uid of givenUp) if (!there.has(uid)) givenUp.delete(uid);
 }
 
+/** Claims that leave are not looked at here any more, whoever has deleted them. */
 function forgetLosses({ nodeLosses }: Launching, { nodeClaims }: ClusterSnapshot): void {
   if (nodeLosses.size === 0) return;
   const staying = new Set(

@@ -96,7 +96,7 @@ export function nominationsToWrite(
 }
 
 /** The Node of that name, or the one that the NodeClaim of that name has become; null while there is none. */
-export function nodeNameOf(target: string, live: LiveState, snapshot: ClusterSnapshot): string | null {
+function nodeNameOf(target: string, live: LiveState, snapshot: ClusterSnapshot): string | null {
   const claim = live.get('nodeClaim', target);
   if (claim === undefined) return live.get('node', target)?.name ?? null;
   const { providerId } = claim.status;
