@@ -1,5 +1,6 @@
-// What is told of a claim: on the NodeClaim, and on its Node, where people look first.
+// What is told of a claim: on the NodeClaim, on its Node, where people look first, and in the journal.
 import type { NodeClaim } from '../model/nodeClaim.ts';
+import type { DecisionRecord } from '../ports/journal.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { LiveState } from './liveState.ts';
 
@@ -7,6 +8,15 @@ export interface ClaimEvent {
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly message: string;
+}
+
+/** An event that says why a node goes or stays, and what the journal keeps beside its text. */
+export interface ClaimDecision
+  extends ClaimEvent,
+    Pick<DecisionRecord, 'savingUsdPerHour' | 'podsMoved' | 'blockedBy'> {
+  /** What the node would go for; the event's reason when absent. */
+  readonly disruption?: string;
+  readonly facts?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -17,11 +27,48 @@ export async function deleteAndTell(
   ports: Ports,
   live: LiveState,
   claim: NodeClaim,
-  why: ClaimEvent,
+  why: ClaimDecision,
 ): Promise<'deleted' | 'gone'> {
   const outcome = await ports.kube.deleteNodeClaim(claim.name, claim.uid);
-  if (outcome === 'deleted') await tellClaim(ports, live, claim, why);
+  if (outcome === 'deleted') await tellDecision(ports, live, claim, { kind: 'Disrupted', ...why });
   return outcome;
+}
+
+/** A decision to leave the node where it is, to be told once for each reason: the caller remembers. */
+export async function tellKept(
+  ports: Ports,
+  live: LiveState,
+  claim: NodeClaim,
+  why: ClaimDecision,
+): Promise<void> {
+  await tellDecision(ports, live, claim, { kind: 'Kept', ...why });
+}
+
+/** Appends the record and publishes the events: whatever is decided about a node goes through here. */
+export async function tellDecision(
+  ports: Ports,
+  live: LiveState,
+  claim: NodeClaim,
+  {
+    kind,
+    type,
+    reason,
+    message,
+    disruption = reason,
+    facts,
+    ...gain
+  }: ClaimDecision & Pick<DecisionRecord, 'kind'>,
+): Promise<void> {
+  ports.journal.append({
+    atMs: ports.clock.nowMs(),
+    kind,
+    subject: claim.name,
+    reason: message,
+    code: reason,
+    facts: { node: claim.status.nodeName, disruption, ...facts },
+    ...gain,
+  });
+  await tellClaim(ports, live, claim, { type, reason, message });
 }
 
 /** One event on the claim, and the same on its Node once it has one. */

@@ -7,12 +7,13 @@ import {
   haltOf,
   stillPays,
 } from '../disruption/consolidation.ts';
+import type { Kept } from '../disruption/consolidationCandidates.ts';
 import type { ConsolidationAction } from '../disruption/consolidationTrial.ts';
-import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
+import { hasCondition } from '../model/nodeClaim.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
 import { readCatalogue } from './catalogue.ts';
-import { tellClaim } from './claimEvents.ts';
+import { tellKept } from './claimEvents.ts';
 import { ConsolidationBrake } from './consolidationBrake.ts';
 import { deleteClaims } from './disruption.ts';
 import type { LiveState } from './liveState.ts';
@@ -100,7 +101,7 @@ export async function consolidateNodes(ports: Ports, consolidating: Consolidatin
   if (memory.ordered !== null) return finish(ports, consolidating, memory.ordered, catalogue);
   const decision = await planned(ports, consolidate(problemOf(consolidating, catalogue)), catalogue);
   ports.telemetry.metrics.gauge('cooper_consolidation_trials', {}, decision.trials);
-  await tellKept(ports, consolidating, decision);
+  await tellStaying(ports, consolidating, decision);
   const { action } = decision;
   memory.fruitless = action === null ? snapshot : null;
   if (action === null) return { afterMs: LOOK_AGAIN_MS };
@@ -110,6 +111,7 @@ export async function consolidateNodes(ports: Ports, consolidating: Consolidatin
     memory.notBeforeMs = ports.clock.nowMs() + pauseMs;
     const facts = { usdPerHour, pauseSeconds: pauseMs / 1000, next: action.message };
     ports.telemetry.log.warn(facts, 'consolidation pauses: its last action has not made the cluster cheaper');
+    await tellPaused(ports, consolidating, action);
     return { afterMs: LOOK_AGAIN_MS };
   }
   memory.brake.acting(usdPerHour);
@@ -222,9 +224,16 @@ async function finish(
   for (const name of replacements) memory.reserve(name, ports.clock.nowMs() + DEADLINE_MS);
   const { nodeClaims, message } = action;
   memory.leaving = { nodeClaims, untilMs: ports.clock.nowMs() + DEADLINE_MS };
-  await deleteClaims(ports, live, { reason: 'Underutilized', nodeClaims, replacements: [], message });
-  ports.telemetry.metrics.count('cooper_consolidations_total', {});
   const { savingUsdPerHour, evicted } = action;
+  const gain = { savingUsdPerHour, podsMoved: evicted };
+  await deleteClaims(ports, live, {
+    reason: 'Underutilized',
+    nodeClaims,
+    replacements: [],
+    message,
+    ...gain,
+  });
+  ports.telemetry.metrics.count('cooper_consolidations_total', {});
   const facts = { nodeClaims, replacements, savingUsdPerHour, pods: evicted.length };
   ports.telemetry.log.info(facts, 'nodes consolidated');
   return { afterMs: LOOK_AGAIN_MS };
@@ -241,28 +250,43 @@ async function giveUp(ports: Ports, { live, memory }: ConsolidatingNodes, reason
   ports.telemetry.log.info({ nodeClaims, reason }, 'consolidation given up');
   for (const name of nodeClaims) {
     const claim = live.get('nodeClaim', name);
-    if (claim !== undefined) await tellStays(ports, live, claim, `not consolidated after all: ${reason}`);
+    if (claim !== undefined)
+      await tellStays(ports, live, { claim, message: `not consolidated after all: ${reason}` });
   }
   return { afterMs: LOOK_AGAIN_MS };
 }
 
+/** Says of nodes that would go why they do not. */
+async function tellPaused(
+  ports: Ports,
+  { live, memory }: ConsolidatingNodes,
+  { nodeClaims, message }: ConsolidationAction,
+): Promise<void> {
+  const why = 'not consolidated: it pauses, for its last action has not made the cluster cheaper';
+  for (const name of nodeClaims) {
+    const claim = live.get('nodeClaim', name);
+    if (claim === undefined || memory.told.get(name) === why) continue;
+    memory.told.set(name, why);
+    await tellStays(ports, live, { claim, message: `${why} (it would: ${message})` });
+  }
+}
+
 /** Says once for each node why it stays; amounts that change all the time do not make it news. */
-async function tellKept(
+async function tellStaying(
   ports: Ports,
   { live, memory }: ConsolidatingNodes,
   { kept }: ConsolidationDecision,
 ): Promise<void> {
-  for (const { claim, message } of kept) {
+  for (const { claim, message, blockedBy } of kept) {
     const gist = message.replace(/[0-9]+/g, '#');
     if (memory.told.get(claim.name) === gist) continue;
     memory.told.set(claim.name, gist);
-    await tellStays(ports, live, claim, `not consolidated: ${message}`);
+    const pod = blockedBy === undefined ? {} : { blockedBy };
+    await tellStays(ports, live, { claim, message: `not consolidated: ${message}`, ...pod });
   }
 }
 
-async function tellStays(ports: Ports, live: LiveState, claim: NodeClaim, message: string): Promise<void> {
-  await tellClaim(ports, live, claim, { type: 'Normal', reason: 'Unconsolidatable', message });
-  const facts = { node: claim.status.nodeName, disruption: 'Underutilized' };
-  const atMs = ports.clock.nowMs();
-  ports.journal.append({ atMs, kind: 'Kept', subject: claim.name, reason: message, facts });
+async function tellStays(ports: Ports, live: LiveState, { claim, ...why }: Kept): Promise<void> {
+  const event = { type: 'Normal', reason: 'Unconsolidatable', disruption: 'Underutilized' } as const;
+  await tellKept(ports, live, claim, { ...event, ...why });
 }

@@ -4,8 +4,9 @@ import type { EmptinessChange } from '../disruption/emptiness.ts';
 import { occupiesNode } from '../disruption/evictable.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { DisruptionPlan } from '../model/plan.ts';
+import { podKey } from '../model/pod.ts';
 import type { Ports } from '../ports/ports.ts';
-import { deleteAndTell } from './claimEvents.ts';
+import { type ClaimDecision, deleteAndTell, tellKept } from './claimEvents.ts';
 import { independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
@@ -55,7 +56,7 @@ export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promis
     },
     ({ claim }, failure) => failed([claim.name], failure),
   );
-  tellHeld(ports, disrupting, decision.held, snapshot.takenAtMs);
+  await tellHeld(ports, disrupting, decision.held);
   return { afterMs: Math.min(retryMs, Math.max(0, decision.nextAtMs - ports.clock.nowMs())) };
 }
 
@@ -82,12 +83,11 @@ async function writeEmptiness(
 }
 
 /** Says once what keeps a claim that is due, and forgets those that nothing keeps any more. */
-function tellHeld(
+async function tellHeld(
   ports: Ports,
-  { toldHeld }: Disrupting,
+  { live, toldHeld }: Disrupting,
   held: readonly HeldDisruption[],
-  atMs: number,
-): void {
+): Promise<void> {
   const still = new Set(held.map(({ claim }) => claim.name));
   for (const name of [...toldHeld.keys()]) if (!still.has(name)) toldHeld.delete(name);
   for (const { claim, reason, message } of held) {
@@ -95,19 +95,30 @@ function tellHeld(
     toldHeld.set(claim.name, message);
     const facts = { node: claim.status.nodeName, disruption: reason };
     ports.telemetry.log.info({ nodeClaim: claim.name, ...facts, held: message }, 'disruption held back');
-    ports.journal.append({ atMs, kind: 'Kept', subject: claim.name, reason: message, facts });
+    await tellKept(ports, live, claim, {
+      type: 'Normal',
+      reason: 'DisruptionBlocked',
+      message: `${reason}, but kept: ${message}`,
+      disruption: reason,
+    });
   }
 }
 
 /** The watch may be behind: a node is empty once the server itself says so. */
-async function isInUse(ports: Ports, { name, status }: NodeClaim): Promise<boolean> {
-  const pods = await ports.kube.readNodePods(status.nodeName);
-  const isUsed = pods.some(occupiesNode);
-  if (isUsed) {
-    const facts = { nodeClaim: name, node: status.nodeName };
-    ports.telemetry.log.warn(facts, 'node kept: the watch is behind, pods are on it');
-  }
-  return isUsed;
+async function isInUse(ports: Ports, live: LiveState, claim: NodeClaim): Promise<boolean> {
+  const pods = await ports.kube.readNodePods(claim.status.nodeName);
+  const user = pods.find(occupiesNode);
+  if (user === undefined) return false;
+  const facts = { nodeClaim: claim.name, node: claim.status.nodeName };
+  ports.telemetry.log.warn(facts, 'node kept: the watch is behind, pods are on it');
+  await tellKept(ports, live, claim, {
+    type: 'Normal',
+    reason: 'DisruptionBlocked',
+    message: `Empty, but kept: pod ${podKey(user)} has come to it`,
+    disruption: 'Empty',
+    blockedBy: podKey(user),
+  });
+  return true;
 }
 
 /**
@@ -119,18 +130,26 @@ export async function deleteClaims(ports: Ports, live: LiveState, plan: Disrupti
   for (const name of plan.nodeClaims) {
     const claim = live.get('nodeClaim', name);
     if (claim === undefined) continue;
-    if (plan.reason === 'Empty' && (await isInUse(ports, claim))) {
+    if (plan.reason === 'Empty' && (await isInUse(ports, live, claim))) {
       isDone = false;
       continue;
     }
-    const why = { type: 'Normal', reason: `Disruption${plan.reason}`, message: plan.message } as const;
-    if ((await deleteAndTell(ports, live, claim, why)) === 'gone') continue;
+    if ((await deleteAndTell(ports, live, claim, decisionOf(plan))) === 'gone') continue;
     const labels = { provisioner: claim.spec.provisioner, reason: plan.reason };
     ports.telemetry.metrics.count('cooper_nodeclaims_disrupted_total', labels);
     const facts = { node: claim.status.nodeName, disruption: plan.reason };
     ports.telemetry.log.info({ nodeClaim: name, ...facts }, 'node claim deleted');
-    const atMs = ports.clock.nowMs();
-    ports.journal.append({ atMs, kind: 'Disrupted', subject: name, reason: plan.message, facts });
   }
   return isDone;
+}
+
+function decisionOf({ reason, message, savingUsdPerHour, podsMoved }: DisruptionPlan): ClaimDecision {
+  return {
+    type: 'Normal',
+    reason: `Disruption${reason}`,
+    message,
+    disruption: reason,
+    ...(savingUsdPerHour === undefined ? {} : { savingUsdPerHour }),
+    ...(podsMoved === undefined ? {} : { podsMoved }),
+  };
 }

@@ -200,16 +200,9 @@ async function collectClaim(
   goneInstances.add(claim.status.providerId);
   if (claim.deletionRequestedAtMs !== null) return;
   const message = `instance ${claim.status.providerId} is gone, and not by Cooper`;
-  await deleteAndTell(ports, live, claim, { type: 'Warning', reason: 'InstanceGone', message });
-  const facts = { providerId: claim.status.providerId };
+  const facts = { providerId: claim.status.providerId, registered: hasCondition(claim, 'Registered') };
+  await deleteAndTell(ports, live, claim, { type: 'Warning', reason: 'InstanceGone', message, facts });
   ports.telemetry.log.warn({ nodeClaim: claim.name, ...facts }, 'claim without an instance deleted');
-  ports.journal.append({
-    atMs: ports.clock.nowMs(),
-    kind: 'Collected',
-    subject: claim.name,
-    reason: message,
-    facts: { ...facts, registered: hasCondition(claim, 'Registered') },
-  });
 }
 
 /** Nodes that were ours, are being deleted, and have no claim left to finish it (someone removed it by force). */

@@ -2,7 +2,7 @@
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { InterruptionKind, InterruptionNotice, InterruptionSource } from '../ports/interruptions.ts';
 import type { Ports } from '../ports/ports.ts';
-import { tellClaim } from './claimEvents.ts';
+import { tellClaim, tellDecision } from './claimEvents.ts';
 import { independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
@@ -128,14 +128,14 @@ async function heed(
       provisioner,
       reason: 'Interrupted',
     });
-    const atMs = ports.clock.nowMs();
-    const reason = sentence(notice, ports.clock.nowMs());
-    ports.journal.append({ atMs, kind: 'Disrupted', subject: claim.name, reason, facts });
   }
   const message = leaving
     ? `${sentence(notice, ports.clock.nowMs())}; its pods are moved off and replaced now`
     : sentence(notice, ports.clock.nowMs());
-  await tellClaim(ports, live, claim, { type: 'Warning', reason: reaction.event, message });
+  const event = { type: 'Warning', reason: reaction.event, message } as const;
+  if (leaving)
+    await tellDecision(ports, live, claim, { kind: 'Disrupted', ...event, disruption: 'Interrupted', facts });
+  else await tellClaim(ports, live, claim, event);
 }
 
 function sentence({ message, deadlineMs }: InterruptionNotice, nowMs: number): string {

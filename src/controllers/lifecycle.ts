@@ -97,7 +97,8 @@ async function advance(
   if (node === undefined) return awaitNode(ports, launching, claim);
   launching.nodeLosses.delete(claim.uid);
   if (node.deletionRequestedAtMs !== null) {
-    await ports.kube.deleteNodeClaim(claim.name, claim.uid);
+    const message = `Node ${node.name} is being deleted; its instance is given back`;
+    await deleteAndTell(ports, launching.live, claim, { type: 'Normal', reason: 'NodeDeleted', message });
     return WHEN_CHANGED;
   }
   noteNode(ports, launching, claim, node);

@@ -21,6 +21,7 @@ import {
 } from './consolidationTrial.ts';
 import { displacedPods } from './displaced.ts';
 import { EvictionRoom } from './evictionRoom.ts';
+import type { Obstacle } from './obstacle.ts';
 
 export interface ConsolidationDecision {
   /** Null when nothing pays, or nothing may be done now. */
@@ -65,10 +66,10 @@ export function* consolidate(consolidation: Consolidation): Consolidating<Consol
   const many = together.length > 1 ? yield* search.growing(together) : null;
   const action = many ?? (yield* search.single(candidates));
   const blocked = candidates.flatMap((one) => {
-    const message = search.blocked.get(one.claim.name) ?? held.get(one.claim.name);
-    return message === undefined || action?.nodeClaims.includes(one.claim.name)
+    const obstacle = search.blocked.get(one.claim.name) ?? held.get(one.claim.name);
+    return obstacle === undefined || action?.nodeClaims.includes(one.claim.name)
       ? []
-      : [{ claim: one.claim, message }];
+      : [{ claim: one.claim, ...obstacle }];
   });
   return { action, halted: '', kept: [...kept, ...blocked], trials: search.trials };
 }
@@ -93,7 +94,7 @@ export function* stillPays(
     return stays?.message ?? 'a node has gone or emptied meanwhile';
   }
   const { held } = withinBudgets(chosen, snapshot);
-  for (const message of held.values()) return message;
+  for (const { message } of held.values()) return message;
   const plan = yield trialOf(snapshot, chosen);
   const judgement = judge(chosen, plan, catalogue);
   if (judgement.kind === 'blocked') return judgement.message;
@@ -143,15 +144,15 @@ export function haltOf(snapshot: ClusterSnapshot): string | null {
 function withinBudgets(
   candidates: readonly Candidate[],
   snapshot: ClusterSnapshot,
-): { readonly together: readonly Candidate[]; readonly held: ReadonlyMap<string, string> } {
+): { readonly together: readonly Candidate[]; readonly held: ReadonlyMap<string, Obstacle> } {
   const budgets = new BudgetRoom(snapshot);
   const evictions = new EvictionRoom(snapshot.disruptionBudgets);
   const together: Candidate[] = [];
-  const held = new Map<string, string>();
+  const held = new Map<string, Obstacle>();
   for (const candidate of candidates) {
     const { provisioner } = candidate.claim.spec;
     const allowed = budgets.left(provisioner, 'Underutilized') >= 1;
-    const problem = allowed ? evictions.blocks(candidate.pods) : outOfBudget(provisioner);
+    const problem = allowed ? evictions.obstacle(candidate.pods) : { message: outOfBudget(provisioner) };
     if (problem !== null) held.set(candidate.claim.name, problem);
     else if (together.length < TOGETHER_MOST) {
       budgets.take(provisioner, 1);
@@ -167,7 +168,7 @@ type Saving = Extract<Judgement, { readonly kind: 'saves' }>;
 class Search {
   trials = 0;
   /** By claim name: what its own trial has come to. */
-  readonly blocked = new Map<string, string>();
+  readonly blocked = new Map<string, Obstacle>();
   readonly #consolidation: Consolidation;
   #best: { readonly size: number; readonly saving: Saving } | null = null;
 
@@ -203,7 +204,7 @@ class Search {
   *#improves(candidates: readonly Candidate[], size: number): Consolidating<boolean> {
     const judgement: Judgement = yield* this.#judged(candidates.slice(0, size));
     if (judgement.kind === 'blocked') {
-      if (size === 1) this.#noteBlocked(candidates, judgement.message);
+      if (size === 1) this.#noteBlocked(candidates, judgement);
       return false;
     }
     if (judgement.netUsdPerHour <= (this.#best?.saving.netUsdPerHour ?? 0)) return false;
@@ -211,8 +212,9 @@ class Search {
     return true;
   }
 
-  #noteBlocked([first]: readonly Candidate[], message: string): void {
-    if (first !== undefined) this.blocked.set(first.claim.name, message);
+  #noteBlocked([first]: readonly Candidate[], { message, blockedBy }: Obstacle): void {
+    const pod = blockedBy === undefined ? {} : { blockedBy };
+    if (first !== undefined) this.blocked.set(first.claim.name, { message, ...pod });
   }
 
   /** The first candidate by itself that pays. */
@@ -222,7 +224,7 @@ class Search {
       if (this.blocked.has(candidate.claim.name)) continue;
       const judgement = yield* this.#judged([candidate]);
       if (judgement.kind === 'saves' && judgement.netUsdPerHour > 0) return judgement.action;
-      if (judgement.kind === 'blocked') this.#noteBlocked([candidate], judgement.message);
+      if (judgement.kind === 'blocked') this.#noteBlocked([candidate], judgement);
     }
     return null;
   }

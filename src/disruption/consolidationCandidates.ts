@@ -8,6 +8,7 @@ import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { BudgetRoom } from './budgets.ts';
 import { consolidationOptOut, mustLeave, nodeOptOut, occupiesNode } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
+import type { Obstacle } from './obstacle.ts';
 
 /** What the snapshot cannot say of a node. */
 export interface ConsolidationView {
@@ -28,9 +29,8 @@ export interface Candidate {
 }
 
 /** A node that stays, and why, in one sentence. */
-export interface Kept {
+export interface Kept extends Obstacle {
   readonly claim: NodeClaim;
-  readonly message: string;
 }
 
 export interface CandidateSelection {
@@ -56,12 +56,12 @@ export function selectCandidates(snapshot: ClusterSnapshot, view: ConsolidationV
     if (provisioner.disruption.consolidation !== 'WhenEmptyOrUnderutilized') continue;
     if (claim.deletionRequestedAtMs !== null || !hasCondition(claim, 'Initialized')) continue;
     const keeps =
-      keepsNode({ claim, node, provisioner }, snapshot.takenAtMs, view) ??
-      keepsPod(pods, snapshot.takenAtMs) ??
-      evictions.blocks(pods) ??
-      (budgets.left(provisioner.name, 'Underutilized') < 1 ? outOfBudget(provisioner.name) : null);
+      obstacle(keepsNode({ claim, node, provisioner }, snapshot.takenAtMs, view)) ??
+      firstPodObstacle(pods, snapshot.takenAtMs) ??
+      evictions.obstacle(pods) ??
+      obstacle(budgets.left(provisioner.name, 'Underutilized') < 1 ? outOfBudget(provisioner.name) : null);
     const usdPerHour = claim.status.usdPerHour ?? 0;
-    if (keeps !== null) kept.push({ claim, message: keeps });
+    if (keeps !== null) kept.push({ claim, ...keeps });
     else {
       const hurt = pods.reduce((sum, pod) => sum + hurtOf(pod), 0);
       const { minimumSavings } = provisioner.disruption;
@@ -106,16 +106,28 @@ function keepsNode(
   return null;
 }
 
-function keepsPod(pods: readonly Pod[], nowMs: number): string | null {
+/** Why this pod keeps its node from being consolidated, disruption budgets aside; null when it does not. */
+export function podObstacle(pod: Pod, nowMs: number): Obstacle | null {
+  const blockedBy = podKey(pod);
+  const name = `pod ${blockedBy}`;
+  if (pod.deletionRequestedAtMs !== null) return { message: `${name} is terminating`, blockedBy };
+  const annotation = consolidationOptOut(pod, nowMs);
+  if (annotation !== null) return { message: `${name} forbids it by ${annotation}`, blockedBy };
+  if (pod.owner === null) return { message: `${name} has no owner that would make it again`, blockedBy };
+  if (mustLeave(pod)) return null;
+  return { message: `${name} tolerates the taint of leaving nodes and would end with its node`, blockedBy };
+}
+
+function firstPodObstacle(pods: readonly Pod[], nowMs: number): Obstacle | null {
   for (const pod of pods) {
-    const name = `pod ${podKey(pod)}`;
-    if (pod.deletionRequestedAtMs !== null) return `${name} is terminating`;
-    const annotation = consolidationOptOut(pod, nowMs);
-    if (annotation !== null) return `${name} forbids it by ${annotation}`;
-    if (pod.owner === null) return `${name} has no owner that would make it again`;
-    if (!mustLeave(pod)) return `${name} tolerates the taint of leaving nodes and would end with its node`;
+    const found = podObstacle(pod, nowMs);
+    if (found !== null) return found;
   }
   return null;
+}
+
+function obstacle(message: string | null): Obstacle | null {
+  return message === null ? null : { message };
 }
 
 /** Where the two annotations of Kubernetes that rank pods end: beyond, they count no more. */

@@ -5,6 +5,7 @@ import { type Pod, podKey } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Candidate } from './consolidationCandidates.ts';
 import { displacedPods } from './displaced.ts';
+import type { Obstacle } from './obstacle.ts';
 
 /** What has to be planned to learn whether these nodes can go. */
 export interface ConsolidationTrial {
@@ -28,7 +29,7 @@ export interface ConsolidationAction {
 
 export type Judgement =
   | { readonly kind: 'saves'; readonly action: ConsolidationAction; readonly netUsdPerHour: number }
-  | { readonly kind: 'blocked'; readonly message: string };
+  | ({ readonly kind: 'blocked' } & Obstacle);
 
 /** What moving one plain pod has to save at least: less is not worth the disturbance. */
 const EVICTION_USD_PER_HOUR = 0.0001;
@@ -54,7 +55,10 @@ export function judge(
 ): Judgement {
   if (plan === null) return blocked('no plan for its pods passes its check');
   const [refusal] = plan.refusals;
-  if (refusal !== undefined) return blocked(`pod ${refusal.pod} would find no place: ${refusal.reason}`);
+  if (refusal !== undefined) {
+    const message = `pod ${refusal.pod} would find no place: ${refusal.reason}`;
+    return { kind: 'blocked', message, blockedBy: refusal.pod };
+  }
   const goingUsd = sum(candidates.map(({ usdPerHour }) => usdPerHour));
   const evicted = candidates.flatMap(({ pods }) => pods.map(podKey));
   const neededUsd = leastSaving(candidates, goingUsd, evicted.length);

@@ -61,7 +61,12 @@ export function disrupt(
   const nominationEnds = nominated.filter((untilMs) => untilMs > nowMs);
   const budgetsAgain = held.length > 0 ? [nowMs + BUDGET_AGAIN_MS] : [];
   const nextAtMs = smallest([...later, ...nominationEnds, ...budgetsAgain]);
-  return { plans, held, emptinessChanges: emptiness.changes, nextAtMs };
+  const forbidding = emptiness.forbidding
+    .filter(({ claim }) => !gone.has(claim.name))
+    .map(({ claim, annotation }): HeldDisruption => {
+      return { claim, reason: 'Empty', message: `the node forbids it by ${annotation}` };
+    });
+  return { plans, held: [...held, ...forbidding], emptinessChanges: emptiness.changes, nextAtMs };
 }
 
 function withinBudgets(

@@ -21,6 +21,8 @@ export interface EmptinessDue {
 export interface EmptinessDecision {
   readonly changes: readonly EmptinessChange[];
   readonly due: readonly EmptinessDue[];
+  /** Empty nodes that would be given back, and forbid it by that annotation. */
+  readonly forbidding: readonly { readonly claim: NodeClaim; readonly annotation: string }[];
 }
 
 /**
@@ -38,18 +40,18 @@ export function decideEmptiness(
   const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
   const changes: EmptinessChange[] = [];
   const due: EmptinessDue[] = [];
+  const forbidding: { readonly claim: NodeClaim; readonly annotation: string }[] = [];
   for (const claim of snapshot.nodeClaims) {
     if (claim.deletionRequestedAtMs !== null) continue;
     const ttl = ttlMs.get(claim.spec.provisioner) ?? null;
     const node = nodes.get(claim.status.nodeName);
     const expected = Math.max(nominatedUntilMs(claim.name), nominatedUntilMs(claim.status.nodeName));
     const counts =
-      ttl !== null &&
-      hasCondition(claim, 'Initialized') &&
-      node?.labels[LABEL.initialized] === 'true' &&
-      nodeOptOut(node) === null;
+      ttl !== null && hasCondition(claim, 'Initialized') && node?.labels[LABEL.initialized] === 'true';
     const empty = counts && !occupied.has(claim.status.nodeName) && expected <= snapshot.takenAtMs;
-    if (!empty) {
+    const annotation = node === undefined ? null : nodeOptOut(node);
+    if (empty && annotation !== null) forbidding.push({ claim, annotation });
+    if (!empty || annotation !== null) {
       if (claim.emptySinceMs !== null) changes.push({ claim, emptySinceMs: null });
       continue;
     }
@@ -57,7 +59,7 @@ export function decideEmptiness(
     if (claim.emptySinceMs === null) changes.push({ claim, emptySinceMs: sinceMs });
     due.push({ claim, dueAtMs: sinceMs + ttl });
   }
-  return { changes, due };
+  return { changes, due, forbidding };
 }
 
 /** How long an empty node is kept: by its own field, or as consolidation has it; null for ever. */

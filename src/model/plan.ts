@@ -77,6 +77,10 @@ export interface DisruptionPlan {
   readonly reason: DisruptionReason;
   readonly nodeClaims: readonly string[];
   readonly replacements: readonly PlannedNodeClaim[];
+  /** Absent when they do not go to save money. */
+  readonly savingUsdPerHour?: number;
+  /** Keys of the pods that have to move; absent when that is not looked at. */
+  readonly podsMoved?: readonly string[];
   /** One sentence for events and the journal. */
   readonly message: string;
 }
