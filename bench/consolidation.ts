@@ -1,13 +1,13 @@
 // Consolidation of clusters that a scale-down has left fragmented: price over the bound, evictions, time.
 import { shippedCatalogue } from '../src/aws/shippedCatalogue.ts';
-import { consolidate } from '../src/disruption/consolidation.ts';
+import { consolidate, decided } from '../src/disruption/consolidation.ts';
 import { NO_CONSOLIDATION } from '../src/model/disruptionPolicy.ts';
 import { LABEL } from '../src/model/labels.ts';
 import type { Pod } from '../src/model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../src/model/snapshot.ts';
 import { schedule } from '../src/scheduling/scheduler.ts';
 import { aPod, aProvisioner, aSnapshot, MIB } from '../test/builders.ts';
-import { carriedOut, consolidated, runTrials, totalUsdPerHour } from '../test/disruption/consolidated.ts';
+import { carriedOut, consolidated, QUIET, totalUsdPerHour } from '../test/disruption/consolidated.ts';
 import { Chance } from './chance.ts';
 import { boundedFigure, plainFigure, type Report } from './figure.ts';
 
@@ -18,7 +18,6 @@ const CLASSES = 40;
 const KEPT_SHARE = 0.4;
 const HOUR_MS = 3_600_000;
 const STEPS_MOST = 500;
-const QUIET = { nominatedUntilMs: () => 0, podsChangedAtMs: () => 0 };
 
 /** About so many nodes before the scale-down, for so many pods. */
 const SIZES: readonly { readonly nodes: number; readonly pods: number }[] = [
@@ -107,7 +106,7 @@ function toRest(before: ClusterSnapshot, catalogue: Catalogue): Rest {
   let evictions = 0;
   while (cpuMs.length < STEPS_MOST) {
     const cpu = process.cpuUsage();
-    const { action } = runTrials(consolidate({ snapshot, catalogue, view: QUIET }), catalogue);
+    const { action } = decided(consolidate({ snapshot, catalogue, view: QUIET }));
     const used = process.cpuUsage(cpu);
     cpuMs.push((used.user + used.system) / 1000);
     if (action === null) break;

@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ports: ['model'],
   api: ['model'],
   telemetry: ['ports', 'model'],
-  planner: ['telemetry', 'ports', 'scheduling', 'model'],
+  planner: ['telemetry', 'ports', 'disruption', 'scheduling', 'model'],
   kube: ['ports', 'api', 'model'],
   aws: ['ports', 'api', 'model'],
   controllers: ['state', 'ports', 'scheduling', 'disruption', 'model'],

@@ -1,14 +1,11 @@
 // Carrying out consolidation: replacements first, another look, and only then the nodes go.
-import {
-  type Consolidating,
-  type Consolidation,
-  type ConsolidationDecision,
-  consolidate,
-  haltOf,
-  stillPays,
-} from '../disruption/consolidation.ts';
-import type { Kept } from '../disruption/consolidationCandidates.ts';
-import type { ConsolidationAction } from '../disruption/consolidationTrial.ts';
+import { haltOf } from '../disruption/consolidation.ts';
+import type {
+  Consolidation,
+  ConsolidationAction,
+  ConsolidationDecision,
+  Kept,
+} from '../model/consolidation.ts';
 import { hasCondition } from '../model/nodeClaim.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -31,7 +28,6 @@ const DEADLINE_MS = 600_000;
 const GIVEN_UP_MS = 300_000;
 /** A cluster that has not changed is looked at again after this long: nodes and pods come of age. */
 const UNCHANGED_MS = 60_000;
-const NOBODY: ReadonlyMap<string, string> = new Map();
 
 /** An action whose replacements have been ordered. */
 interface Ordered {
@@ -99,7 +95,7 @@ export async function consolidateNodes(ports: Ports, consolidating: Consolidatin
   if (memory.ordered === null && isFruitless(memory, snapshot)) return { afterMs: LOOK_AGAIN_MS };
   const { catalogue } = await readCatalogue(ports.cloud, snapshot);
   if (memory.ordered !== null) return finish(ports, consolidating, memory.ordered, catalogue);
-  const decision = await planned(ports, consolidate(problemOf(consolidating, catalogue)), catalogue);
+  const decision = await ports.planner.consolidate(problemOf(consolidating, catalogue));
   ports.telemetry.metrics.gauge('cooper_consolidation_trials', {}, decision.trials);
   await tellStaying(ports, consolidating, decision);
   const { action } = decision;
@@ -155,22 +151,13 @@ function isFruitless(
 
 /** The cluster as it is now. */
 function problemOf({ live, nominations, memory }: ConsolidatingNodes, catalogue: Catalogue): Consolidation {
-  const view = {
-    nominatedUntilMs: (name: string) => Math.max(nominations.endsAtMs(name), memory.reservedUntilMs(name)),
-    podsChangedAtMs: (node: string) => memory.podChanges.changedAtMs(node),
-  };
-  return { snapshot: live.snapshot(), catalogue, view };
-}
-
-/** Runs a search, each of its trials planned and checked by the planner. */
-async function planned<T>({ planner }: Ports, search: Consolidating<T>, catalogue: Catalogue): Promise<T> {
-  let step = search.next();
-  while (!step.done) {
-    const { snapshot, pods } = step.value;
-    const outcome = await planner.plan({ snapshot, catalogue, pods, nominated: NOBODY, budgetMs: 0 });
-    step = search.next(outcome.kind === 'passed' ? outcome.plan : null);
+  const snapshot = live.snapshot();
+  const nominatedUntilMs = new Map<string, number>();
+  for (const { name } of [...snapshot.nodes, ...snapshot.nodeClaims]) {
+    const untilMs = Math.max(nominations.endsAtMs(name), memory.reservedUntilMs(name));
+    if (untilMs > 0) nominatedUntilMs.set(name, untilMs);
   }
-  return step.value;
+  return { snapshot, catalogue, view: { nominatedUntilMs, podsChangedAtMs: memory.podChanges.changes() } };
 }
 
 /** Stores the claims of the replacements and keeps them for their pods; returns their names. */
@@ -218,7 +205,7 @@ async function finish(
       : { afterMs: WAIT_AGAIN_MS };
   const problem = problemOf(consolidating, catalogue);
   if (haltOf(problem.snapshot) !== null && !isOver) return { afterMs: WAIT_AGAIN_MS };
-  const changed = await planned(ports, stillPays(problem, action, replacements), catalogue);
+  const changed = await ports.planner.stillPays(problem, { nodeClaims: action.nodeClaims, replacements });
   if (changed !== null) return giveUp(ports, consolidating, changed);
   memory.ordered = null;
   for (const name of replacements) memory.reserve(name, ports.clock.nowMs() + DEADLINE_MS);
@@ -248,11 +235,8 @@ async function giveUp(ports: Ports, { live, memory }: ConsolidatingNodes, reason
   for (const name of ordered.replacements) memory.reserve(name, 0);
   const { nodeClaims } = ordered.action;
   ports.telemetry.log.info({ nodeClaims, reason }, 'consolidation given up');
-  for (const name of nodeClaims) {
-    const claim = live.get('nodeClaim', name);
-    if (claim !== undefined)
-      await tellStays(ports, live, { claim, message: `not consolidated after all: ${reason}` });
-  }
+  for (const nodeClaim of nodeClaims)
+    await tellStays(ports, live, { nodeClaim, message: `not consolidated after all: ${reason}` });
   return { afterMs: LOOK_AGAIN_MS };
 }
 
@@ -264,10 +248,9 @@ async function tellPaused(
 ): Promise<void> {
   const why = 'not consolidated: it pauses, for its last action has not made the cluster cheaper';
   for (const name of nodeClaims) {
-    const claim = live.get('nodeClaim', name);
-    if (claim === undefined || memory.told.get(name) === why) continue;
+    if (memory.told.get(name) === why) continue;
     memory.told.set(name, why);
-    await tellStays(ports, live, { claim, message: `${why} (it would: ${message})` });
+    await tellStays(ports, live, { nodeClaim: name, message: `${why} (it would: ${message})` });
   }
 }
 
@@ -277,16 +260,18 @@ async function tellStaying(
   { live, memory }: ConsolidatingNodes,
   { kept }: ConsolidationDecision,
 ): Promise<void> {
-  for (const { claim, message, blockedBy } of kept) {
+  for (const { nodeClaim, message, blockedBy } of kept) {
     const gist = message.replace(/[0-9]+/g, '#');
-    if (memory.told.get(claim.name) === gist) continue;
-    memory.told.set(claim.name, gist);
+    if (memory.told.get(nodeClaim) === gist) continue;
+    memory.told.set(nodeClaim, gist);
     const pod = blockedBy === undefined ? {} : { blockedBy };
-    await tellStays(ports, live, { claim, message: `not consolidated: ${message}`, ...pod });
+    await tellStays(ports, live, { nodeClaim, message: `not consolidated: ${message}`, ...pod });
   }
 }
 
-async function tellStays(ports: Ports, live: LiveState, { claim, ...why }: Kept): Promise<void> {
+async function tellStays(ports: Ports, live: LiveState, { nodeClaim, ...why }: Kept): Promise<void> {
+  const claim = live.get('nodeClaim', nodeClaim);
+  if (claim === undefined) return;
   const event = { type: 'Normal', reason: 'Unconsolidatable', disruption: 'Underutilized' } as const;
   await tellKept(ports, live, claim, { ...event, ...why });
 }

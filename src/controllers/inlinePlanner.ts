@@ -1,4 +1,5 @@
 // Plans in the thread that asks: for the simulator, where one thread and a virtual clock make histories repeat.
+import { consolidate, decided, stillPays } from '../disruption/consolidation.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Planner } from '../ports/planner.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
@@ -24,5 +25,7 @@ export function inlinePlanner(clock: Clock, telemetry: Telemetry): Planner {
       const found = { violations, plan, pods, snapshot, catalogue: [...catalogue] };
       return { kind: 'violating', violations, dump: telemetry.dump('rejected-plan', found) };
     },
+    consolidate: async (consolidation) => decided(consolidate(consolidation)),
+    stillPays: async (consolidation, ordered) => decided(stillPays(consolidation, ordered)),
   };
 }

@@ -37,8 +37,8 @@ export class PodChanges {
     this.#seen = seen;
   }
 
-  /** When a pod last came to the node or left it; 0 for a node that was never seen. */
-  changedAtMs(node: string): number {
-    return this.#seen.get(node)?.changedAtMs ?? 0;
+  /** By node name: when a pod last came to the node or left it; nodes that were never seen are left out. */
+  changes(): ReadonlyMap<string, number> {
+    return new Map([...this.#seen].map(([name, { changedAtMs }]) => [name, changedAtMs]));
   }
 }

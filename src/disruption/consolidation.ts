@@ -1,45 +1,32 @@
 // Consolidation as a re-plan: the nodes whose pods would be cheaper elsewhere, found by trials.
+import {
+  type Consolidation,
+  type ConsolidationAction,
+  type ConsolidationDecision,
+  type OrderedConsolidation,
+  undecided,
+} from '../model/consolidation.ts';
 import { isReady } from '../model/node.ts';
 import { hasCondition } from '../model/nodeClaim.ts';
-import type { SchedulingPlan } from '../model/plan.ts';
 import { isTerminal, podKey } from '../model/pod.ts';
-import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
+import { checkedPlan } from '../scheduling/checkedPlan.ts';
+import { FIRST_PLAN_ONLY } from '../scheduling/scheduler.ts';
 import { BudgetRoom } from './budgets.ts';
-import {
-  type Candidate,
-  type ConsolidationView,
-  type Kept,
-  outOfBudget,
-  selectCandidates,
-} from './consolidationCandidates.ts';
-import {
-  type ConsolidationAction,
-  type ConsolidationTrial,
-  type Judgement,
-  judge,
-  trialOf,
-} from './consolidationTrial.ts';
+import { type Candidate, outOfBudget, selectCandidates } from './consolidationCandidates.ts';
+import { type Judgement, judge, trialOf } from './consolidationTrial.ts';
 import { displacedPods } from './displaced.ts';
 import { EvictionRoom } from './evictionRoom.ts';
 import type { Obstacle } from './obstacle.ts';
 
-export interface ConsolidationDecision {
-  /** Null when nothing pays, or nothing may be done now. */
-  readonly action: ConsolidationAction | null;
-  /** Why nothing at all is done now, in one sentence; '' when nodes were looked at. */
-  readonly halted: string;
-  /** Nodes that stay, and why. */
-  readonly kept: readonly Kept[];
-  readonly trials: number;
-}
+/** Goes on when asked to, so that whoever runs it may do something else between two plans. */
+export type Deciding<T> = Generator<void, T, void>;
 
-/** Hands out what has to be planned, and takes the plan; null for one that was not made or has failed its check. */
-export type Consolidating<T> = Generator<ConsolidationTrial, T, SchedulingPlan | null>;
-
-export interface Consolidation {
-  readonly snapshot: ClusterSnapshot;
-  readonly catalogue: Catalogue;
-  readonly view: ConsolidationView;
+/** Runs a decision to its end without a pause. */
+export function decided<T>(deciding: Deciding<T>): T {
+  let step = deciding.next();
+  while (!step.done) step = deciding.next();
+  return step.value;
 }
 
 /** Nodes that go together are as many at most, and trials of one decision too: each plans for all their pods. */
@@ -55,11 +42,11 @@ const UNREADY_SHARE = 0.2;
  * A set pays when its pods, planned anew, cost less by `minimumSavings` and by the price of their evictions; of the
  * sets tried the one that saves most is taken. Pure: whoever runs the generator plans.
  */
-export function* consolidate(consolidation: Consolidation): Consolidating<ConsolidationDecision> {
+export function* consolidate(consolidation: Consolidation): Deciding<ConsolidationDecision> {
   const { snapshot, view } = consolidation;
-  if (!snapshot.provisioners.some(isConsolidating)) return nothing('no Provisioner asks for consolidation');
+  if (!snapshot.provisioners.some(isConsolidating)) return undecided('no Provisioner asks for consolidation');
   const halted = haltOf(snapshot);
-  if (halted !== null) return nothing(halted);
+  if (halted !== null) return undecided(halted);
   const { candidates, kept } = selectCandidates(snapshot, view);
   const { together, held } = withinBudgets(candidates, snapshot);
   const search = new Search(consolidation);
@@ -69,7 +56,7 @@ export function* consolidate(consolidation: Consolidation): Consolidating<Consol
     const obstacle = search.blocked.get(one.claim.name) ?? held.get(one.claim.name);
     return obstacle === undefined || action?.nodeClaims.includes(one.claim.name)
       ? []
-      : [{ claim: one.claim, ...obstacle }];
+      : [{ nodeClaim: one.claim.name, ...obstacle }];
   });
   return { action, halted: '', kept: [...kept, ...blocked], trials: search.trials };
 }
@@ -77,26 +64,24 @@ export function* consolidate(consolidation: Consolidation): Consolidating<Consol
 /**
  * Whether an action that was decided on earlier may be carried out now: the same nodes may still go, and their pods
  * find places without another launch. Null when they do, else what has changed.
- * @param replacements names of the claims that were launched for it: pods are on their way to them
  */
 export function* stillPays(
   consolidation: Consolidation,
-  { nodeClaims }: ConsolidationAction,
-  replacements: readonly string[],
-): Consolidating<string | null> {
-  const { snapshot, view, catalogue } = consolidation;
+  { nodeClaims, replacements }: OrderedConsolidation,
+): Deciding<string | null> {
+  const { snapshot, view } = consolidation;
   const halted = haltOf(snapshot);
   if (halted !== null) return halted;
   const { candidates, kept } = selectCandidates(snapshot, view);
   const chosen = candidates.filter(({ claim }) => nodeClaims.includes(claim.name));
   if (chosen.length < nodeClaims.length) {
-    const stays = kept.find(({ claim }) => nodeClaims.includes(claim.name));
+    const stays = kept.find(({ nodeClaim }) => nodeClaims.includes(nodeClaim));
     return stays?.message ?? 'a node has gone or emptied meanwhile';
   }
   const { held } = withinBudgets(chosen, snapshot);
   for (const { message } of held.values()) return message;
-  const plan = yield trialOf(snapshot, chosen);
-  const judgement = judge(chosen, plan, catalogue);
+  yield;
+  const judgement = tried(consolidation, chosen);
   if (judgement.kind === 'blocked') return judgement.message;
   if (judgement.action.replacements.length > 0) return 'its pods would need another node by now';
   const bought = snapshot.nodeClaims.filter(({ name }) => replacements.includes(name));
@@ -106,10 +91,6 @@ export function* stillPays(
 
 function isConsolidating({ disruption, suspended }: ClusterSnapshot['provisioners'][number]): boolean {
   return disruption.consolidation === 'WhenEmptyOrUnderutilized' && !suspended;
-}
-
-function nothing(halted: string): ConsolidationDecision {
-  return { action: null, halted, kept: [], trials: 0 };
 }
 
 /** Why the cluster as a whole is not to be touched now, in one sentence; null when it may be. */
@@ -163,6 +144,13 @@ function withinBudgets(
   return { together, held };
 }
 
+/** Plans for the pods of these nodes as if they were leaving; a plan that fails its check is none. */
+function tried({ snapshot, catalogue }: Consolidation, candidates: readonly Candidate[]): Judgement {
+  const trial = trialOf(snapshot, candidates);
+  const { plan, violations } = checkedPlan(trial.snapshot, catalogue, trial.pods, FIRST_PLAN_ONLY);
+  return judge(candidates, violations.length === 0 ? plan : null, catalogue);
+}
+
 type Saving = Extract<Judgement, { readonly kind: 'saves' }>;
 
 class Search {
@@ -177,7 +165,7 @@ class Search {
   }
 
   /** The best of the first 1, 2, 4, 8 … candidates, then of the sizes around the best. */
-  *growing(candidates: readonly Candidate[]): Consolidating<ConsolidationAction | null> {
+  *growing(candidates: readonly Candidate[]): Deciding<ConsolidationAction | null> {
     const last = candidates.length;
     let high = last + 1;
     for (let size = 1, misses = 0; misses < 2; size = Math.min(size * 2, last)) {
@@ -201,7 +189,7 @@ class Search {
     return this.#best.saving.action;
   }
 
-  *#improves(candidates: readonly Candidate[], size: number): Consolidating<boolean> {
+  *#improves(candidates: readonly Candidate[], size: number): Deciding<boolean> {
     const judgement: Judgement = yield* this.#judged(candidates.slice(0, size));
     if (judgement.kind === 'blocked') {
       if (size === 1) this.#noteBlocked(candidates, judgement);
@@ -218,7 +206,7 @@ class Search {
   }
 
   /** The first candidate by itself that pays. */
-  *single(candidates: readonly Candidate[]): Consolidating<ConsolidationAction | null> {
+  *single(candidates: readonly Candidate[]): Deciding<ConsolidationAction | null> {
     for (const candidate of candidates) {
       if (this.trials >= TRIALS_MOST) return null;
       if (this.blocked.has(candidate.claim.name)) continue;
@@ -229,9 +217,9 @@ class Search {
     return null;
   }
 
-  *#judged(candidates: readonly Candidate[]): Consolidating<Judgement> {
+  *#judged(candidates: readonly Candidate[]): Deciding<Judgement> {
     this.trials += 1;
-    const plan = yield trialOf(this.#consolidation.snapshot, candidates);
-    return judge(candidates, plan, this.#consolidation.catalogue);
+    yield;
+    return tried(this.#consolidation, candidates);
   }
 }

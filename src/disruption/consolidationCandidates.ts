@@ -1,4 +1,5 @@
 // Which nodes may be consolidated at all, in the order in which they are tried, and what keeps each other one.
+import type { ConsolidationView, Kept } from '../model/consolidation.ts';
 import type { MinimumSavings } from '../model/disruptionPolicy.ts';
 import { isReady, type Node } from '../model/node.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
@@ -10,14 +11,6 @@ import { consolidationOptOut, mustLeave, nodeOptOut, occupiesNode } from './evic
 import { EvictionRoom } from './evictionRoom.ts';
 import type { Obstacle } from './obstacle.ts';
 
-/** What the snapshot cannot say of a node. */
-export interface ConsolidationView {
-  /** By node or claim name: until when pods are on their way to it, 0 for not at all. */
-  readonly nominatedUntilMs: (name: string) => number;
-  /** By node name: when a pod last came to it or left it, as far as that is known. */
-  readonly podsChangedAtMs: (name: string) => number;
-}
-
 export interface Candidate {
   readonly claim: NodeClaim;
   /** Those that a drain evicts. */
@@ -26,11 +19,6 @@ export interface Candidate {
   readonly minimumSavings: MinimumSavings;
   /** How much its eviction hurts: 1 for a plain pod. */
   readonly hurt: number;
-}
-
-/** A node that stays, and why, in one sentence. */
-export interface Kept extends Obstacle {
-  readonly claim: NodeClaim;
 }
 
 export interface CandidateSelection {
@@ -61,7 +49,7 @@ export function selectCandidates(snapshot: ClusterSnapshot, view: ConsolidationV
       evictions.obstacle(pods) ??
       obstacle(budgets.left(provisioner.name, 'Underutilized') < 1 ? outOfBudget(provisioner.name) : null);
     const usdPerHour = claim.status.usdPerHour ?? 0;
-    if (keeps !== null) kept.push({ claim, ...keeps });
+    if (keeps !== null) kept.push({ nodeClaim: claim.name, ...keeps });
     else {
       const hurt = pods.reduce((sum, pod) => sum + hurtOf(pod), 0);
       const { minimumSavings } = provisioner.disruption;
@@ -99,9 +87,9 @@ function keepsNode(
     return 'the node is not ready for pods';
   if (claim.status.usdPerHour === null || claim.status.usdPerHour <= 0) return 'its price is not known';
   if (nowMs - node.createdAtMs < minimumNodeAgeMs) return 'the node is younger than minimumNodeAge';
-  if (nowMs - podsChangedAtMs(node.name) < consolidateAfterMs)
+  if (nowMs - (podsChangedAtMs.get(node.name) ?? 0) < consolidateAfterMs)
     return 'its pods have changed within consolidateAfter';
-  if (Math.max(nominatedUntilMs(claim.name), nominatedUntilMs(node.name)) > nowMs)
+  if (Math.max(nominatedUntilMs.get(claim.name) ?? 0, nominatedUntilMs.get(node.name) ?? 0) > nowMs)
     return 'pods are on their way to it';
   return null;
 }

@@ -1,6 +1,7 @@
 // One trial of consolidation: the cluster without some nodes, and what its re-plan would save.
+import type { ConsolidationAction } from '../model/consolidation.ts';
 import { LABEL } from '../model/labels.ts';
-import type { Nomination, PlannedNodeClaim, SchedulingPlan } from '../model/plan.ts';
+import type { PlannedNodeClaim, SchedulingPlan } from '../model/plan.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Candidate } from './consolidationCandidates.ts';
@@ -11,20 +12,6 @@ import type { Obstacle } from './obstacle.ts';
 export interface ConsolidationTrial {
   readonly snapshot: ClusterSnapshot;
   readonly pods: readonly Pod[];
-}
-
-/** Nodes that go, what is launched before, and what that saves. */
-export interface ConsolidationAction {
-  /** Names, sorted by what they save. */
-  readonly nodeClaims: readonly string[];
-  readonly replacements: readonly PlannedNodeClaim[];
-  /** Where pods go that existing nodes take. */
-  readonly nominations: readonly Nomination[];
-  /** Keys of the pods to be evicted. */
-  readonly evicted: readonly string[];
-  /** At least: replacements are reckoned at the most that they may cost. */
-  readonly savingUsdPerHour: number;
-  readonly message: string;
 }
 
 export type Judgement =

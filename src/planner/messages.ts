@@ -1,4 +1,9 @@
 // What passes between the thread that decides and the thread that plans.
+import type {
+  ConsolidationDecision,
+  ConsolidationView,
+  OrderedConsolidation,
+} from '../model/consolidation.ts';
 import type { InstanceType } from '../model/instanceType.ts';
 import type { SchedulingPlan } from '../model/plan.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
@@ -33,9 +38,26 @@ export interface SolveMessage {
   readonly budgetMs: number;
 }
 
-export type ToThread = NewsMessage | SolveMessage;
+/** Look for what is to be consolidated in what was told, or whether what was ordered still pays. */
+export interface DecideMessage {
+  readonly kind: 'decide';
+  readonly takenAtMs: number;
+  readonly provisioners: readonly string[];
+  readonly view: ConsolidationView;
+  readonly ordered: OrderedConsolidation | null;
+}
 
-export type FromThread =
+export type ToThread = NewsMessage | SolveMessage | DecideMessage;
+
+/** What has come of a decision on consolidation; plans that were asked for meanwhile may be answered before it. */
+export type Decided =
+  | { readonly kind: 'decided'; readonly decision: ConsolidationDecision }
+  | { readonly kind: 'lookedAgain'; readonly changed: string | null }
+  | { readonly kind: 'undecided'; readonly reason: string };
+
+export type FromThread = Planned | Decided;
+
+export type Planned =
   | {
       readonly kind: 'passed';
       readonly plan: Omit<SchedulingPlan, 'nodeClaims'>;

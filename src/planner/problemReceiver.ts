@@ -1,10 +1,11 @@
 // The planning thread's copy of the cluster and the catalogue, kept up to date by news.
+import type { Consolidation } from '../model/consolidation.ts';
 import type { InstanceType } from '../model/instanceType.ts';
 import type { Pod } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { PlanProblem } from '../ports/planner.ts';
 import { followParts, type ListPart } from './listTrail.ts';
-import type { ListNews, NewsMessage, SolveMessage } from './messages.ts';
+import type { DecideMessage, ListNews, NewsMessage, SolveMessage } from './messages.ts';
 import { podFromRow, type SharedValue } from './podWire.ts';
 
 const EMPTY_SNAPSHOT: ClusterSnapshot = {
@@ -42,11 +43,22 @@ export class ProblemReceiver {
   }
 
   /** The problem as it has been told; lists that have not changed are the ones of the problem before. */
-  problem({ takenAtMs, provisioners, nominated, budgetMs }: SolveMessage): PlanProblem {
+  problem({ nominated, budgetMs, ...message }: SolveMessage): PlanProblem {
+    return { ...this.#world(message), pods: this.#wanted, nominated, budgetMs };
+  }
+
+  /** The cluster as it has been told; what is told afterwards does not change it. */
+  consolidation({ view, ...message }: DecideMessage): Consolidation {
+    return { ...this.#world(message), view };
+  }
+
+  #world({
+    takenAtMs,
+    provisioners,
+  }: Pick<SolveMessage, 'takenAtMs' | 'provisioners'>): Pick<Consolidation, 'snapshot' | 'catalogue'> {
     for (const name of this.#types.keys()) if (!provisioners.includes(name)) this.#types.delete(name);
     const catalogue = new Map(provisioners.map((name) => [name, this.#types.get(name) ?? []]));
-    const snapshot = { ...this.#snapshot, takenAtMs };
-    return { snapshot, catalogue, pods: this.#wanted, nominated, budgetMs };
+    return { snapshot: { ...this.#snapshot, takenAtMs }, catalogue };
   }
 
   #decoded(news: ListNews): readonly ListPart<unknown>[] {

@@ -1,7 +1,8 @@
 // Tells the planning thread of a problem: only what it does not know yet, a bounded amount in one turn.
+import type { Consolidation, OrderedConsolidation } from '../model/consolidation.ts';
 import type { InstanceType } from '../model/instanceType.ts';
 import type { Pod } from '../model/pod.ts';
-import type { ClusterSnapshot } from '../model/snapshot.ts';
+import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { PlanProblem } from '../ports/planner.ts';
 import { type ListPart, ListTrail } from './listTrail.ts';
 import type { ListNews, NewsMessage, PodList, SnapshotList, ToThread } from './messages.ts';
@@ -48,12 +49,26 @@ export class ProblemSender {
 
   /** Brings the thread up to date and asks it to plan. */
   async send({ snapshot, catalogue, pods, nominated, budgetMs }: PlanProblem): Promise<void> {
-    await this.prepare(snapshot);
-    for (const name of this.#types.keys()) if (!catalogue.has(name)) this.#types.delete(name);
-    for (const [name, types] of catalogue) await this.#sendTypes(name, types);
+    await this.#sendWorld(snapshot, catalogue);
     await this.#sendPods('wanted', pods);
     const { takenAtMs } = snapshot;
     this.#post({ kind: 'solve', takenAtMs, provisioners: [...catalogue.keys()], nominated, budgetMs });
+  }
+
+  /** Brings the thread up to date and asks it what to consolidate, or whether what was ordered still pays. */
+  async sendDecision(
+    { snapshot, catalogue, view }: Consolidation,
+    ordered: OrderedConsolidation | null,
+  ): Promise<void> {
+    await this.#sendWorld(snapshot, catalogue);
+    const { takenAtMs } = snapshot;
+    this.#post({ kind: 'decide', takenAtMs, provisioners: [...catalogue.keys()], view, ordered });
+  }
+
+  async #sendWorld(snapshot: ClusterSnapshot, catalogue: Catalogue): Promise<void> {
+    await this.prepare(snapshot);
+    for (const name of this.#types.keys()) if (!catalogue.has(name)) this.#types.delete(name);
+    for (const [name, types] of catalogue) await this.#sendTypes(name, types);
   }
 
   /** Brings the thread up to date with the cluster, so that less is left to send when a plan is wanted. */

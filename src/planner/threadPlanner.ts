@@ -1,11 +1,17 @@
 // Plans in a thread of its own, so that the event loop goes on answering probes and watches meanwhile.
 import { deserialize } from 'node:v8';
 import { Worker } from 'node:worker_threads';
+import {
+  type Consolidation,
+  type ConsolidationDecision,
+  type OrderedConsolidation,
+  undecided,
+} from '../model/consolidation.ts';
 import type { PlannedNodeClaim, SchedulingPlan } from '../model/plan.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Planner, PlanOutcome, PlanProblem } from '../ports/planner.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
-import type { FromThread, ThreadSettings } from './messages.ts';
+import type { Decided, FromThread, Planned, ThreadSettings } from './messages.ts';
 import { ProblemSender } from './problemSender.ts';
 
 export interface ThreadPlannerOptions {
@@ -30,13 +36,20 @@ const LIVES_A_PLAN = 2;
 /** A problem of so many pods is sent at once, in the turn in which it is asked. */
 const PODS_IN_ASKING_TURN = 500;
 
-type Answer = PlanOutcome | { readonly kind: 'died'; readonly error: string } | { readonly kind: 'overdue' };
+interface Death {
+  readonly kind: 'died';
+  readonly error: string;
+}
+
+type Answer = PlanOutcome | Death | { readonly kind: 'overdue' };
+type Verdict = Decided | Death | { readonly kind: 'overdue' };
 
 export class ThreadPlanner implements Planner {
   readonly #options: ThreadPlannerOptions;
   readonly #deadlineMs: number;
   #thread: PlanThread;
   #queue: Promise<unknown> = Promise.resolve();
+  #decisions: Promise<unknown> = Promise.resolve();
   #stopped = false;
 
   /** Starts the thread, which warms itself up meanwhile. */
@@ -58,6 +71,16 @@ export class ThreadPlanner implements Planner {
     });
   }
 
+  async consolidate(consolidation: Consolidation): Promise<ConsolidationDecision> {
+    const verdict = await this.#decided(consolidation, null);
+    return verdict.kind === 'decided' ? verdict.decision : undecided(failureOf(verdict));
+  }
+
+  async stillPays(consolidation: Consolidation, ordered: OrderedConsolidation): Promise<string | null> {
+    const verdict = await this.#decided(consolidation, ordered);
+    return verdict.kind === 'lookedAgain' ? verdict.changed : failureOf(verdict);
+  }
+
   /** Ends the thread; a plan under way answers 'failed'. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -68,6 +91,29 @@ export class ThreadPlanner implements Planner {
     const turn = this.#queue.then(act);
     this.#queue = turn.catch(() => {});
     return turn;
+  }
+
+  /** One decision at a time. Only telling the thread of it takes a turn among the plans. */
+  #decided(consolidation: Consolidation, ordered: OrderedConsolidation | null): Promise<Verdict> {
+    const decision = this.#decisions.then(() => this.#decide(consolidation, ordered));
+    this.#decisions = decision.catch(() => {});
+    return decision;
+  }
+
+  async #decide(consolidation: Consolidation, ordered: OrderedConsolidation | null): Promise<Verdict> {
+    const { log } = this.#options.telemetry;
+    const { thread, verdict } = await this.#inTurn(async () => {
+      if (this.#thread.hasEnded && !this.#stopped) this.#restart();
+      const verdict = this.#thread.decision(this.#deadlineMs);
+      await this.#thread.tellDecision(consolidation, ordered);
+      return { thread: this.#thread, verdict };
+    });
+    const answer = await verdict;
+    if (answer.kind === 'decided' || answer.kind === 'lookedAgain' || this.#stopped) return answer;
+    if (answer.kind === 'overdue') await thread.end();
+    const { kind } = answer;
+    log.error({ kind, reason: failureOf(answer) }, 'no decision on consolidation was made');
+    return answer;
   }
 
   async #plan(problem: PlanProblem): Promise<PlanOutcome> {
@@ -105,19 +151,23 @@ export class ThreadPlanner implements Planner {
 class PlanThread {
   readonly #worker: Worker;
   readonly #sender: ProblemSender;
-  #onAnswer: (answer: FromThread) => void = () => {};
-  #onDeath: (death: Answer) => void = () => {};
+  #onAnswer: (answer: Planned) => void = () => {};
+  #onDecision: (decided: Decided) => void = () => {};
+  readonly #mourners = new Set<(death: Death) => void>();
   hasEnded = false;
 
   constructor(entry: URL, settings: ThreadSettings) {
     this.#worker = new Worker(entry, { workerData: settings, name: 'planning' });
     this.#worker.unref();
     this.#sender = new ProblemSender((message) => this.#worker.postMessage(message), nextTurn);
-    this.#worker.on('message', (answer: FromThread) => this.#onAnswer(answer));
+    this.#worker.on('message', (answer: FromThread) => {
+      if (isDecided(answer)) this.#onDecision(answer);
+      else this.#onAnswer(answer);
+    });
     const died = (error: string): void => {
       this.hasEnded = true;
       void this.#worker.terminate();
-      this.#onDeath({ kind: 'died', error });
+      for (const mourner of this.#mourners) mourner({ kind: 'died', error });
     };
     this.#worker.on('error', (failure) => died(String(failure)));
     this.#worker.on('messageerror', (failure) => died(String(failure)));
@@ -128,8 +178,8 @@ class PlanThread {
     // Not a race with a promise that lives as long as the thread: it would keep every plan ever made.
     const first = Promise.withResolvers<Answer>();
     const timer = setTimeout(() => first.resolve({ kind: 'overdue' }), deadlineMs);
-    this.#onDeath = first.resolve;
-    const answer = new Promise<FromThread>((resolve) => {
+    this.#mourners.add(first.resolve);
+    const answer = new Promise<Planned>((resolve) => {
       this.#onAnswer = resolve;
     });
     this.#converse(problem, answer).then(first.resolve, first.reject);
@@ -137,13 +187,33 @@ class PlanThread {
       return await first.promise;
     } finally {
       clearTimeout(timer);
-      this.#onDeath = () => {};
+      this.#mourners.delete(first.resolve);
       this.#onAnswer = () => {};
     }
   }
 
+  /** What comes of the decision that is told next. */
+  async decision(deadlineMs: number): Promise<Verdict> {
+    if (this.hasEnded) return { kind: 'died', error: 'it has ended' };
+    const first = Promise.withResolvers<Verdict>();
+    const timer = setTimeout(() => first.resolve({ kind: 'overdue' }), deadlineMs);
+    this.#mourners.add(first.resolve);
+    this.#onDecision = first.resolve;
+    try {
+      return await first.promise;
+    } finally {
+      clearTimeout(timer);
+      this.#mourners.delete(first.resolve);
+      this.#onDecision = () => {};
+    }
+  }
+
+  async tellDecision(consolidation: Consolidation, ordered: OrderedConsolidation | null): Promise<void> {
+    if (!this.hasEnded) await this.#sender.sendDecision(consolidation, ordered);
+  }
+
   /** Around a large problem the event loop goes round once: whoever asks has work of its own in the same turn. */
-  async #converse(problem: PlanProblem, answer: Promise<FromThread>): Promise<PlanOutcome> {
+  async #converse(problem: PlanProblem, answer: Promise<Planned>): Promise<PlanOutcome> {
     const isLarge = problem.pods.length > PODS_IN_ASKING_TURN;
     if (isLarge) await nextTurn();
     await this.#sender.send(problem);
@@ -162,8 +232,25 @@ class PlanThread {
   }
 }
 
+function isDecided(answer: FromThread): answer is Decided {
+  return answer.kind === 'decided' || answer.kind === 'lookedAgain' || answer.kind === 'undecided';
+}
+
+function failureOf(verdict: Verdict): string {
+  switch (verdict.kind) {
+    case 'undecided':
+      return verdict.reason;
+    case 'died':
+      return `the planning thread died: ${verdict.error}`;
+    case 'overdue':
+      return 'the decision took too long';
+    default:
+      return 'the planning thread has answered another question';
+  }
+}
+
 /** Reads the answer, one slice a turn. */
-async function outcomeOf(answer: FromThread): Promise<PlanOutcome> {
+async function outcomeOf(answer: Planned): Promise<PlanOutcome> {
   if (answer.kind !== 'passed') return answer;
   const nodeClaims: PlannedNodeClaim[] = [];
   for (const [index, slice] of answer.slices.entries()) {

@@ -1,4 +1,5 @@
-// Making a plan and judging it: in this thread or in another one, which the controllers need not know.
+// Making plans and judging them: in this thread or in another one, which the controllers need not know.
+import type { Consolidation, ConsolidationDecision, OrderedConsolidation } from '../model/consolidation.ts';
 import type { SchedulingPlan } from '../model/plan.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
@@ -25,4 +26,11 @@ export type PlanOutcome =
 export interface Planner {
   /** Plans and checks. Deterministic: equal problems give equal plans, wherever they are made. Does not throw. */
   plan(problem: PlanProblem): Promise<PlanOutcome>;
+  /**
+   * Looks for the nodes that are best taken away. Plans that are asked for meanwhile do not wait for it. Does not
+   * throw: a decision that cannot be made says why in `halted`.
+   */
+  consolidate(consolidation: Consolidation): Promise<ConsolidationDecision>;
+  /** Whether an action may be carried out now. Null when it may, else a sentence that says what has changed. */
+  stillPays(consolidation: Consolidation, ordered: OrderedConsolidation): Promise<string | null>;
 }

@@ -68,6 +68,8 @@ class Pass {
           this.problems.push(problem);
           return answer(problem, honest);
         },
+        consolidate: () => assert.fail('nothing is consolidated here'),
+        stillPays: () => assert.fail('nothing is consolidated here'),
       },
       journal: { append: () => {}, latest: () => [] },
     };

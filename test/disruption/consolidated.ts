@@ -1,28 +1,17 @@
 // Clusters that consolidation works on: nodes made from plans, and decisions carried out on paper, step by step.
-import type { Consolidating } from '../../src/disruption/consolidation.ts';
-import type { ConsolidationAction } from '../../src/disruption/consolidationTrial.ts';
+import type { ConsolidationAction, ConsolidationView } from '../../src/model/consolidation.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import type { Node } from '../../src/model/node.ts';
 import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { PlannedNodeClaim, SchedulingPlan } from '../../src/model/plan.ts';
 import { type Pod, podKey } from '../../src/model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../../src/model/snapshot.ts';
-import { checkedPlan } from '../../src/scheduling/checkedPlan.ts';
-import { FIRST_PLAN_ONLY } from '../../src/scheduling/scheduler.ts';
 import { aNodeClaim, anOwnedNode } from '../builders.ts';
 
 const INITIALIZED = { type: 'Initialized', status: 'True', reason: '', message: '', sinceMs: 0 } as const;
 
-/** Runs a search to its end, each trial planned and checked at once. */
-export function runTrials<T>(search: Consolidating<T>, catalogue: Catalogue): T {
-  let step = search.next();
-  while (!step.done) {
-    const { snapshot, pods } = step.value;
-    const { plan, violations } = checkedPlan(snapshot, catalogue, pods, FIRST_PLAN_ONLY);
-    step = search.next(violations.length === 0 ? plan : null);
-  }
-  return step.value;
-}
+/** Nothing is on its way, and no pod has come or gone as far as anybody knows. */
+export const QUIET: ConsolidationView = { nominatedUntilMs: new Map(), podsChangedAtMs: new Map() };
 
 /** What a planned node becomes once it is up. */
 export function launched(

@@ -1,8 +1,8 @@
 // Consolidation: what it takes away, what it leaves, and why.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ConsolidationDecision, consolidate, stillPays } from '../../src/disruption/consolidation.ts';
-import type { ConsolidationView } from '../../src/disruption/consolidationCandidates.ts';
+import { consolidate, decided, stillPays } from '../../src/disruption/consolidation.ts';
+import type { ConsolidationDecision } from '../../src/model/consolidation.ts';
 import { type DisruptionPolicy, NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import { NO_STATUS } from '../../src/model/nodeClaim.ts';
@@ -19,7 +19,7 @@ import {
   GIB,
   type PodFields,
 } from '../builders.ts';
-import { consolidated, runTrials, totalUsdPerHour } from './consolidated.ts';
+import { consolidated, QUIET, totalUsdPerHour } from './consolidated.ts';
 
 const NOW_MS = 10_000_000;
 const LARGE = anInstanceType();
@@ -32,7 +32,6 @@ const XLARGE = anInstanceType({
 });
 const INITIALIZED = { type: 'Initialized', status: 'True', reason: '', message: '', sinceMs: 0 } as const;
 const OWNER = { kind: 'ReplicaSet', name: 'app', uid: 'app' };
-const QUIET: ConsolidationView = { nominatedUntilMs: () => 0, podsChangedAtMs: () => 0 };
 
 /** What runs on one node of m5.large: CPU of each pod, or more of it. */
 type NodePods = readonly (number | PodFields)[];
@@ -91,7 +90,7 @@ function aCluster({ nodes, policy, provisioner, spot = false, snapshot }: Cluste
 
 function decide(cluster: Cluster, view = QUIET): ConsolidationDecision {
   const catalogue = cluster.catalogue ?? ONLY_LARGE;
-  return runTrials(consolidate({ snapshot: aCluster(cluster), catalogue, view }), catalogue);
+  return decided(consolidate({ snapshot: aCluster(cluster), catalogue, view }));
 }
 
 test('a node whose pods fit elsewhere goes, and nothing is launched', () => {
@@ -124,7 +123,7 @@ test('well-used nodes stay, and why is said of each', () => {
   const { action, kept } = decide({ nodes: { a: [1900], b: [1800] } });
   assert.equal(action, null);
   assert.deepEqual(
-    kept.map(({ claim }) => claim.name),
+    kept.map(({ nodeClaim }) => nodeClaim),
     ['c-b', 'c-a'],
   );
   assert.match(kept[0]?.message ?? '', /its pods would cost as much elsewhere: nothing saved/);
@@ -240,7 +239,7 @@ for (const { what, cluster, says } of keeping) {
   test(`nothing goes because of ${what}`, () => {
     const { action, kept } = decide(cluster);
     assert.equal(action, null);
-    const first = kept.find(({ claim }) => claim.name === 'c-a');
+    const first = kept.find(({ nodeClaim }) => nodeClaim === 'c-a');
     assert.match(first?.message ?? '', says);
   });
 }
@@ -297,7 +296,7 @@ test('a pod that has waited in vain for long does not hold up the rest', () => {
 });
 
 test('nodes that pods are on their way to stay', () => {
-  const view = { ...QUIET, nominatedUntilMs: (name: string) => (name === 'c-a' ? NOW_MS + 1 : 0) };
+  const view = { ...QUIET, nominatedUntilMs: new Map([['c-a', NOW_MS + 1]]) };
   assert.match(decide({ nodes: { a: [200], b: [1900] } }, view).kept[0]?.message ?? '', /on their way/);
 });
 
@@ -316,7 +315,7 @@ test('an action holds until something changes', () => {
   assert.ok(action);
   const again = (changed: Cluster): string | null => {
     const consolidation = { snapshot: aCluster(changed), catalogue: ONLY_LARGE, view: QUIET };
-    return runTrials(stillPays(consolidation, action, []), ONLY_LARGE);
+    return decided(stillPays(consolidation, { nodeClaims: action.nodeClaims, replacements: [] }));
   };
   assert.equal(again(cluster), null);
   assert.match(again({ nodes: { a: [200], b: [1900] } }) ?? '', /cost as much|another node/);
@@ -333,7 +332,7 @@ test('what has been consolidated is at rest, at a lower price', () => {
   const before = totalUsdPerHour(snapshot);
   for (let step = 0; ; step++) {
     assert.ok(step < 5, 'it does not come to rest');
-    const { action } = runTrials(consolidate({ snapshot, catalogue: ONLY_LARGE, view: QUIET }), ONLY_LARGE);
+    const { action } = decided(consolidate({ snapshot, catalogue: ONLY_LARGE, view: QUIET }));
     if (action === null) break;
     snapshot = { ...consolidated(snapshot, ONLY_LARGE, action), takenAtMs: snapshot.takenAtMs + NOW_MS };
   }

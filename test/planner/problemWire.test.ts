@@ -53,6 +53,7 @@ class Wire {
       this.#asked = message;
       return;
     }
+    if (message.kind === 'decide') return;
     const turn = this.freshByTurn.length - 1;
     this.freshByTurn[turn] = (this.freshByTurn[turn] ?? 0) + fresh(message);
     this.#receiver.take(message);

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { consolidate } from '../../src/disruption/consolidation.ts';
-import type { ConsolidationAction } from '../../src/disruption/consolidationTrial.ts';
+import { consolidate, decided } from '../../src/disruption/consolidation.ts';
+import type { ConsolidationAction } from '../../src/model/consolidation.ts';
 import {
   type DisruptionPolicy,
   NO_CONSOLIDATION,
@@ -16,12 +16,11 @@ import type { Catalogue, ClusterSnapshot } from '../../src/model/snapshot.ts';
 import { checkPlan } from '../../src/scheduling/checker/checkPlan.ts';
 import { schedule } from '../../src/scheduling/scheduler.ts';
 import { anInstanceType, aPod, aProvisioner, aSnapshot, GIB, MIB, ZONES } from '../builders.ts';
-import { carriedOut, consolidated, runTrials, totalUsdPerHour } from '../disruption/consolidated.ts';
+import { carriedOut, consolidated, QUIET, totalUsdPerHour } from '../disruption/consolidated.ts';
 
 const RUNS = Math.max(1, Math.round(Number(process.env.COOPER_PROPERTY_RUNS ?? 2000) / 20));
 const HOUR_MS = 3_600_000;
 const STEPS_MOST = 60;
-const QUIET = { nominatedUntilMs: () => 0, podsChangedAtMs: () => 0 };
 const KINDS = ['plain', 'zone', 'spread', 'apart', 'kept', 'lone', 'twice'] as const;
 
 const CATALOGUE: Catalogue = new Map([
@@ -182,7 +181,7 @@ test('consolidation keeps budgets, loses no pod, lowers the price at every step,
       for (let step = 0; ; step++) {
         assert.ok(step < STEPS_MOST, 'it does not come to rest');
         const search = consolidate({ snapshot, catalogue: CATALOGUE, view: QUIET });
-        const { action, trials } = runTrials(search, CATALOGUE);
+        const { action, trials } = decided(search);
         assert.ok(trials <= 40);
         if (action === null) break;
         actions += 1;
