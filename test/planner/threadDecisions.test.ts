@@ -95,7 +95,7 @@ test('a plan that is asked for while a decision is made comes first', async (con
   assert.ok(decision.action !== null);
 });
 
-test('a thread that dies over a plan ends the decision with a reason, and the next one finds a thread', async (context) => {
+test('a thread that dies over a plan ends the decision with a reason; the next finds another', async (context) => {
   const { planner, errors } = aPlanner(context, 'dies once');
   const { snapshot, catalogue, view } = aConsolidation();
   const problem = { snapshot, catalogue, pods: somePods(3), nominated: new Map(), budgetMs: 0 };
