@@ -1,31 +1,48 @@
 // The disruption part of a Provisioner manifest, turned into the model.
 import { isTimeZone, parseCron } from '../model/cronSchedule.ts';
 import {
-  type BudgetWindow,
   type ConsolidationPolicy,
   type DisruptionPolicy,
   NO_CONSOLIDATION,
   type NodeBudget,
 } from '../model/disruptionPolicy.ts';
 import { parseDurationMs } from '../model/duration.ts';
+import type { TimeWindow } from '../model/timeWindow.ts';
 import type { Problem } from './parsed.ts';
 import type { WireBudget, WireProvisionerSpec } from './wire.ts';
 
 /** What the API server cannot check: cron fields out of range, and names that are no time zones. */
-export function budgetProblems({ disruption }: WireProvisionerSpec): readonly Problem[] {
-  return (disruption?.budgets ?? []).flatMap(({ schedule, timeZone }, index) => {
+export function windowProblems({ disruption, schedule }: WireProvisionerSpec): readonly Problem[] {
+  const budgets = (disruption?.budgets ?? []).flatMap((budget, index) => {
     const field = `spec.disruption.budgets[${index}]`;
-    const problems: Problem[] = [];
-    if (schedule !== undefined && parseCron(schedule) === null) {
-      const mend = 'write minute, hour, day of month, month and day of week, such as "0 9 * * mon-fri"';
-      problems.push({ field: `${field}.schedule`, problem: 'is no cron schedule', mend });
-    }
-    if (timeZone !== undefined && !isTimeZone(timeZone)) {
-      const mend = 'write an IANA name such as Europe/Berlin';
-      problems.push({ field: `${field}.timeZone`, problem: 'is no time zone that is known', mend });
-    }
-    return problems;
+    return [
+      ...cronProblems(`${field}.schedule`, budget.schedule),
+      ...zoneProblems(`${field}.timeZone`, budget.timeZone),
+    ];
   });
+  const off = (schedule?.offHours ?? []).flatMap(({ start }, index) =>
+    cronProblems(`spec.schedule.offHours[${index}].start`, start),
+  );
+  return [...budgets, ...zoneProblems('spec.schedule.timeZone', schedule?.timeZone), ...off];
+}
+
+function cronProblems(field: string, text: string | undefined): readonly Problem[] {
+  if (text === undefined || parseCron(text) !== null) return [];
+  const mend = 'write minute, hour, day of month, month and day of week, such as "0 9 * * mon-fri"';
+  return [{ field, problem: 'is no cron schedule', mend }];
+}
+
+function zoneProblems(field: string, name: string | undefined): readonly Problem[] {
+  if (name === undefined || isTimeZone(name)) return [];
+  return [
+    { field, problem: 'is no time zone that is known', mend: 'write an IANA name such as Europe/Berlin' },
+  ];
+}
+
+/** When a Provisioner of a spec that has passed its checks is off. */
+export function readOffHours({ schedule }: WireProvisionerSpec): readonly TimeWindow[] {
+  const { offHours = [], timeZone } = schedule ?? {};
+  return offHours.flatMap(({ start, duration }) => windowOf(start, duration, timeZone) ?? []);
 }
 
 /** The policy of a spec that has passed its checks; `consolidation.enabled` means WhenEmptyOrUnderutilized. */
@@ -46,17 +63,23 @@ function policyOf(written: WireProvisionerSpec['disruption'], isEnabled: boolean
   return written?.consolidationPolicy ?? (isEnabled ? 'WhenEmptyOrUnderutilized' : 'Never');
 }
 
-function readBudget({ nodes, reasons, schedule, duration, timeZone }: WireBudget): NodeBudget {
-  const kind = nodes.endsWith('%') ? 'percent' : 'count';
-  const amount = Number(nodes.replace('%', ''));
+function readBudget({ nodes, action, reasons, schedule, duration, timeZone }: WireBudget): NodeBudget {
   return {
-    nodes: { kind, amount },
+    nodes: action === 'Deny' ? NONE : nodes === undefined ? ALL : readNodes(nodes),
     reasons: reasons ?? null,
     window: windowOf(schedule, duration, timeZone),
+    ...(action === 'Allow' ? { onlyWithin: true } : {}),
   };
 }
 
-function windowOf(schedule?: string, duration?: string, timeZone = 'UTC'): BudgetWindow | null {
+const NONE: NodeBudget['nodes'] = { kind: 'count', amount: 0 };
+const ALL: NodeBudget['nodes'] = { kind: 'percent', amount: 100 };
+
+function readNodes(text: string): NodeBudget['nodes'] {
+  return { kind: text.endsWith('%') ? 'percent' : 'count', amount: Number(text.replace('%', '')) };
+}
+
+function windowOf(schedule?: string, duration?: string, timeZone = 'UTC'): TimeWindow | null {
   const parsed = schedule === undefined ? null : parseCron(schedule);
   return parsed === null ? null : { schedule: parsed, durationMs: durationOf(duration, 0), timeZone };
 }

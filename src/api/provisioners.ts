@@ -1,9 +1,10 @@
 // Provisioner manifests, turned into the model with defaults applied.
 import type { NodeClass } from '../model/nodeClass.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
-import type { NodeClassRef, Provisioner } from '../model/provisioner.ts';
+import { type NodeClassRef, PRICE_LIMIT, type Provisioner } from '../model/provisioner.ts';
+import type { Resources } from '../model/resources.ts';
 import { defaultRequirements } from './defaults.ts';
-import { budgetProblems, readDisruptionPolicy } from './disruptionPolicies.ts';
+import { readDisruptionPolicy, readOffHours, windowProblems } from './disruptionPolicies.ts';
 import { type CheckedManifest, checkManifest } from './manifest.ts';
 import { readNodeClass } from './nodeClasses.ts';
 import type { Parsed } from './parsed.ts';
@@ -29,7 +30,7 @@ export function parseProvisioner(manifest: unknown): Parsed<ParsedProvisioner> {
   if (checked.kind === 'invalid') return checked;
   const { metadata, generation, spec } = checked.value;
   const unknown = unknownFieldProblems(inlineProvider, spec.provider, ['spec', 'provider']);
-  const problems = [...unknown, ...budgetProblems(spec)];
+  const problems = [...unknown, ...windowProblems(spec)];
   if (problems.length > 0) return { kind: 'invalid', name: metadata.name, problems };
   const nodeClassRef: NodeClassRef =
     spec.providerRef === undefined
@@ -61,10 +62,17 @@ function readProvisioner(
     ttlUntilExpiredMs: toMs(spec.ttlSecondsUntilExpired),
     disruption: readDisruptionPolicy(spec),
     suspended: spec.suspend ?? false,
-    limits: spec.limits?.resources === undefined ? null : readAmounts(spec.limits.resources),
+    offHours: readOffHours(spec),
+    limits: readLimits(spec.limits),
     weight: spec.weight ?? 0,
     deletionRequestedAtMs: metadata.deletionRequestedAtMs,
   };
+}
+
+function readLimits(limits: WireProvisionerSpec['limits']): Resources | null {
+  if (limits?.resources === undefined && limits?.usdPerHour === undefined) return null;
+  const { resources, usdPerHour } = limits;
+  return { ...readAmounts(resources), ...(usdPerHour === undefined ? {} : { [PRICE_LIMIT]: usdPerHour }) };
 }
 
 function toMs(seconds: number | undefined): number | null {

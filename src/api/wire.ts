@@ -84,7 +84,7 @@ export interface WireProvisionerSpec {
   readonly providerRef?: { readonly name: string };
   readonly ttlSecondsAfterEmpty?: number;
   readonly ttlSecondsUntilExpired?: number;
-  readonly limits?: { readonly resources?: Quantities };
+  readonly limits?: { readonly resources?: Quantities; readonly usdPerHour?: number };
   readonly weight?: number;
   readonly consolidation?: { readonly enabled?: boolean };
   readonly disruption?: {
@@ -95,11 +95,16 @@ export interface WireProvisionerSpec {
     readonly minimumNodeAge?: string;
     readonly expireJitter?: string;
   };
+  readonly schedule?: {
+    readonly timeZone?: string;
+    readonly offHours: readonly { readonly start: string; readonly duration: string }[];
+  };
   readonly suspend?: boolean;
 }
 
 export interface WireBudget {
-  readonly nodes: string;
+  readonly nodes?: string;
+  readonly action?: 'Allow' | 'Deny';
   readonly reasons?: readonly BudgetedReason[];
   readonly schedule?: string;
   readonly duration?: string;

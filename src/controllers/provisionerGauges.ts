@@ -1,6 +1,6 @@
 // The figures of each Provisioner as gauges, and none of those that are gone.
 import type { NodeClaim } from '../model/nodeClaim.ts';
-import type { Provisioner } from '../model/provisioner.ts';
+import { NODES_LIMIT, PRICE_LIMIT, type Provisioner } from '../model/provisioner.ts';
 import type { Resources } from '../model/resources.ts';
 import type { MetricLabels, Metrics } from '../ports/telemetry.ts';
 
@@ -51,14 +51,16 @@ function seriesOf({ provisioners, nodeClaims, used }: ProvisionerFigures): reado
       labels: { provisioner: name, resource_type: resource },
       value,
     }));
-    const limited = Object.entries(limits ?? {}).flatMap(([resource, limit]) => {
+    const limited: Resources = { ...inUse, [NODES_LIMIT]: own.length, [PRICE_LIMIT]: usdPerHour };
+    const limitSeries = Object.entries(limits ?? {}).flatMap(([resource, limit]) => {
       const labels = { provisioner: name, resource_type: resource };
-      const percent = limit === 0 ? 0 : (100 * (inUse[resource] ?? 0)) / limit;
+      const inUseOf = limited[resource] ?? 0;
+      const percent = limit === 0 ? 0 : (100 * inUseOf) / limit;
       return [
         { name: 'karpenter_provisioner_limit', labels, value: limit },
         { name: 'karpenter_provisioner_usage_pct', labels, value: percent },
       ];
     });
-    return [price, ...usage, ...limited];
+    return [price, ...usage, ...limitSeries];
   });
 }

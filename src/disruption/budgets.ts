@@ -1,9 +1,9 @@
-// How many more nodes of each Provisioner may go just now, by reason: what its budgets leave.
-import { lastStartMs } from '../model/cronSchedule.ts';
-import type { BudgetedReason, NodeBudget } from '../model/disruptionPolicy.ts';
+// How many more nodes of each Provisioner may go just now, by reason: what its budgets leave, and when that changes.
+import type { BudgetedReason, DisruptionPolicy, NodeBudget } from '../model/disruptionPolicy.ts';
 import { isReady } from '../model/node.ts';
 import { hasCondition } from '../model/nodeClaim.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
+import { isOpen, nextBoundaryMs } from '../model/timeWindow.ts';
 
 /** Without budgets of its own a Provisioner loses at most a tenth of its nodes at once to save money (NodePool v1). */
 const USUAL_BUDGETS: readonly NodeBudget[] = [
@@ -26,8 +26,7 @@ export class BudgetRoom {
   constructor(snapshot: ClusterSnapshot) {
     const pools = new Map<string, Pool>();
     for (const { name, disruption } of snapshot.provisioners) {
-      const budgets = disruption.budgets.length > 0 ? disruption.budgets : USUAL_BUDGETS;
-      pools.set(name, { nodes: 0, going: 0, budgets });
+      pools.set(name, { nodes: 0, going: 0, budgets: budgetsOf(disruption) });
     }
     const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
     for (const claim of snapshot.nodeClaims) {
@@ -45,13 +44,14 @@ export class BudgetRoom {
   left(provisioner: string, reason: BudgetedReason): number {
     const pool = this.#pools.get(provisioner);
     if (pool === undefined) return Number.POSITIVE_INFINITY;
-    let least = Number.POSITIVE_INFINITY;
-    for (const budget of pool.budgets) {
-      if (budget.reasons !== null && !budget.reasons.includes(reason)) continue;
-      if (!isOpen(budget, this.#atMs)) continue;
-      least = Math.min(least, allowedBy(budget, pool.nodes) - pool.going);
-    }
-    return Math.max(0, least);
+    const { most } = mostGoing(pool.budgets, reason, { nodes: pool.nodes, atMs: this.#atMs });
+    return Math.max(0, most - pool.going);
+  }
+
+  /** How many initialized nodes the Provisioner has, and how many of them are going or not ready. */
+  counts(provisioner: string): { readonly nodes: number; readonly going: number } {
+    const { nodes, going } = this.#pools.get(provisioner) ?? { nodes: 0, going: 0 };
+    return { nodes, going };
   }
 
   /** Notes that so many of its nodes go now. */
@@ -61,11 +61,88 @@ export class BudgetRoom {
   }
 }
 
-/** True while a budget without a window or within it holds. */
-function isOpen({ window }: NodeBudget, atMs: number): boolean {
-  if (window === null) return true;
-  const { schedule, timeZone, durationMs } = window;
-  return lastStartMs(schedule, timeZone, { sinceMs: atMs - durationMs, atMs }) !== null;
+/** What budgets are reckoned with. */
+interface BudgetedPool {
+  /** Initialized nodes of the Provisioner. */
+  readonly nodes: number;
+  readonly atMs: number;
+}
+
+/** How many nodes may be going for one reason at one instant, and which budget says so. */
+export interface BudgetState {
+  /** Infinity when no budget speaks of the reason. */
+  readonly most: number;
+  /** Index of the budget in `spec.disruption.budgets`; -1 when none of them bounds it. */
+  readonly boundBy: number;
+}
+
+/**
+ * What the budgets of a Provisioner allow for a reason. Of several that apply the least counts; with maintenance
+ * windows (`onlyWithin`) for the reason, nothing is allowed while all of them are closed.
+ */
+export function budgetState(
+  policy: DisruptionPolicy,
+  reason: BudgetedReason,
+  pool: BudgetedPool,
+): BudgetState {
+  const state = mostGoing(budgetsOf(policy), reason, pool);
+  return policy.budgets.length > 0 ? state : { ...state, boundBy: -1 };
+}
+
+/** Windows that follow one another without a change of what is allowed are looked at this often. */
+const CHANGES_MOST = 200;
+
+/**
+ * The first instant after `pool.atMs` at which the budgets allow a different number of nodes for the reason, and how
+ * many then; null when windows never change it.
+ */
+export function nextBudgetChange(
+  policy: DisruptionPolicy,
+  reason: BudgetedReason,
+  pool: BudgetedPool,
+): (BudgetState & { readonly atMs: number }) | null {
+  const windows = budgetsOf(policy).flatMap(({ reasons, window }) =>
+    window !== null && (reasons?.includes(reason) ?? true) ? [window] : [],
+  );
+  const { most } = budgetState(policy, reason, pool);
+  let atMs = pool.atMs;
+  for (let changes = 0; changes < CHANGES_MOST; changes += 1) {
+    atMs = windows.reduce(
+      (soonest, window) => Math.min(soonest, nextBoundaryMs(window, atMs)),
+      Number.POSITIVE_INFINITY,
+    );
+    if (atMs === Number.POSITIVE_INFINITY) return null;
+    const state = budgetState(policy, reason, { ...pool, atMs });
+    if (state.most !== most) return { ...state, atMs };
+  }
+  return null;
+}
+
+function budgetsOf({ budgets }: DisruptionPolicy): readonly NodeBudget[] {
+  return budgets.length > 0 ? budgets : USUAL_BUDGETS;
+}
+
+function mostGoing(
+  budgets: readonly NodeBudget[],
+  reason: BudgetedReason,
+  { nodes, atMs }: BudgetedPool,
+): BudgetState {
+  let state: BudgetState = { most: Number.POSITIVE_INFINITY, boundBy: -1 };
+  /** The first maintenance window for the reason, as long as none is open. */
+  let closed = -1;
+  let isWithin = false;
+  for (const [index, budget] of budgets.entries()) {
+    if (budget.reasons !== null && !budget.reasons.includes(reason)) continue;
+    const holds = budget.window === null || isOpen(budget.window, atMs);
+    if (budget.onlyWithin === true) {
+      isWithin ||= holds;
+      if (closed < 0) closed = index;
+    }
+    if (!holds) continue;
+    const most = allowedBy(budget, nodes);
+    if (most < state.most) state = { most, boundBy: index };
+  }
+  return closed >= 0 && !isWithin ? { most: 0, boundBy: closed } : state;
 }
 
 /** Percentages are rounded up, as those of a NodePool are. */

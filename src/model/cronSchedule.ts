@@ -97,6 +97,8 @@ function sorted(values: readonly number[]): readonly number[] {
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
+/** Clocks are put forward and back by less: starts that are further off by the wall clock need not be worked out. */
+const CLOCK_CHANGE_MS = 3 * 3_600_000;
 
 /**
  * When the schedule last began at or before `atMs` and after `sinceMs`, in milliseconds since the epoch; null when it
@@ -108,15 +110,47 @@ export function lastStartMs(
   timeZone: string,
   { sinceMs, atMs }: { readonly sinceMs: number; readonly atMs: number },
 ): number | null {
-  const today = Math.floor(toLocalMs(atMs, timeZone) / DAY_MS);
+  const nowLocalMs = toLocalMs(atMs, timeZone);
+  const today = Math.floor(nowLocalMs / DAY_MS);
   const firstDay = Math.floor(toLocalMs(sinceMs, timeZone) / DAY_MS) - 1;
   for (let day = today; day >= firstDay; day--) {
     if (!isOnDay(schedule, day)) continue;
     for (const hour of schedule.hours.toReversed()) {
       for (const minute of schedule.minutes.toReversed()) {
-        const startMs = fromLocalMs(day * DAY_MS + (hour * 60 + minute) * MINUTE_MS, timeZone);
+        const localMs = day * DAY_MS + (hour * 60 + minute) * MINUTE_MS;
+        if (localMs > nowLocalMs + CLOCK_CHANGE_MS) continue;
+        const startMs = fromLocalMs(localMs, timeZone);
         if (startMs > atMs) continue;
         return startMs > sinceMs ? startMs : null;
+      }
+    }
+  }
+  return null;
+}
+
+/**
+ * When the schedule next begins after `afterMs`, in milliseconds since the epoch; null when that is not before
+ * `untilMs`. Clock changes count as in `lastStartMs`.
+ * @param timeZone IANA name; must be one that the runtime knows
+ */
+export function nextStartMs(
+  schedule: CronSchedule,
+  timeZone: string,
+  { afterMs, untilMs }: { readonly afterMs: number; readonly untilMs: number },
+): number | null {
+  const nowLocalMs = toLocalMs(afterMs, timeZone);
+  const today = Math.floor(nowLocalMs / DAY_MS);
+  const lastDay = Math.floor(untilMs / DAY_MS) + 1;
+  // Yesterday's last hours come after a clock that is put back over midnight.
+  for (let day = today - 1; day <= lastDay; day++) {
+    if (!isOnDay(schedule, day)) continue;
+    for (const hour of schedule.hours) {
+      for (const minute of schedule.minutes) {
+        const localMs = day * DAY_MS + (hour * 60 + minute) * MINUTE_MS;
+        if (localMs < nowLocalMs - CLOCK_CHANGE_MS) continue;
+        const startMs = fromLocalMs(localMs, timeZone);
+        if (startMs <= afterMs) continue;
+        return startMs < untilMs ? startMs : null;
       }
     }
   }

@@ -1,27 +1,29 @@
 // How a Provisioner's nodes may be disrupted of our own accord: when, how many at once, and for what gain.
-import type { CronSchedule } from './cronSchedule.ts';
+import type { TimeWindow } from './timeWindow.ts';
 
 /** Never: nodes are neither removed nor replaced to save money, unless `ttlSecondsAfterEmpty` says so. */
 export type ConsolidationPolicy = 'Never' | 'WhenEmpty' | 'WhenEmptyOrUnderutilized';
 
 /** Reasons that a budget can be written for. */
-export type BudgetedReason = 'Empty' | 'Underutilized' | 'Expired' | 'Drifted';
+export type BudgetedReason = 'Empty' | 'Underutilized' | 'Expired' | 'Drifted' | 'OffHours';
 
-/** When a budget holds: from each start of the schedule on, for so long. */
-export interface BudgetWindow {
-  readonly schedule: CronSchedule;
-  readonly durationMs: number;
-  /** IANA name. */
-  readonly timeZone: string;
-}
+export const BUDGETED_REASONS: readonly BudgetedReason[] = [
+  'Empty',
+  'Underutilized',
+  'Expired',
+  'Drifted',
+  'OffHours',
+];
 
 /** How many of a Provisioner's nodes may be going at the same time. */
 export interface NodeBudget {
   readonly nodes: { readonly kind: 'count' | 'percent'; readonly amount: number };
   /** Null for every reason. */
   readonly reasons: readonly BudgetedReason[] | null;
-  /** Null for always. */
-  readonly window: BudgetWindow | null;
+  /** When it holds; null for always. */
+  readonly window: TimeWindow | null;
+  /** True for a maintenance window: none may go outside of it. */
+  readonly onlyWithin?: boolean;
 }
 
 /** A replacement that saves less than any of these is not made. */

@@ -3,6 +3,7 @@ import type { DisruptionPolicy } from './disruptionPolicy.ts';
 import type { Requirement } from './requirement.ts';
 import type { Resources } from './resources.ts';
 import type { Taint } from './taint.ts';
+import type { TimeWindow } from './timeWindow.ts';
 
 /** Kubelet settings that change what a node can hold, and are passed on to its boot configuration. */
 export interface KubeletConfiguration {
@@ -27,6 +28,10 @@ export interface NodeClassRef {
   readonly name: string;
 }
 
+/** Limits beside resources: how many nodes, and what they may cost together. */
+export const NODES_LIMIT = 'nodes';
+export const PRICE_LIMIT = 'usdPerHour';
+
 export interface Provisioner {
   readonly name: string;
   readonly uid: string;
@@ -45,7 +50,12 @@ export interface Provisioner {
   readonly disruption: DisruptionPolicy;
   /** True while nothing new is launched and nothing is taken away of our own accord. */
   readonly suspended: boolean;
-  /** Total capacity that its nodes may have, claims in flight included; null for no limit. */
+  /** While one of these is open nothing new is launched and its nodes are given back. Absent in older snapshots. */
+  readonly offHours?: readonly TimeWindow[];
+  /**
+   * Total capacity that its nodes may have, claims in flight included; null for no limit. `NODES_LIMIT` and
+   * `PRICE_LIMIT` stand beside the resources.
+   */
   readonly limits: Resources | null;
   readonly weight: number;
   readonly deletionRequestedAtMs: number | null;

@@ -2,13 +2,9 @@
 import type { InstanceType } from '../model/instanceType.ts';
 import { LABEL } from '../model/labels.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
-import type { Provisioner } from '../model/provisioner.ts';
+import { NODES_LIMIT, PRICE_LIMIT, type Provisioner } from '../model/provisioner.ts';
 import type { Resources } from '../model/resources.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
-
-/** Limits beside resources: how many nodes, and what they may cost together. */
-export const NODES_LIMIT = 'nodes';
-export const PRICE_LIMIT = 'usdPerHour';
 
 /** What one node counts towards the limits of its Provisioner. */
 export type LimitCharge = Readonly<Record<string, number>>;

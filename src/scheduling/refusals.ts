@@ -1,10 +1,11 @@
 // Why a pod got no node: the Provisioner that came nearest, the one constraint that blocks, and what would do.
 import { LABEL } from '../model/labels.ts';
 import type { Refusal, RefusalCode } from '../model/plan.ts';
+import { PRICE_LIMIT } from '../model/provisioner.ts';
 import { formatAmount } from '../model/resources.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { conditionText } from './conditionText.ts';
-import { chargeOf, type LimitLedger } from './limits.ts';
+import { chargeOf, type LimitExcess, type LimitLedger } from './limits.ts';
 import type { Placement } from './placements.ts';
 import type { Vector } from './resourceAxis.ts';
 
@@ -149,16 +150,31 @@ function resourceVerdict(lot: Misfit, index: number, context: Context): Verdict 
       const reason = `limits of Provisioner "${name}" leave a node fewer types than its minValues ask for`;
       return verdict('MinValues', name, { reason, nearest: 'raise limits.resources or lower minValues' });
     }
-    const { resource, limit, used, needed } = excess;
-    const say = (amount: number): string => formatAmount(resource, amount);
-    return verdict('LimitExceeded', name, {
-      reason:
-        `Provisioner "${name}" may have ${say(limit)} of ${resource} and has ${say(used)}; ` +
-        `a node needs ${say(needed)}`,
-      nearest: `raise limits.resources.${resource} to ${say(used + needed)}`,
-    });
+    return verdict('LimitExceeded', name, limitWords(name, excess));
   }
   return shortageVerdict(lot.requests, scopes, { name, index, context });
+}
+
+function limitWords(
+  name: string,
+  { resource, limit, used, needed }: LimitExcess,
+): Pick<Refusal, 'reason' | 'nearest'> {
+  if (resource === PRICE_LIMIT) {
+    const usd = (amount: number): string => String(Number(amount.toFixed(4)));
+    return {
+      reason:
+        `Provisioner "${name}" may cost $${usd(limit)} an hour and costs $${usd(used)}; ` +
+        `a node costs $${usd(needed)}`,
+      nearest: `raise limits.${resource} to ${usd(used + needed)}`,
+    };
+  }
+  const say = (amount: number): string => formatAmount(resource, amount);
+  return {
+    reason:
+      `Provisioner "${name}" may have ${say(limit)} of ${resource} and has ${say(used)}; ` +
+      `a node needs ${say(needed)}`,
+    nearest: `raise limits.resources.${resource} to ${say(used + needed)}`,
+  };
 }
 
 /** Names the resource that is shortest: the one of which the largest type has the least share of what is asked. */

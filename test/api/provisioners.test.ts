@@ -63,6 +63,7 @@ test('a full manifest becomes the model, with units in its names', () => {
     ttlUntilExpiredMs: 2_592_000_000,
     disruption: NO_CONSOLIDATION,
     suspended: false,
+    offHours: [],
     limits: { cpu: 1_000_000, memory: 1000 * 2 ** 30 },
     weight: 7,
     deletionRequestedAtMs: Date.parse('2026-11-21T10:00:00Z'),
@@ -74,10 +75,18 @@ test('disruption and suspension are read, durations in milliseconds', () => {
   const { provisioner } = parsedOf(
     provisionerManifest({
       suspend: true,
+      ttlSecondsUntilExpired: 864_000,
+      schedule: { timeZone: 'Asia/Tokyo', offHours: [{ start: '0 19 * * *', duration: '12h' }] },
       disruption: {
-        consolidationPolicy: 'WhenEmpty',
+        consolidationPolicy: 'WhenEmptyOrUnderutilized',
         consolidateAfter: '1m30s',
-        budgets: [{ nodes: '20%', reasons: ['Empty'], ...window }, { nodes: '3' }],
+        budgets: [
+          { nodes: '20%', reasons: ['Empty'], ...window },
+          { nodes: '3' },
+          { action: 'Deny', ...window },
+          { action: 'Allow', ...window },
+          { action: 'Allow', nodes: '2', ...window },
+        ],
         minimumSavings: { percent: 15 },
         minimumNodeAge: '1h',
         expireJitter: '1d',
@@ -87,7 +96,7 @@ test('disruption and suspension are read, durations in milliseconds', () => {
   assert.equal(provisioner.suspended, true);
   const { budgets, ...rest } = provisioner.disruption;
   assert.deepEqual(rest, {
-    consolidation: 'WhenEmpty',
+    consolidation: 'WhenEmptyOrUnderutilized',
     consolidateAfterMs: 90_000,
     minimumSavings: { percent: 15, usdPerHour: 0, usdPerHourPerEvictedPod: 0 },
     minimumNodeAgeMs: 3_600_000,
@@ -99,6 +108,20 @@ test('disruption and suspension are read, durations in milliseconds', () => {
   assert.equal(budgets[0]?.window?.timeZone, 'Europe/Berlin');
   assert.equal(budgets[0]?.window?.durationMs, 8 * 3_600_000);
   assert.deepEqual(budgets[1], { nodes: { kind: 'count', amount: 3 }, reasons: null, window: null });
+  assert.deepEqual(
+    budgets.slice(2).map(({ nodes, onlyWithin = false }) => [nodes.amount, nodes.kind, onlyWithin]),
+    [
+      [0, 'count', false],
+      [100, 'percent', true],
+      [2, 'count', true],
+    ],
+  );
+  const [off, ...more] = provisioner.offHours ?? [];
+  assert.deepEqual(more, []);
+  assert.deepEqual(
+    [off?.schedule.hours, off?.durationMs, off?.timeZone],
+    [[19], 12 * 3_600_000, 'Asia/Tokyo'],
+  );
 });
 
 const policies = [

@@ -113,6 +113,51 @@ const REQUIREMENT_EXAMPLES: readonly RuleExample[] = [
   ),
 ];
 
+const WINDOW = { schedule: '0 9 * * 1-5', duration: '8h' };
+const ofBudget = example.bind(null, (budget) => provisionerManifest({ disruption: { budgets: [budget] } }));
+const AT_BUDGET = 'spec.disruption.budgets[0]';
+
+const WINDOW_EXAMPLES: readonly RuleExample[] = [
+  ofBudget(
+    [`${AT_BUDGET}.schedule`, 'goes with duration, and only one of them is there; set both or neither'],
+    { nodes: '0', schedule: '@daily' },
+    { nodes: '0', schedule: '@daily', duration: '1h' },
+  ),
+  ofBudget(
+    [`${AT_BUDGET}.timeZone`, 'says nothing without schedule; set schedule and duration too'],
+    { nodes: '0', timeZone: 'Europe/Berlin' },
+    { nodes: '0', ...WINDOW, timeZone: 'Europe/Berlin' },
+  ),
+  ofBudget(
+    [`${AT_BUDGET}.nodes`, 'is missing; write how many may be going at once, or action Deny for none'],
+    WINDOW,
+    { ...WINDOW, action: 'Deny' },
+  ),
+  ofBudget(
+    [`${AT_BUDGET}.nodes`, 'says nothing beside action Deny, which lets none go; remove it'],
+    { ...WINDOW, action: 'Deny', nodes: '1' },
+    { ...WINDOW, action: 'Allow', nodes: '100%' },
+  ),
+  ofBudget(
+    [
+      `${AT_BUDGET}.action`,
+      'is Allow, which is about a window, and there is none; set schedule and duration',
+    ],
+    { action: 'Allow', reasons: ['OffHours'] },
+    { action: 'Deny', reasons: ['OffHours'] },
+  ),
+  ofBudget(
+    [`${AT_BUDGET}.duration`, 'is no time at all; write how long it lasts, such as 8h'],
+    { nodes: '0', schedule: '@daily', duration: '0h0.0m' },
+    { nodes: '0', schedule: '@daily', duration: '0h10m' },
+  ),
+  ofProvisioner(
+    ['spec.schedule.offHours[0].duration', 'is no time at all; write how long it lasts, such as 8h'],
+    { schedule: { offHours: [{ start: '@daily', duration: '0' }] } },
+    { schedule: { timeZone: 'Europe/Berlin', offHours: [{ start: '0 19 * * 1-5', duration: '12h' }] } },
+  ),
+];
+
 const SPEC_EXAMPLES: readonly RuleExample[] = [
   ofProvisioner(
     [
@@ -140,22 +185,37 @@ const SPEC_EXAMPLES: readonly RuleExample[] = [
     { consolidation: { enabled: true }, disruption: { consolidationPolicy: 'WhenEmpty' } },
     { consolidation: { enabled: true }, disruption: { consolidationPolicy: 'WhenEmptyOrUnderutilized' } },
   ),
+  ...WINDOW_EXAMPLES,
   ofProvisioner(
-    [
-      'spec.disruption.budgets[0].schedule',
-      'goes with duration, and only one of them is there; set both or neither',
-    ],
-    { disruption: { budgets: [{ nodes: '0', schedule: '@daily' }] } },
-    { disruption: { budgets: [{ nodes: '0', schedule: '@daily', duration: '1h' }] } },
+    ['spec.limits.resources.usdPerHour', 'has a key that is no resource; write limits.usdPerHour'],
+    { limits: { resources: { usdPerHour: '2' } } },
+    { limits: { resources: { nodes: 20 }, usdPerHour: 2.5 } },
   ),
   ofProvisioner(
-    ['spec.disruption.budgets[0].timeZone', 'says nothing without schedule; set schedule and duration too'],
-    { disruption: { budgets: [{ nodes: '0', timeZone: 'Europe/Berlin' }] } },
-    {
-      disruption: {
-        budgets: [{ nodes: '0', schedule: '0 9 * * 1-5', duration: '8h', timeZone: 'Europe/Berlin' }],
-      },
-    },
+    [
+      'spec.disruption.consolidateAfter',
+      'says nothing, since nothing asks for consolidation; ' +
+        'set disruption.consolidationPolicy, or ttlSecondsAfterEmpty in its place',
+    ],
+    { ttlSecondsAfterEmpty: 30, disruption: { consolidateAfter: '1m' } },
+    { ttlSecondsAfterEmpty: 30, disruption: { consolidateAfter: 'Never' } },
+  ),
+  ofProvisioner(
+    [
+      'spec.disruption.minimumSavings',
+      'says nothing with consolidationPolicy WhenEmpty, which replaces no node; ' +
+        'remove it, or write WhenEmptyOrUnderutilized',
+    ],
+    { disruption: { consolidationPolicy: 'WhenEmpty', minimumSavings: { percent: 5 } } },
+    { consolidation: { enabled: true }, disruption: { minimumSavings: { percent: 5 } } },
+  ),
+  ofProvisioner(
+    [
+      'spec.disruption.expireJitter',
+      'says nothing without ttlSecondsUntilExpired; set ttlSecondsUntilExpired too',
+    ],
+    { disruption: { expireJitter: '1h' } },
+    { ttlSecondsUntilExpired: 86_400, disruption: { expireJitter: '1h' } },
   ),
   ofProvisioner(
     ['spec.provider', 'cannot be combined with providerRef; keep one of the two'],

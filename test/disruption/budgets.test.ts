@@ -1,7 +1,7 @@
 // Budgets of nodes: how many may go, by reason, window and what is going already.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BudgetRoom } from '../../src/disruption/budgets.ts';
+import { BudgetRoom, budgetState, nextBudgetChange } from '../../src/disruption/budgets.ts';
 import { disrupt } from '../../src/disruption/disruptor.ts';
 import { parseCron } from '../../src/model/cronSchedule.ts';
 import {
@@ -13,6 +13,7 @@ import {
 import { NO_STATUS } from '../../src/model/nodeClaim.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
 import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
+import type { TimeWindow } from '../../src/model/timeWindow.ts';
 import { aNodeClaim, anOwnedNode, aProvisioner, aSnapshot } from '../builders.ts';
 
 const INITIALIZED = { type: 'Initialized', status: 'True', reason: '', message: '', sinceMs: 0 } as const;
@@ -107,6 +108,139 @@ for (const { at, timeZone, open } of windows) {
     assert.equal(room.left('default', 'Empty'), open ? 0 : Number.POSITIVE_INFINITY);
   });
 }
+
+function window(cron: string, hours: number, timeZone = 'UTC'): TimeWindow {
+  const schedule = parseCron(cron);
+  assert.ok(schedule);
+  return { schedule, durationMs: hours * HOUR_MS, timeZone };
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** Sunday night in Berlin; the clocks go forward in the one of 29 March 2026, and back in that of 25 October. */
+const MAINTENANCE = { window: window('0 1 * * sun', 4, 'Europe/Berlin'), onlyWithin: true };
+const WEEKDAYS = { window: window('0 9 * * mon-fri', 8), onlyWithin: true };
+
+/** What ten nodes may do, and when that changes. */
+const states: readonly {
+  readonly what: string;
+  readonly budgets: readonly NodeBudget[];
+  readonly reason?: BudgetedReason;
+  readonly at: string;
+  readonly most: number;
+  readonly boundBy?: number;
+  readonly next: readonly [at: string, most: number] | null;
+}[] = [
+  {
+    what: 'outside of a maintenance window none goes',
+    budgets: [budget('100%', MAINTENANCE)],
+    at: '2026-11-21T12:00:00Z',
+    most: 0,
+    next: ['2026-11-22T00:00:00Z', 10],
+  },
+  {
+    what: 'within it as many as it says',
+    budgets: [budget('3', MAINTENANCE)],
+    at: '2026-11-22T00:00:00Z',
+    most: 3,
+    next: ['2026-11-22T04:00:00Z', 0],
+  },
+  {
+    what: 'it lasts four hours where the clocks go forward within it',
+    budgets: [budget('3', MAINTENANCE)],
+    at: '2026-03-29T00:30:00Z',
+    most: 3,
+    next: ['2026-03-29T04:00:00Z', 0],
+  },
+  {
+    what: 'it lasts four hours where the clocks go back within it',
+    budgets: [budget('3', MAINTENANCE)],
+    at: '2026-10-24T23:00:00Z',
+    most: 3,
+    next: ['2026-10-25T03:00:00Z', 0],
+  },
+  {
+    what: 'of two maintenance windows one is enough',
+    budgets: [budget('3', MAINTENANCE), budget('2', WEEKDAYS)],
+    at: '2026-11-22T03:59:00Z',
+    most: 3,
+    next: ['2026-11-22T04:00:00Z', 0],
+  },
+  {
+    what: 'the change after that is the other window',
+    budgets: [budget('3', MAINTENANCE), budget('2', WEEKDAYS)],
+    at: '2026-11-22T04:00:00Z',
+    most: 0,
+    next: ['2026-11-23T09:00:00Z', 2],
+  },
+  {
+    what: 'a window for another reason does not count',
+    budgets: [budget('3', { ...MAINTENANCE, reasons: ['Drifted'] })],
+    at: '2026-11-21T12:00:00Z',
+    most: NEVER,
+    boundBy: -1,
+    next: null,
+  },
+  {
+    what: 'a budget without a window bounds what a maintenance window allows',
+    budgets: [budget('100%', MAINTENANCE), budget('1')],
+    at: '2026-11-22T00:00:00Z',
+    most: 1,
+    boundBy: 1,
+    next: ['2026-11-22T04:00:00Z', 0],
+  },
+  {
+    what: 'and allows nothing outside of it',
+    budgets: [budget('1'), budget('100%', MAINTENANCE)],
+    at: '2026-11-22T05:00:00Z',
+    most: 0,
+    boundBy: 1,
+    next: ['2026-11-29T00:00:00Z', 1],
+  },
+  {
+    what: 'a window in which none goes',
+    budgets: [budget('0', { window: window('0 9 * * mon-fri', 8, 'America/New_York') })],
+    at: '2026-11-20T12:00:00Z',
+    most: NEVER,
+    boundBy: -1,
+    next: ['2026-11-20T14:00:00Z', 0],
+  },
+  {
+    what: 'budgets without windows never change',
+    budgets: [budget('2')],
+    at: '2026-11-20T12:00:00Z',
+    most: 2,
+    next: null,
+  },
+  {
+    what: 'without budgets a tenth goes to save money',
+    budgets: [],
+    reason: 'Underutilized',
+    at: '2026-11-20T12:00:00Z',
+    most: 1,
+    boundBy: -1,
+    next: null,
+  },
+];
+for (const { what, budgets, reason = 'Expired', at, most, boundBy = 0, next: change } of states) {
+  test(`${what}: ${most} at ${at}, and ${change?.join(': ') ?? 'no change'}`, () => {
+    const policy = { ...NO_CONSOLIDATION, budgets };
+    const pool = { nodes: 10, atMs: Date.parse(at) };
+    assert.deepEqual(budgetState(policy, reason, pool), { most, boundBy });
+    const next = nextBudgetChange(policy, reason, pool);
+    const found = next === null ? null : [new Date(next.atMs).toISOString(), next.most];
+    assert.deepEqual(found, change === null ? null : [new Date(change[0]).toISOString(), change[1]]);
+    const room = new BudgetRoom(aPool({ nodes: 10, at, policy: { budgets } }));
+    assert.equal(room.left('default', reason), most);
+  });
+}
+
+test('expired nodes wait for the maintenance window, and go in it', () => {
+  const policy = { budgets: [budget('100%', { ...MAINTENANCE, reasons: ['Expired'] })] };
+  const at = (text: string): number =>
+    disrupt(aPool({ nodes: 3, at: text, policy, provisioner: { ttlUntilExpiredMs: 1 } }), NOBODY).plans
+      .length;
+  assert.deepEqual([at('2026-11-21T23:59:59Z'), at('2026-11-22T00:00:00Z')], [0, 3]);
+});
 
 test('empty nodes go as far as the budget lets them, the longest empty first; the others are held back', () => {
   const policy = { budgets: [budget('2')] };

@@ -1,5 +1,6 @@
 // The cluster of the tests of single faults: small, quiet by itself, and at rest long before the end.
 import { LABEL } from '../../src/model/labels.ts';
+import type { Provisioner } from '../../src/model/provisioner.ts';
 import { CALM, type FaultPlan } from '../../src/simulator/faults.ts';
 import { Simulation } from '../../src/simulator/simulation.ts';
 import type { ReplicaStep } from '../../src/simulator/workloads.ts';
@@ -11,6 +12,7 @@ import { FUZZ_CATALOGUE } from '../fuzz/runSeed.ts';
 export function aSmallCluster(
   faults: Partial<FaultPlan>,
   steps: readonly ReplicaStep[] = [{ atMs: START_MS, replicas: 6 }],
+  provisioner: Partial<Provisioner> = {},
 ): Simulation {
   return new Simulation({
     ...drawSetup(1, FUZZ_CATALOGUE),
@@ -24,6 +26,7 @@ export function aSmallCluster(
           { key: LABEL.instanceSize, operator: 'In', values: ['large'] },
         ],
         ttlAfterEmptyMs: 30_000,
+        ...provisioner,
       }),
     ],
     workloads: [

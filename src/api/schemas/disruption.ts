@@ -1,21 +1,17 @@
 // The part of a Provisioner that says how its nodes may be disrupted.
+import { BUDGETED_REASONS } from '../../model/disruptionPolicy.ts';
 import { DURATION_PATTERN } from '../../model/duration.ts';
-import type { NumberSchema, ObjectSchema, TextSchema } from './schema.ts';
+import type { NumberSchema, ObjectSchema, Rule } from './schema.ts';
 import { rule } from './schema.ts';
+import { cronField, durationField, LASTS, timeZoneField } from './timeWindow.ts';
 
 interface WrittenBudget {
+  readonly nodes?: string;
+  readonly action?: string;
   readonly schedule?: string;
   readonly duration?: string;
   readonly timeZone?: string;
 }
-
-const duration = (description: string): TextSchema => ({
-  type: 'text',
-  description,
-  pattern: `${DURATION_PATTERN}|^0$`,
-  meaning: 'a duration such as 90s, 1h30m or 7d',
-  maxLength: 64,
-});
 
 const amount = (description: string, maximum: number): NumberSchema => ({
   type: 'number',
@@ -24,63 +20,82 @@ const amount = (description: string, maximum: number): NumberSchema => ({
   maximum,
 });
 
+const BUDGET_RULES: readonly Rule[] = [
+  rule<WrittenBudget>(
+    {
+      field: 'schedule',
+      problem: 'goes with duration, and only one of them is there',
+      mend: 'set both or neither',
+    },
+    'has(self.schedule) == has(self.duration)',
+    ({ schedule, duration }) => (schedule === undefined) === (duration === undefined),
+  ),
+  rule<WrittenBudget>(
+    { field: 'timeZone', problem: 'says nothing without schedule', mend: 'set schedule and duration too' },
+    '!has(self.timeZone) || has(self.schedule) || has(self.duration)',
+    ({ schedule, duration, timeZone }) =>
+      timeZone === undefined || schedule !== undefined || duration !== undefined,
+  ),
+  rule<WrittenBudget>(
+    {
+      field: 'nodes',
+      problem: 'is missing',
+      mend: 'write how many may be going at once, or action Deny for none',
+    },
+    'has(self.nodes) || has(self.action)',
+    ({ nodes, action }) => nodes !== undefined || action !== undefined,
+  ),
+  rule<WrittenBudget>(
+    { field: 'nodes', problem: 'says nothing beside action Deny, which lets none go', mend: 'remove it' },
+    "!has(self.nodes) || !has(self.action) || self.action != 'Deny'",
+    ({ nodes, action }) => nodes === undefined || action !== 'Deny',
+  ),
+  rule<WrittenBudget>(
+    {
+      field: 'action',
+      problem: 'is Allow, which is about a window, and there is none',
+      mend: 'set schedule and duration',
+    },
+    "!has(self.action) || self.action != 'Allow' || has(self.schedule) || has(self.duration)",
+    ({ action, schedule, duration }) =>
+      action !== 'Allow' || schedule !== undefined || duration !== undefined,
+  ),
+  LASTS,
+];
+
 const budget: ObjectSchema = {
   type: 'object',
   description: 'How many nodes may be going at the same time; of several that apply, the least counts.',
-  required: ['nodes'],
-  rules: [
-    rule<WrittenBudget>(
-      {
-        field: 'schedule',
-        problem: 'goes with duration, and only one of them is there',
-        mend: 'set both or neither',
-      },
-      'has(self.schedule) == has(self.duration)',
-      ({ schedule, duration: length }) => (schedule === undefined) === (length === undefined),
-    ),
-    rule<WrittenBudget>(
-      { field: 'timeZone', problem: 'says nothing without schedule', mend: 'set schedule and duration too' },
-      '!has(self.timeZone) || has(self.schedule) || has(self.duration)',
-      ({ schedule, duration: length, timeZone }) =>
-        timeZone === undefined || schedule !== undefined || length !== undefined,
-    ),
-  ],
+  rules: BUDGET_RULES,
   properties: {
     nodes: {
       type: 'text',
-      description: 'A number, or a percentage of the nodes of this Provisioner, rounded up.',
+      description:
+        'A number, or a percentage of the nodes of this Provisioner, rounded up. With action Allow: all when absent.',
       pattern: '^([0-9]{1,6}|(100|[0-9]{1,2})%)$',
       meaning: 'a number of nodes such as 5, or a percentage such as 10%, in quotes',
       maxLength: 6,
     },
+    action: {
+      type: 'text',
+      description:
+        'Allow: a maintenance window, outside of which no node goes for these reasons, unless another Allow window ' +
+        'for them is open. Deny: no node goes within the window. When absent: the number holds within the window.',
+      enum: ['Allow', 'Deny'],
+      maxLength: 16,
+    },
     reasons: {
       type: 'list',
       description: 'What the budget is for; every reason when absent.',
-      items: {
-        type: 'text',
-        description: 'Why a node goes.',
-        enum: ['Empty', 'Underutilized', 'Expired', 'Drifted'],
-        maxLength: 32,
-      },
+      items: { type: 'text', description: 'Why a node goes.', enum: BUDGETED_REASONS, maxLength: 32 },
       minItems: 1,
-      maxItems: 4,
+      maxItems: BUDGETED_REASONS.length,
     },
-    schedule: {
-      type: 'text',
-      description:
-        'When the budget begins to hold: five cron fields, or a macro such as @daily; always when absent.',
-      pattern:
-        '^(@(annually|yearly|monthly|weekly|daily|midnight|hourly)|[0-9A-Za-z*?/,-]+( [0-9A-Za-z*?/,-]+){4})$',
-      meaning: 'five cron fields such as "0 9 * * mon-fri", or @daily',
-      maxLength: 256,
-    },
-    duration: duration('How long it holds from then on.'),
-    timeZone: {
-      type: 'text',
-      description: 'IANA time zone of the schedule, such as Europe/Berlin; UTC when absent.',
-      minLength: 1,
-      maxLength: 64,
-    },
+    schedule: cronField(
+      'When the budget begins to hold: five cron fields, or a macro such as @daily; always when absent.',
+    ),
+    duration: durationField('How long it holds from then on.'),
+    timeZone: timeZoneField('IANA time zone of the schedule, such as Europe/Berlin; UTC when absent.'),
   },
 };
 
@@ -119,8 +134,8 @@ export const disruption: ObjectSchema = {
         usdPerHourPerEvictedPod: amount('US dollars an hour for each pod that is evicted.', 1_000_000),
       },
     },
-    minimumNodeAge: duration('Younger nodes are not consolidated; 5m when absent.'),
-    expireJitter: duration(
+    minimumNodeAge: durationField('Younger nodes are not consolidated; 5m when absent.'),
+    expireJitter: durationField(
       'Nodes expire by up to this much before ttlSecondsUntilExpired, each by a share of its own, but not before ' +
         'half of it; 0s when absent.',
     ),

@@ -3,71 +3,11 @@ import { inlineProvider } from './awsSpec.ts';
 import { conditions } from './conditions.ts';
 import { disruption } from './disruption.ts';
 import { kubelet } from './kubelet.ts';
-import { annotations, labels, requirements, TAINTS_APART, taints } from './labels.ts';
+import { annotations, labels, requirements, taints } from './labels.ts';
+import { LIMIT_RULES, SPEC_RULES } from './provisionerRules.ts';
 import { resourceList } from './quantities.ts';
-import type { NumberSchema, ObjectSchema, Resource, Rule } from './schema.ts';
-import { rule } from './schema.ts';
-
-interface WrittenSpec {
-  readonly ttlSecondsAfterEmpty?: number;
-  readonly consolidation?: { readonly enabled?: boolean };
-  readonly disruption?: { readonly consolidationPolicy?: string };
-  readonly provider?: object;
-  readonly providerRef?: object;
-}
-
-const SPEC_RULES: readonly Rule[] = [
-  rule<WrittenSpec>(
-    {
-      field: 'ttlSecondsAfterEmpty',
-      problem: 'cannot be combined with consolidation.enabled, which removes empty nodes already',
-      mend: 'keep one of the two',
-    },
-    '!has(self.ttlSecondsAfterEmpty) || !has(self.consolidation) || ' +
-      '!has(self.consolidation.enabled) || !self.consolidation.enabled',
-    (spec) => spec.ttlSecondsAfterEmpty === undefined || spec.consolidation?.enabled !== true,
-  ),
-  rule<WrittenSpec>(
-    {
-      field: 'ttlSecondsAfterEmpty',
-      problem: 'cannot be combined with disruption.consolidationPolicy, which removes empty nodes too',
-      mend: 'keep one of the two: consolidationPolicy WhenEmpty with consolidateAfter does the same',
-    },
-    '!has(self.ttlSecondsAfterEmpty) || !has(self.disruption) || ' +
-      "!has(self.disruption.consolidationPolicy) || self.disruption.consolidationPolicy == 'Never'",
-    (spec) =>
-      spec.ttlSecondsAfterEmpty === undefined ||
-      (spec.disruption?.consolidationPolicy ?? 'Never') === 'Never',
-  ),
-  rule<WrittenSpec>(
-    {
-      field: 'consolidation',
-      problem: 'is enabled, but disruption.consolidationPolicy says otherwise',
-      mend: 'remove one of the two, since enabled means WhenEmptyOrUnderutilized',
-    },
-    '!has(self.consolidation) || !has(self.consolidation.enabled) || !self.consolidation.enabled || ' +
-      '!has(self.disruption) || !has(self.disruption.consolidationPolicy) || ' +
-      "self.disruption.consolidationPolicy == 'WhenEmptyOrUnderutilized'",
-    (spec) =>
-      spec.consolidation?.enabled !== true ||
-      (spec.disruption?.consolidationPolicy ?? 'WhenEmptyOrUnderutilized') === 'WhenEmptyOrUnderutilized',
-  ),
-  rule<WrittenSpec>(
-    { field: 'provider', problem: 'cannot be combined with providerRef', mend: 'keep one of the two' },
-    '!has(self.provider) || !has(self.providerRef)',
-    (spec) => spec.provider === undefined || spec.providerRef === undefined,
-  ),
-  rule<WrittenSpec>(
-    {
-      field: 'providerRef',
-      problem: 'is missing, so nothing says where nodes are launched',
-      mend: 'name an AWSNodeTemplate in it',
-    },
-    'has(self.provider) || has(self.providerRef)',
-    (spec) => spec.provider !== undefined || spec.providerRef !== undefined,
-  ),
-  TAINTS_APART,
-];
+import { schedule } from './schedule.ts';
+import type { NumberSchema, ObjectSchema, Resource } from './schema.ts';
 
 /** Ten years: longer is a slip of the keyboard, and its milliseconds stay exact integers. */
 const MAX_TTL_SECONDS = 315_360_000;
@@ -116,7 +56,18 @@ const spec: ObjectSchema = {
     limits: {
       type: 'object',
       description: 'Most that all nodes of this Provisioner may have together; launches in flight count.',
-      properties: { resources: resourceList('Most of each resource, by name.') },
+      properties: {
+        resources: {
+          ...resourceList('Most of each resource, by name; `nodes` is how many nodes there may be.'),
+          rules: LIMIT_RULES,
+        },
+        usdPerHour: {
+          type: 'number',
+          description: 'Most that they may cost together, in US dollars an hour.',
+          minimum: 0,
+          maximum: 1_000_000,
+        },
+      },
     },
     weight: {
       type: 'int32',
@@ -130,6 +81,7 @@ const spec: ObjectSchema = {
       properties: { enabled: { type: 'flag', description: 'Whether it is done.' } },
     },
     disruption,
+    schedule,
     suspend: {
       type: 'flag',
       description:

@@ -10,7 +10,7 @@ type Offending = (value: never) => readonly FieldPath[];
  * everything else. Both stand side by side so that they stay in step; a test runs both over the same examples.
  */
 export interface Rule {
-  /** The field to name, below the value that the rule is about; '' for the value itself. */
+  /** The field to name, below the value that the rule is about, in dots; '' for the value itself. */
   readonly field: string;
   /** What is wrong when the rule is broken, as the rest of a sentence that starts with the field. */
   readonly problem: string;
@@ -25,7 +25,7 @@ type RuleWords = Pick<Rule, 'field' | 'problem' | 'mend'>;
 
 /** Pairs the CEL of a rule with code that is typed by the value it looks at. */
 export function rule<T>(words: RuleWords, cel: string, holds: (value: T) => boolean): Rule {
-  const path = words.field === '' ? [] : [words.field];
+  const path = words.field === '' ? [] : words.field.split('.');
   return { ...words, cel, offending: (value: T) => (holds(value) ? [] : [path]) };
 }
 

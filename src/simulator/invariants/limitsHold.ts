@@ -1,5 +1,7 @@
 // What a Provisioner's instances have together never exceeds its limits, launches in flight included.
+
 import { addResources, fits, type Resources, subtractResources } from '../../model/resources.ts';
+import { chargeOf } from '../../scheduling/limits.ts';
 import type { Invariant } from './invariant.ts';
 import { claimsOfTwoLeaders } from './twoLeaders.ts';
 
@@ -16,10 +18,13 @@ export const limitsHold: Invariant = ({ simulation, report }) => {
       if (isOfTwoLeaders(instance.nodeClaimUid)) return;
       const held = used.get(instance.provisioner) ?? {};
       if (instance.state === 'terminated') {
-        used.set(instance.provisioner, subtractResources(held, instance.capacity));
+        used.set(
+          instance.provisioner,
+          subtractResources(held, chargeOf(instance.capacity, instance.usdPerHour ?? 0)),
+        );
       }
       if (instance.state !== 'pending') return;
-      const sum = addResources(held, instance.capacity);
+      const sum = addResources(held, chargeOf(instance.capacity, instance.usdPerHour ?? 0));
       used.set(instance.provisioner, sum);
       const limits = simulation.store.get('provisioner', instance.provisioner)?.limits ?? null;
       if (limits === null) return;
