@@ -41,6 +41,19 @@ data "aws_iam_policy_document" "read" {
     }
   }
 
+  # What an own instance says of its boot, for the event of one that never became a Node.
+  statement {
+    sid       = "ReadOwnConsoles"
+    actions   = ["ec2:GetConsoleOutput"]
+    resources = ["${local.ec2_arn}:*:instance/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/${local.cluster_tag}"
+      values   = ["owned"]
+    }
+  }
+
   # Which image is current: parameters that AWS publishes, readable by everybody.
   statement {
     sid       = "CurrentImages"

@@ -145,6 +145,8 @@ export interface Ec2Api {
   createFleet(request: FleetRequest): Promise<FleetResponse>;
   describeInstances(filters: readonly Filter[]): Promise<readonly Ec2Instance[]>;
   terminateInstances(ids: readonly string[]): Promise<readonly TerminatedInstance[]>;
+  /** What the instance has written to its console, decoded: the last 64 KB; '' when EC2 has kept nothing. */
+  getConsoleOutput(id: string): Promise<string>;
   /** Adds the tags, or overwrites their values. */
   createTags(ids: readonly string[], tags: Readonly<Record<string, string>>): Promise<void>;
 }

@@ -203,7 +203,8 @@ export function instanceOf(instance: Ec2Instance): Instance {
   };
 }
 
-function instanceId(providerId: string): string {
+/** The id that EC2 knows it by. */
+export function instanceId(providerId: string): string {
   const match = /^aws:\/\/\/[^/]*\/(i-[0-9a-z]+)$/.exec(providerId);
   if (match?.[1] === undefined)
     throw new Error(`${providerId} is no provider id of EC2: aws:///<zone>/i-<id>`);

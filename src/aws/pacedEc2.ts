@@ -25,6 +25,7 @@ export function pacedEc2(ec2: Ec2Api, pacer: RequestPacer, priority: Priority): 
       paced('ec2:DescribeCapacityReservations', () => ec2.describeCapacityReservations(filters)),
     describeLaunchTemplates: (filters) =>
       paced('ec2:DescribeLaunchTemplates', () => ec2.describeLaunchTemplates(filters)),
+    getConsoleOutput: (id) => paced('ec2:GetConsoleOutput', () => ec2.getConsoleOutput(id)),
     createTags: (ids, tags) => paced('ec2:CreateTags', () => ec2.createTags(ids, tags)),
     terminateInstances: (ids) =>
       paced('ec2:TerminateInstances', () => ec2.terminateInstances(ids), ids.length),

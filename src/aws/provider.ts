@@ -6,6 +6,7 @@ import type { Provisioner } from '../model/provisioner.ts';
 import type { Clock } from '../ports/clock.ts';
 import type {
   CloudProvider,
+  ConsoleTail,
   Instance,
   InstanceOwner,
   InstanceTypesOutcome,
@@ -17,6 +18,7 @@ import type {
 import type { Log } from '../ports/telemetry.ts';
 import { awsFault, faultAdvice, faultKind, permissionAdvice } from './awsFault.ts';
 import { ClaimTags } from './claimTags.ts';
+import { consoleTail } from './consoleTail.ts';
 import type { Ec2Api } from './ec2Api.ts';
 import { Instances } from './instances.ts';
 import { Launcher } from './launcher.ts';
@@ -56,6 +58,7 @@ export class AwsCloudProvider implements CloudProvider {
   readonly #launcher: Launcher;
   readonly #templates: LaunchTemplates;
   readonly #tags: ClaimTags;
+  readonly #background: Ec2Api;
   readonly #reservations: Reservations;
   readonly #log: Log;
   readonly #clock: Clock;
@@ -70,6 +73,7 @@ export class AwsCloudProvider implements CloudProvider {
     const background = pacedEc2(dependencies.ec2, pacer, 'background');
     const outOfStock = new UnavailableOfferings(dependencies.chance);
     const ledger = new SubnetLedger(clock);
+    this.#background = background;
     this.#log = log;
     this.#clock = clock;
     this.#outOfStock = outOfStock;
@@ -139,6 +143,10 @@ export class AwsCloudProvider implements CloudProvider {
 
   noteOwner(providerId: string, owner: InstanceOwner): void {
     this.#instances.noteOwner(providerId, owner);
+  }
+
+  consoleTail(providerId: string): Promise<ConsoleTail> {
+    return consoleTail(this.#background, providerId);
   }
 
   /** Loads what takes long before the first launch needs it. Failures are logged: the first use tries again. */

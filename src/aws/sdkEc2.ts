@@ -5,6 +5,7 @@ import {
   CreateTagsCommand,
   DeleteLaunchTemplateCommand,
   EC2Client,
+  GetConsoleOutputCommand,
   paginateDescribeCapacityReservations,
   paginateDescribeImages,
   paginateDescribeInstances,
@@ -29,7 +30,7 @@ import {
   readTerminated,
 } from './sdkEc2Answers.ts';
 import { fleetInput, launchTemplateInput, reservationQuestion, sdkTags } from './sdkEc2Requests.ts';
-import { asked, askedForAll } from './sdkFault.ts';
+import { asked, askedForAll, sdkFault } from './sdkFault.ts';
 import { RETRY_UNLESS_THROTTLED } from './sdkRetries.ts';
 
 /** A call that has not been answered by then is given up; fleets answer in a few seconds. */
@@ -37,6 +38,14 @@ export const CONNECTION = {
   maxAttempts: 3,
   requestHandler: { connectionTimeout: 5_000, requestTimeout: 30_000 },
 } as const;
+
+/** Where EC2 cannot tell the console as it is now. Source: EC2 API Reference, "Error codes". */
+const LATEST_UNKNOWN: ReadonlySet<string> = new Set([
+  'UnsupportedOperation',
+  'IncorrectInstanceState',
+  'InvalidParameterCombination',
+  'InvalidParameterValue',
+]);
 
 /** Endpoint and credentials come from the SDK's own environment (AWS_ENDPOINT_URL, web identity, …). */
 export function connectEc2(region: string): Ec2Api {
@@ -64,6 +73,18 @@ export function connectEc2(region: string): Ec2Api {
       return found.flatMap(({ LaunchTemplateName: name, CreateTime }) =>
         name === undefined ? [] : [{ name, createdAtMs: CreateTime?.getTime() ?? 0 }],
       );
+    },
+    async getConsoleOutput(InstanceId) {
+      const { Output = '' } = await asked('ec2:GetConsoleOutput', async () => {
+        try {
+          return await client.send(new GetConsoleOutputCommand({ InstanceId, Latest: true }));
+        } catch (thrown) {
+          // Instances that are not of the Nitro system have only what they wrote when they started.
+          if (!LATEST_UNKNOWN.has(sdkFault('ec2:GetConsoleOutput', thrown).code)) throw thrown;
+          return client.send(new GetConsoleOutputCommand({ InstanceId }));
+        }
+      });
+      return Buffer.from(Output, 'base64').toString('utf8');
     },
     async createTags(ids, tags) {
       const command = new CreateTagsCommand({ Resources: [...ids], Tags: sdkTags(tags) });

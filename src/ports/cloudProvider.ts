@@ -68,7 +68,14 @@ export interface CloudProvider {
   noteNode?(node: RegisteredNode): void;
   /** A stored claim has this instance, and its tags do not say so: they are put right. Absent: it needs no tags. */
   noteOwner?(providerId: string, owner: InstanceOwner): void;
+  /** What an instance that never became a Node says of its boot. Absent: nothing is known of consoles. */
+  consoleTail?(providerId: string): Promise<ConsoleTail>;
 }
+
+/** The lines of an instance's console that tell most, without secrets; or in one sentence why there are none. */
+export type ConsoleTail =
+  | { readonly kind: 'lines'; readonly lines: readonly string[] }
+  | { readonly kind: 'none'; readonly because: string };
 
 export interface InterruptedOffering {
   readonly instanceType: string;

@@ -5,6 +5,7 @@ import type { NodeClass } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type {
   CloudProvider,
+  ConsoleTail,
   Instance,
   InstanceTypesOutcome,
   InterruptedOffering,
@@ -179,6 +180,15 @@ export class SimulatedCloud implements CloudProvider {
         this.#shutDown(held);
       }
       return 'terminating';
+    });
+  }
+
+  /** What instances say that never join: those of a broken host nothing at all. */
+  consoleTail(providerId: string): Promise<ConsoleTail> {
+    return this.#call(this.#parts.timings.call, () => {
+      const held = this.#byProviderId.get(providerId);
+      if (held === undefined) return { kind: 'none', because: 'InvalidInstanceID.NotFound: simulated' };
+      return { kind: 'lines', lines: ['Failed to start the kubelet: simulated'] };
     });
   }
 

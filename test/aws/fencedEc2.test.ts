@@ -22,7 +22,7 @@ function notingEc2(called: string[]): Ec2Api {
   });
 }
 
-const READS = ['describeInstanceTypes', 'describeInstances', 'describeSubnets'] as const;
+const READS = ['describeInstanceTypes', 'describeInstances', 'describeSubnets', 'getConsoleOutput'] as const;
 const WRITES = [
   'createFleet',
   'terminateInstances',

@@ -293,6 +293,18 @@ function terminatingTests(current: () => CloudHarness): void {
     assert.ok(listed.every((one) => one.providerId !== instance.providerId || one.state === 'terminated'));
   });
 
+  it('says of a console what there is, or why there is nothing, and never throws', async () => {
+    const harness = current();
+    const instance = await launched(harness, claimFor(harness, harness.instanceTypes));
+    const { zone, providerId } = instance;
+    for (const id of [providerId, `aws:///${zone}/i-0123456789abcdef0`]) {
+      const tail = (await harness.cloud.consoleTail?.(id)) ?? assert.fail('consoles are not known');
+      const text = tail.kind === 'lines' ? tail.lines.join(' | ') : tail.because;
+      assert.ok(text.length > 0 && text.length < 900, text);
+      if (id !== providerId) assert.equal(tail.kind, 'none');
+    }
+  });
+
   it('says gone of an instance that never was', async () => {
     const harness = current();
     const { zone } = await launched(harness, claimFor(harness, harness.instanceTypes));

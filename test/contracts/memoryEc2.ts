@@ -70,6 +70,8 @@ export class MemoryEc2 implements Ec2Api {
   /** Calls so far, in order. */
   readonly calls: Action[] = [];
   readonly fleets: FleetRequest[] = [];
+  /** What instances have written, by id. */
+  readonly consoles = new Map<string, string>();
   /** Calls refused by `limits`. */
   readonly throttles: Action[] = [];
   readonly templates = new Map<string, LaunchTemplateDraft>();
@@ -199,6 +201,14 @@ export class MemoryEc2 implements Ec2Api {
         this.#instances.set(id, tagged);
         this.#index(tagged);
       }
+    });
+  }
+
+  getConsoleOutput(id: string): Promise<string> {
+    return this.#call('getConsoleOutput', 0, () => {
+      if (!this.#instances.has(id))
+        throw new AwsFault('ec2:GetConsoleOutput', 'InvalidInstanceID.NotFound', `${id} does not exist`);
+      return this.consoles.get(id) ?? '';
     });
   }
 

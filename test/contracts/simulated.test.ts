@@ -27,6 +27,7 @@ async function simulated(): Promise<CloudHarness> {
     },
     list: () => driven(clock, account.list()),
     terminate: (providerId) => driven(clock, account.terminate(providerId)),
+    consoleTail: (providerId) => driven(clock, account.consoleTail(providerId)),
   };
   return {
     cloud,

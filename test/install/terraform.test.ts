@@ -33,6 +33,8 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   'ec2:DescribeCapacityReservations': 'Provisioners that use capacity reservations',
   'ec2:DescribeInstanceStatus': 'interruptions when there is no queue',
   'ec2:DescribeSpotInstanceRequests': 'interruptions when there is no queue',
+  'ec2:GetConsoleOutput':
+    'only of an instance that never became a Node; shown by test/e2e/neverJoined.test.ts',
   'ec2:DescribeImages': 'AWSNodeTemplates with an amiSelector',
   'sqs:DeleteMessage': 'only once there is a notice',
   'sqs:GetQueueUrl': 'recorded by the stand-in for EC2 and SSM alone; shown by test/e2e/interruption.test.ts',

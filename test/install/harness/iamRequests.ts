@@ -42,6 +42,8 @@ export function iamRequestsOf(
       return runInstances(call.params, account);
     case 'ec2:TerminateInstances':
       return texts(call.params.InstanceIds).map((id) => onOwn(account, action, `instance/${id}`));
+    case 'ec2:GetConsoleOutput':
+      return [onOwn(account, action, `instance/${call.params.InstanceId}`)];
     case 'ec2:DeleteLaunchTemplate':
       return [onOwn(account, action, `launch-template/${call.params.LaunchTemplateName}`)];
     default:
