@@ -5,6 +5,7 @@ import { isReady, type Node } from '../model/node.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Instance } from '../ports/cloudProvider.ts';
+import type { StoredNodeClaims } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
 import { deleteAndTell } from './claimEvents.ts';
 import { nodesByProviderId } from './claimNodes.ts';
@@ -43,10 +44,9 @@ export async function collectGarbage(ports: Ports, collecting: Collecting): Prom
   const snapshot = collecting.live.snapshot();
   const { settings } = collecting;
   const known = knownToClaims(snapshot.nodeClaims, collecting.unreadableClaims());
-  const orphans = orphanedInstances(instances, known, {
-    nowMs: snapshot.takenAtMs,
-    graceMs: settings.garbageGraceMs,
-  });
+  const times = { nowMs: snapshot.takenAtMs, graceMs: settings.garbageGraceMs };
+  const seeming = orphanedInstances(instances, known, times);
+  const orphans = seeming.length === 0 ? [] : await trulyOrphaned(ports, seeming, times);
   // One that EC2 or Kubernetes will not let go must not keep the others.
   const failed = (facts: Readonly<Record<string, string>>, failure: unknown): void => {
     ports.telemetry.log.error({ ...facts, error: String(failure) }, 'garbage not collected');
@@ -119,6 +119,28 @@ export function orphanedInstances(
       instance.state !== 'terminated' &&
       nowMs - instance.launchedAtMs >= graceMs,
   );
+}
+
+/** Ending an instance cannot be taken back, and the watch may be any time behind: the server says which claims exist. */
+async function trulyOrphaned(
+  { kube, telemetry }: Ports,
+  seeming: readonly Instance[],
+  times: { readonly nowMs: number; readonly graceMs: number },
+): Promise<readonly Instance[]> {
+  let stored: StoredNodeClaims;
+  try {
+    stored = await kube.readNodeClaims();
+  } catch (failure) {
+    const facts = { instances: seeming.length, error: String(failure) };
+    telemetry.log.error(facts, 'instances kept: the API server cannot be asked whose they are');
+    return [];
+  }
+  const { claims, unreadable } = stored;
+  const orphans = orphanedInstances(seeming, knownToClaims(claims, unreadable), times);
+  const kept = seeming.length - orphans.length;
+  if (kept > 0)
+    telemetry.log.warn({ instances: kept }, 'instances kept: the watch is behind, their claims are there');
+  return orphans;
 }
 
 /**

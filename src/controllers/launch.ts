@@ -20,6 +20,10 @@ export interface Launching {
   readonly underWay: Set<string>;
   /** Uids of claims whose deletion went through, though the watch may not show it yet: they are not launched again. */
   readonly givenUp: Set<string>;
+  /** Uids of claims whose end is being decided from the server's own word. */
+  readonly givingBack: Set<string>;
+  /** By claim uid: the server has said otherwise than the watch, or could not be asked; it is asked again later. */
+  readonly doubts: Backoff;
   /** By claim uid: since when a registered claim's Node is missing. */
   readonly nodeLosses: Map<string, number>;
   /** Claims, as they stand, whose Node's memory the cloud was told of since the start. */

@@ -10,6 +10,7 @@ import { withCondition } from './claimConditions.ts';
 import { deleteAndTell } from './claimEvents.ts';
 import { nodesByProviderId } from './claimNodes.ts';
 import { independently } from './concurrently.ts';
+import { giveBack } from './giveBack.ts';
 import { type Launching, launchClaim } from './launch.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
 import { notInitializedBecause, registrationPatch } from './registration.ts';
@@ -51,7 +52,8 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
 }
 
 /** What is remembered of launches goes with the claim. */
-function forgetGone({ retries, givenUp }: Launching, { nodeClaims }: ClusterSnapshot): void {
+function forgetGone({ retries, givenUp, doubts }: Launching, { nodeClaims }: ClusterSnapshot): void {
+  if (doubts.size > 0) doubts.keepOnly(new Set(nodeClaims.map(({ uid }) => uid)));
   if (retries.size > 0) retries.keepOnly(new Set(nodeClaims.map(({ name }) => name)));
   if (givenUp.size === 0) return;
   const there = new Set(nodeClaims.map(({ uid }) => uid));
@@ -152,7 +154,7 @@ async function launchInTime(ports: Ports, launching: Launching, claim: NodeClaim
 }
 
 /** A launched instance that does not become a Node in time is given back; its pods are planned again. */
-async function awaitNode(ports: Ports, launching: Launching, claim: NodeClaim): Promise<NextRun> {
+function awaitNode(ports: Ports, launching: Launching, claim: NodeClaim): NextRun {
   const { settings } = launching;
   if (hasCondition(claim, 'Registered')) return awaitLostNode(ports, launching, claim);
   const launchedAtMs =
@@ -162,26 +164,19 @@ async function awaitNode(ports: Ports, launching: Launching, claim: NodeClaim): 
   const minutes = Math.round(settings.registrationTtlMs / 60_000);
   const cause = 'check its user data, instance profile and access entry (or aws-auth)';
   const message = `instance did not become a Node within ${minutes} min; ${cause}`;
-  await deleteAndTell(ports, launching.live, claim, { type: 'Warning', reason: 'NeverRegistered', message });
-  ports.telemetry.log.warn(
-    { nodeClaim: claim.name, providerId: claim.status.providerId },
-    'node never registered',
-  );
-  return WHEN_CHANGED;
+  return giveBack(ports, launching, claim, { reason: 'NeverRegistered', message });
 }
 
 /** A registered Node that stays away was removed by force: its instance is of no use any more. */
-async function awaitLostNode(ports: Ports, launching: Launching, claim: NodeClaim): Promise<NextRun> {
+function awaitLostNode(ports: Ports, launching: Launching, claim: NodeClaim): NextRun {
   const { nodeLosses } = launching;
   const nowMs = ports.clock.nowMs();
   const sinceMs = nodeLosses.get(claim.uid) ?? nowMs;
   nodeLosses.set(claim.uid, sinceMs);
   const leftMs = sinceMs + NODE_LOST_MS - nowMs;
   if (leftMs > 0) return { afterMs: leftMs };
-  nodeLosses.delete(claim.uid);
   const message = `Node ${claim.status.nodeName} is gone while its instance may be there; the instance is given back`;
-  await deleteAndTell(ports, launching.live, claim, { type: 'Warning', reason: 'NodeGone', message });
-  return WHEN_CHANGED;
+  return giveBack(ports, launching, claim, { reason: 'NodeGone', message });
 }
 
 /** The claim as registered; null when another write came in between, whose event may be here already: retried then. */
@@ -247,9 +242,7 @@ async function initializeInTime(
   const minutes = Math.round(registrationTtlMs / 60_000);
   const what = `Node ${node.name} is not ready for pods ${minutes} min after it joined`;
   const message = `${what}: ${because}; it is given back`;
-  await deleteAndTell(ports, launching.live, claim, { type: 'Warning', reason: 'NeverInitialized', message });
-  ports.telemetry.log.warn({ nodeClaim: claim.name, node: node.name, because }, 'node never initialized');
-  return WHEN_CHANGED;
+  return giveBack(ports, launching, claim, { reason: 'NeverInitialized', message });
 }
 
 async function initialize(ports: Ports, { live }: Launching, claim: NodeClaim, node: Node): Promise<NextRun> {

@@ -103,6 +103,8 @@ export class ControllerManager {
       settings,
       underWay: new Set(),
       givenUp: new Set(),
+      givingBack: new Set(),
+      doubts: new Backoff(5_000, 60_000),
       nodeLosses: new Map(),
       notedNodes: new WeakSet(),
       retries: new Backoff(1000, 60_000),
@@ -134,7 +136,9 @@ export class ControllerManager {
 
   /** True when no controller is running and no launch is under way. */
   get idle(): boolean {
-    return this.#launching.underWay.size === 0 && !Object.values(this.#turns).some((turn) => turn.running);
+    const { underWay, givingBack } = this.#launching;
+    const isWorking = underWay.size > 0 || givingBack.size > 0;
+    return !isWorking && !Object.values(this.#turns).some((turn) => turn.running);
   }
 
   /** How much is remembered, by concern: all of it must stay in proportion to what lives, however long this runs. */
@@ -143,6 +147,7 @@ export class ControllerManager {
       ...this.memory.sizes(),
       launchesUnderWay: this.#launching.underWay.size,
       givenUpLaunches: this.#launching.givenUp.size,
+      doubtedEnds: this.#launching.doubts.size,
       nodeLosses: this.#launching.nodeLosses.size,
       launchRetries: this.#launching.retries.size,
       statusesWritten: this.#status.written.size,

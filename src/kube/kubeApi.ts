@@ -9,17 +9,19 @@ import type {
   NodePatch,
   ProvisionerStatus,
   StatusCondition,
+  StoredNodeClaims,
   WriteOutcome,
 } from '../ports/kubeApi.ts';
 import { EventPublisher, type EventSettings } from './events.ts';
 import {
   createNodeClaim,
   deleteNodeClaim,
+  readNodeClaims,
   releaseNodeClaim,
   writeEmptySince,
   writeNodeClaimStatus,
 } from './nodeClaims.ts';
-import { deleteNode, patchNode } from './nodes.ts';
+import { deleteNode, patchNode, readNode, readNodeProviderIds } from './nodes.ts';
 import { evictPod, nominatePod, type PodIdentity, readNodePods } from './pods.ts';
 import { writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
 import type { KubeTransport } from './transport.ts';
@@ -74,6 +76,18 @@ export class ServerKubeApi implements KubeApi {
 
   readNodePods(nodeName: string): Promise<readonly Pod[]> {
     return readNodePods(this.#transport, nodeName);
+  }
+
+  readNode(name: string): Promise<Node | null> {
+    return readNode(this.#transport, name);
+  }
+
+  readNodeProviderIds(): Promise<ReadonlySet<string>> {
+    return readNodeProviderIds(this.#transport);
+  }
+
+  readNodeClaims(): Promise<StoredNodeClaims> {
+    return readNodeClaims(this.#transport);
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

@@ -4,9 +4,9 @@ import { asRaw, objectIn, type Raw, textIn, textsIn } from '../api/objects/raw.t
 import { describeObjectProblem } from '../api/parsed.ts';
 import { ANNOTATION, TERMINATION_FINALIZER } from '../model/labels.ts';
 import type { NodeClaim, NodeClaimStatus } from '../model/nodeClaim.ts';
-import type { NodeClaimDraft, WriteOutcome } from '../ports/kubeApi.ts';
+import type { NodeClaimDraft, StoredNodeClaims, WriteOutcome } from '../ports/kubeApi.ts';
 import { type ApiTarget, RESOURCE } from './apiTarget.ts';
-import type { ApiAnswer, KubeTransport } from './transport.ts';
+import { type ApiAnswer, type KubeTransport, listedFresh } from './transport.ts';
 
 /** Finalizers are replaced whole: others' changes in between make us read again. */
 const TRIES_MOST = 4;
@@ -95,6 +95,18 @@ export async function releaseNodeClaim(transport: KubeTransport, name: string): 
     if (answer.status === 404) return 'gone';
     if (answer.status !== 409) return 'released';
   }
+}
+
+/** All claims as they are now; of those that cannot be read the uids. Throws KubeApiError. */
+export async function readNodeClaims(transport: KubeTransport): Promise<StoredNodeClaims> {
+  const claims: NodeClaim[] = [];
+  const unreadable: string[] = [];
+  for await (const raw of listedFresh(transport, RESOURCE.nodeClaims)) {
+    const parsed = parseNodeClaim({ ...NODE_CLAIM_TYPE, ...raw });
+    if (parsed.kind === 'valid') claims.push(parsed.value);
+    else unreadable.push(textIn(objectIn(raw, 'metadata'), 'uid'));
+  }
+  return { claims, unreadable };
 }
 
 function withoutOurFinalizer(metadata: Raw | null, finalizers: readonly string[]): object {

@@ -5,7 +5,7 @@ import type { Node } from '../model/node.ts';
 import type { NodePatch, WriteOutcome } from '../ports/kubeApi.ts';
 import { failureOf, KubeApiError, refusesUid } from './apiError.ts';
 import { RESOURCE } from './apiTarget.ts';
-import type { KubeTransport } from './transport.ts';
+import { type KubeTransport, listedFresh } from './transport.ts';
 
 /** Lists are replaced whole, so others' changes since they were read must make the write fail: then it is made anew. */
 const TRIES_MOST = 4;
@@ -22,7 +22,7 @@ export async function patchNode(
 ): Promise<WriteOutcome<Node>> {
   const replacesLists = changesTaints(patch) || changesFinalizers(patch);
   for (let tries = 1; tries <= TRIES_MOST; tries += 1) {
-    const current = replacesLists ? await readNode(transport, node.name) : null;
+    const current = replacesLists ? await readRawNode(transport, node.name) : null;
     if (replacesLists && textIn(objectIn(current, 'metadata'), 'uid') !== node.uid) return { kind: 'gone' };
     const outcome = await sendPatch(transport, node, patchBody(node, patch, current));
     if (outcome.kind !== 'conflict') return outcome;
@@ -30,7 +30,7 @@ export async function patchNode(
   return { kind: 'conflict' };
 }
 
-async function readNode(transport: KubeTransport, name: string): Promise<Raw | null> {
+async function readRawNode(transport: KubeTransport, name: string): Promise<Raw | null> {
   const target = { ...RESOURCE.nodes, name };
   const { status, body } = await transport.call({ verb: 'get', target, expected: [404] });
   return status === 404 ? null : asRaw(body);
@@ -101,4 +101,21 @@ export async function deleteNode(
   const body = { preconditions: { uid } };
   const { status } = await transport.call({ verb: 'delete', target, body, expected: [404, 409] });
   return status === 404 || status === 409 ? 'gone' : 'deleted';
+}
+
+/** The Node as it is now; null when there is none, or it cannot be read. Throws KubeApiError. */
+export async function readNode(transport: KubeTransport, name: string): Promise<Node | null> {
+  const raw = await readRawNode(transport, name);
+  const parsed = raw === null ? null : parseNode(raw);
+  return parsed?.kind === 'valid' ? parsed.value : null;
+}
+
+/** Provider ids of the Nodes that there are now. Throws KubeApiError. */
+export async function readNodeProviderIds(transport: KubeTransport): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for await (const raw of listedFresh(transport, RESOURCE.nodes)) {
+    const providerId = textIn(objectIn(raw, 'spec'), 'providerID');
+    if (providerId !== '') found.add(providerId);
+  }
+  return found;
 }

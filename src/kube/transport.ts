@@ -1,6 +1,7 @@
 // HTTP to the API server: single calls over kept connections, with time limits and safe repeats, and streams.
 import http from 'node:http';
 import https from 'node:https';
+import { asRaw, objectIn, objectsIn, type Raw, textIn } from '../api/objects/raw.ts';
 import { type ApiVerb, failureOf, KubeApiError } from './apiError.ts';
 import { type ApiTarget, targetPath } from './apiTarget.ts';
 import type { KubeConnection } from './connect.ts';
@@ -175,4 +176,24 @@ export function parseBody(text: string): unknown {
 function retryAfterMs(response: http.IncomingMessage): number {
   const seconds = Number(response.headers['retry-after'] ?? 0);
   return Number.isFinite(seconds) ? Math.min(seconds * 1000, RETRY_AFTER_MOST_MS) : 0;
+}
+
+/** Objects in one answer: large enough for few calls, small enough to be parsed in a moment. */
+const PAGE_SIZE = 500;
+
+/**
+ * All objects of a kind as the server has them now, in pages: no resourceVersion is named, so that the answer holds
+ * all that was written before (Kubernetes, "Resource versions in metadata": unset is "most recent").
+ * @throws KubeApiError
+ */
+export async function* listedFresh(transport: KubeTransport, target: ApiTarget): AsyncGenerator<Raw> {
+  let continueFrom = '';
+  do {
+    const query: Record<string, string> = { limit: String(PAGE_SIZE) };
+    if (continueFrom !== '') query.continue = continueFrom;
+    const { body } = await transport.call({ verb: 'list', target, query });
+    const page = asRaw(body);
+    yield* objectsIn(page, 'items');
+    continueFrom = textIn(objectIn(page, 'metadata'), 'continue');
+  } while (continueFrom !== '');
 }

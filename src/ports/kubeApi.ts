@@ -54,6 +54,13 @@ export interface ProvisionerStatus {
   readonly conditions: readonly StatusCondition[];
 }
 
+/** What a list of the NodeClaims has. */
+export interface StoredNodeClaims {
+  readonly claims: readonly NodeClaim[];
+  /** Uids of those that cannot be read. */
+  readonly unreadable: readonly string[];
+}
+
 export interface KubeApi {
   /** 'exists' when a claim of that name is there already (an earlier try went through). */
   createNodeClaim(
@@ -88,6 +95,12 @@ export interface KubeApi {
    * that cannot be taken back: an eviction, the end of an instance.
    */
   readNodePods(nodeName: string): Promise<readonly Pod[]>;
+  /** The Node of that name as the server has it now; null when it has none. For steps that cannot be taken back. */
+  readNode(name: string): Promise<Node | null>;
+  /** Provider ids of all Nodes as the server has them now. */
+  readNodeProviderIds(): Promise<ReadonlySet<string>>;
+  /** All NodeClaims as the server has them now. */
+  readNodeClaims(): Promise<StoredNodeClaims>;
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'>;
   writeNodeTemplateStatus(name: string, conditions: readonly StatusCondition[]): Promise<'written' | 'gone'>;
   /** Best effort: never throws, repeated events are counted up by the adapter. */

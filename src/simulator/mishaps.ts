@@ -40,7 +40,13 @@ const VERSIONED_WRITES: ReadonlySet<string> = new Set([
 ]);
 /** Kinds whose watch may stand still: what irreversible steps rest on. */
 const WATCHED = ['pod', 'node', 'nodeClaim'] as const;
-const CLOUD_CALLS: ReadonlySet<string> = new Set(['instanceTypes', 'launch', 'list', 'terminate']);
+const CLOUD_CALLS: ReadonlySet<string> = new Set([
+  'instanceTypes',
+  'launch',
+  'list',
+  'terminate',
+  'consoleTail',
+]);
 
 export class Mishaps {
   readonly #target: MishapTarget;

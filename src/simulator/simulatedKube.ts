@@ -10,6 +10,7 @@ import type {
   NodePatch,
   ProvisionerStatus,
   StatusCondition,
+  StoredNodeClaims,
   WriteOutcome,
 } from '../ports/kubeApi.ts';
 import type { DisruptionBudgets } from './disruptionBudgets.ts';
@@ -147,6 +148,20 @@ export class SimulatedKube implements KubeApi {
 
   readNodePods(nodeName: string): Promise<readonly Pod[]> {
     return this.#call(() => [...this.#parts.store.values('pod')].filter((pod) => pod.nodeName === nodeName));
+  }
+
+  readNode(name: string): Promise<Node | null> {
+    return this.#call(() => this.#parts.store.get('node', name) ?? null);
+  }
+
+  readNodeProviderIds(): Promise<ReadonlySet<string>> {
+    return this.#call(
+      () => new Set([...this.#parts.store.values('node')].map(({ providerId }) => providerId)),
+    );
+  }
+
+  readNodeClaims(): Promise<StoredNodeClaims> {
+    return this.#call(() => ({ claims: [...this.#parts.store.values('nodeClaim')], unreadable: [] }));
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

@@ -12,6 +12,7 @@ import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
 import { TERMINATION_FINALIZER } from '../../src/model/labels.ts';
 import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { Instance } from '../../src/ports/cloudProvider.ts';
+import type { StoredNodeClaims } from '../../src/ports/kubeApi.ts';
 import type { Ports } from '../../src/ports/ports.ts';
 import { ClusterState } from '../../src/state/clusterState.ts';
 import { aNode, aNodeClaim, anOwnedNode, aSnapshot } from '../builders.ts';
@@ -171,6 +172,8 @@ describe('the owner of an instance', () => {
   });
 });
 
+const NO_CLAIMS: StoredNodeClaims = { claims: [], unreadable: [] };
+
 for (const unreadable of [[], ['uid-claim']]) {
   const what = unreadable.length === 0 ? 'is freed' : 'is left alone while a claim cannot be read';
   test(`a Node that is being deleted and has no claim ${what}`, async () => {
@@ -223,6 +226,7 @@ test('an instance that may not be terminated holds up neither claims nor Nodes',
       },
     },
     kube: {
+      readNodeClaims: async () => ({ claims: [], unreadable: [] }),
       publishEvent: async () => {},
       deleteNodeClaim: async (name: string) => {
         done.push(name);
@@ -246,3 +250,61 @@ test('an instance that may not be terminated holds up neither claims nor Nodes',
   assert.deepEqual(done, ['lost', freed.providerId]);
   assert.equal(errors.length, 2, 'each is told by name');
 });
+
+const ANSWERS: readonly {
+  readonly when: string;
+  readonly readNodeClaims: () => Promise<StoredNodeClaims>;
+  readonly ended: number;
+}[] = [
+  { when: 'the server has no such claim', readNodeClaims: async () => NO_CLAIMS, ended: 1 },
+  {
+    when: 'the server has the claim, and the watch is behind',
+    readNodeClaims: async () => ({ ...NO_CLAIMS, claims: [aNodeClaim({ uid: 'uid-late' })] }),
+    ended: 0,
+  },
+  {
+    when: 'the server has the claim and it cannot be read',
+    readNodeClaims: async () => ({ ...NO_CLAIMS, unreadable: ['uid-late'] }),
+    ended: 0,
+  },
+  {
+    when: 'the server cannot be asked',
+    readNodeClaims: async () => {
+      throw new Error('connection refused');
+    },
+    ended: 0,
+  },
+];
+for (const { when, readNodeClaims, ended } of ANSWERS) {
+  test(`an instance that no watched claim knows is ${ended === 0 ? 'kept' : 'ended'}: ${when}`, async () => {
+    const terminated: string[] = [];
+    const ignore = (): void => {};
+    const clock = { nowMs: () => 1_000_000, sleep: async () => {} };
+    const orphan = anInstance({ nodeClaimUid: 'uid-late' });
+    const ports = {
+      clock,
+      cloud: {
+        list: async () => [orphan],
+        terminate: async (providerId: string) => {
+          terminated.push(providerId);
+          return 'terminating';
+        },
+      },
+      kube: { readNodeClaims },
+      journal: { append: ignore },
+      telemetry: {
+        metrics: { gauge: ignore, count: ignore },
+        log: { info: ignore, warn: ignore, error: ignore },
+      },
+    } as unknown as Ports;
+    await collectGarbage(ports, {
+      live: new LiveState(new ClusterState(), clock, ignore),
+      settings: DEFAULT_SETTINGS,
+      misses: new Map(),
+      goneInstances: new Set(),
+      sweeps: { count: 0 },
+      unreadableClaims: () => [],
+    });
+    assert.equal(terminated.length, ended);
+  });
+}

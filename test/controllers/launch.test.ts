@@ -53,7 +53,12 @@ async function eventsAfter(
     const wake = (): void => done(made);
     const made: Launching = {
       ...{ live, memory, wake, settings: DEFAULT_SETTINGS, underWay: new Set(), nodeLosses: new Map() },
-      ...{ notedNodes: new WeakSet(), givenUp: new Set() },
+      ...{
+        notedNodes: new WeakSet(),
+        givenUp: new Set(),
+        givingBack: new Set(),
+        doubts: new Backoff(5_000, 60_000),
+      },
       retries: new Backoff(1_000, 60_000),
     };
     launchClaim(ports, made, claim);

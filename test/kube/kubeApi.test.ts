@@ -254,6 +254,21 @@ test('the pods of one node are asked of the server as they are now, not of its c
   assert.deepEqual([...(server.requests[0]?.query ?? [])], [['fieldSelector', `spec.nodeName=${node}`]]);
 });
 
+test('nodes and claims are asked of the server as they are now, page by page', async () => {
+  const providerID = 'aws:///us-east-1a/i-1';
+  server.put(NODES, { metadata: { name: 'ip-1' }, spec: { providerID } });
+  server.put(NODES, { metadata: { name: 'ip-2' }, spec: {} });
+  assert.deepEqual(await api.readNodeProviderIds(), new Set([providerID]));
+  assert.equal((await api.readNode('ip-1'))?.providerId, providerID);
+  assert.equal(await api.readNode('ip-3'), null);
+  const { object } = await api.createNodeClaim({ name: 'default-1', spec: aNodeClaim().spec, ownerUid: 'u' });
+  server.put('/apis/karpenter.sh/v1/nodeclaims', { metadata: { name: 'odd', uid: 'uid-odd' }, spec: 7 });
+  const { claims, unreadable } = await api.readNodeClaims();
+  assert.deepEqual([claims.map(({ uid }) => uid), unreadable], [[object.uid], ['uid-odd']]);
+  const lists = server.requests.filter(({ method, path }) => method === 'GET' && !path.includes('/ip-'));
+  assert.ok(lists.length > 1 && lists.every(({ query }) => [...query.keys()].join() === 'limit'));
+});
+
 test('another pod under the same name is not evicted', async () => {
   server.put(PODS, { metadata: { namespace: 'default', name: 'web' } });
   assert.equal(await api.evictPod({ namespace: 'default', name: 'web', uid: 'old' }), 'gone');
