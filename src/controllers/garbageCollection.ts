@@ -121,7 +121,7 @@ export function orphanedInstances(
   );
 }
 
-/** Ending an instance cannot be taken back, and the watch may be any time behind: the server says which claims exist. */
+/** Ending an instance cannot be taken back, and the watch may be behind: the server says which claims exist. */
 async function trulyOrphaned(
   { kube, telemetry }: Ports,
   seeming: readonly Instance[],
