@@ -51,6 +51,7 @@ function provisioner({ capacityTypes }: Problem): Provisioner {
     ttlAfterEmptyMs: null,
     ttlUntilExpiredMs: null,
     disruption: NO_CONSOLIDATION,
+    terminationGracePeriodMs: null,
     suspended: false,
     limits: null,
     weight: 0,

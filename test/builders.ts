@@ -110,6 +110,7 @@ export function aProvisioner(fields: Partial<Provisioner> = {}): Provisioner {
     ttlAfterEmptyMs: null,
     ttlUntilExpiredMs: null,
     disruption: NO_CONSOLIDATION,
+    terminationGracePeriodMs: null,
     suspended: false,
     limits: null,
     weight: 0,

@@ -1,4 +1,5 @@
 // NodeClaims as they are stored, turned into the model and back.
+import { formatDuration, parseDurationMs } from '../model/duration.ts';
 import { ANNOTATION, LABEL, TERMINATION_FINALIZER } from '../model/labels.ts';
 import type { NodeClaim, NodeClaimCondition, NodeClaimSpec, NodeClaimStatus } from '../model/nodeClaim.ts';
 import type { Requirement } from '../model/requirement.ts';
@@ -55,8 +56,16 @@ function readSpec(spec: WireNodeClaimSpec): NodeClaimSpec {
     requirements: spec.requirements.map(readStoredRequirement),
     instanceTypes: spec.instanceTypes,
     requests: readAmounts(spec.resources?.requests),
+    ...readGracePeriod(spec),
     ...(spec.launchGroup === undefined ? {} : { launchGroup: spec.launchGroup }),
   };
+}
+
+function readGracePeriod({
+  terminationGracePeriod,
+}: WireNodeClaimSpec): Pick<NodeClaimSpec, 'terminationGracePeriodMs'> {
+  const terminationGracePeriodMs = parseDurationMs(terminationGracePeriod ?? '');
+  return terminationGracePeriodMs === null ? {} : { terminationGracePeriodMs };
 }
 
 /** What we stored comes back as it was: keys have their modern name since the Provisioner was read. */
@@ -84,6 +93,7 @@ const CONDITION_TYPES: readonly string[] = [
   'Registered',
   'Initialized',
   'Drained',
+  'VolumesDetached',
   'InstanceTerminating',
 ] satisfies NodeClaimCondition['type'][];
 
@@ -158,6 +168,9 @@ function writeSpec(spec: NodeClaimSpec): WireNodeClaimSpec {
     requirements: spec.requirements,
     instanceTypes: spec.instanceTypes,
     resources: { requests: formatResources(spec.requests) },
+    ...(spec.terminationGracePeriodMs === undefined
+      ? {}
+      : { terminationGracePeriod: formatDuration(spec.terminationGracePeriodMs) }),
     ...(spec.launchGroup === undefined ? {} : { launchGroup: spec.launchGroup }),
   };
 }

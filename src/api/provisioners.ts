@@ -1,4 +1,5 @@
 // Provisioner manifests, turned into the model with defaults applied.
+import { parseDurationMs } from '../model/duration.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
 import { type NodeClassRef, PRICE_LIMIT, type Provisioner } from '../model/provisioner.ts';
@@ -61,6 +62,8 @@ function readProvisioner(
     ttlAfterEmptyMs: toMs(spec.ttlSecondsAfterEmpty),
     ttlUntilExpiredMs: toMs(spec.ttlSecondsUntilExpired),
     disruption: readDisruptionPolicy(spec),
+    terminationGracePeriodMs:
+      spec.terminationGracePeriod === undefined ? null : parseDurationMs(spec.terminationGracePeriod),
     suspended: spec.suspend ?? false,
     offHours: readOffHours(spec),
     limits: readLimits(spec.limits),

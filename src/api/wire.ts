@@ -99,6 +99,7 @@ export interface WireProvisionerSpec {
     readonly timeZone?: string;
     readonly offHours: readonly { readonly start: string; readonly duration: string }[];
   };
+  readonly terminationGracePeriod?: string;
   readonly suspend?: boolean;
 }
 
@@ -126,6 +127,7 @@ export interface WireNodeClaimSpec {
   readonly requirements: readonly WireRequirement[];
   readonly instanceTypes: readonly string[];
   readonly resources?: { readonly requests?: Quantities };
+  readonly terminationGracePeriod?: string;
   readonly launchGroup?: { readonly id: string; readonly size: number };
 }
 

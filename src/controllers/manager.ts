@@ -6,6 +6,8 @@ import type { ClusterState } from '../state/clusterState.ts';
 import { Backoff } from './backoff.ts';
 import { ConsolidationMemory, consolidateNodes } from './consolidation.ts';
 import { disruptNodes } from './disruption.ts';
+import type { DrainTelling } from './drainEvents.ts';
+import { DrainStarts } from './drainStarts.ts';
 import { collectGarbage } from './garbageCollection.ts';
 import { heedInterruptions } from './interruption.ts';
 import type { Launching } from './launch.ts';
@@ -88,6 +90,9 @@ export class ControllerManager {
   readonly #toldHeld = new Map<string, string>();
   readonly #evictions = new Backoff(100, 10_000);
   readonly #questions = new Backoff(2000, 2000);
+  readonly #refusals = new Map<string, number>();
+  readonly #drainsTold: DrainTelling = new Map();
+  readonly #drainStarts = new DrainStarts();
   readonly #failures = new Backoff(FAILED_FIRST_MS, FAILED_MOST_MS);
   readonly #turns: Record<ControllerName, Turn>;
   #mayStart: ReadonlySet<ControllerName> = new Set();
@@ -159,6 +164,9 @@ export class ControllerManager {
       ...this.#consolidation.sizes(),
       evictions: this.#evictions.size,
       questions: this.#questions.size,
+      refusals: this.#refusals.size,
+      drainsTold: this.#drainsTold.size,
+      drainStarts: this.#drainStarts.size,
       failures: this.#failures.size,
     };
   }
@@ -200,6 +208,9 @@ export class ControllerManager {
         goneInstances: this.#goneInstances,
         evictions: this.#evictions,
         questions: this.#questions,
+        refusals: this.#refusals,
+        telling: this.#drainsTold,
+        starts: this.#drainStarts,
       }),
     );
     this.#startIfDue('disruption', nowMs, () =>

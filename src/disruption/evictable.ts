@@ -1,5 +1,4 @@
 // Which pods a drain must move, which stay to the end, and which forbid it.
-
 import { parseDurationMs } from '../model/duration.ts';
 import { ANNOTATION, DISRUPTED_TAINT_KEY } from '../model/labels.ts';
 import type { Node } from '../model/node.ts';
@@ -8,8 +7,6 @@ import { type Taint, untoleratedTaint } from '../model/taint.ts';
 
 export const DISRUPTED_TAINT: Taint = { key: DISRUPTED_TAINT_KEY, value: '', effect: 'NoSchedule' };
 
-/** Pods of these priority classes go last: their values start at two thousand million (Kubernetes, "Pod Priority"). */
-const CRITICAL_PRIORITY = 2_000_000_000;
 /** A pod that is still there this long after its own grace period is waited for no longer (Karpenter v0.16). */
 const STUCK_AFTER_MS = 60_000;
 
@@ -20,7 +17,20 @@ export function occupiesNode(pod: Pod): boolean {
 
 /** True for pods that a drain has to move off: those that occupy the node and do not choose to stay on it. */
 export function mustLeave(pod: Pod): boolean {
-  return occupiesNode(pod) && untoleratedTaint([DISRUPTED_TAINT], pod.spec.tolerations) !== null;
+  return occupiesNode(pod) && !toleratesLeaving(pod);
+}
+
+/**
+ * True for pods that a drain sees off: those that must leave, and daemons that neither tolerate the taint of leaving
+ * nodes nor opt out. An annotation on a daemon keeps the daemon to the end, but no node: it has no other place.
+ */
+export function isSeenOff(pod: Pod, nowMs: number): boolean {
+  if (!isOwnedByDaemonSet(pod)) return mustLeave(pod);
+  return !isTerminal(pod) && !pod.mirror && !toleratesLeaving(pod) && optOut(pod, nowMs) === null;
+}
+
+function toleratesLeaving(pod: Pod): boolean {
+  return untoleratedTaint([DISRUPTED_TAINT], pod.spec.tolerations) === null;
 }
 
 /**
@@ -60,28 +70,4 @@ export function isStuckTerminating(pod: Pod, nowMs: number): boolean {
     deletionRequestedAtMs !== null &&
     nowMs > deletionRequestedAtMs + spec.terminationGraceSeconds * 1000 + STUCK_AFTER_MS
   );
-}
-
-export interface DrainStep {
-  /** Pods to evict now; critical ones come only when no others are left. */
-  readonly evict: readonly Pod[];
-  /** Pods that are on their way out. */
-  readonly leaving: readonly Pod[];
-  /** Pods that forbid it, with the annotation that says so. */
-  readonly forbidding: readonly { readonly pod: Pod; readonly annotation: string }[];
-}
-
-/** What to do next to empty a node. The drain is over when all three lists are empty. */
-export function nextDrainStep(podsOnNode: readonly Pod[], nowMs: number): DrainStep {
-  const there = podsOnNode.filter((pod) => mustLeave(pod) && !isStuckTerminating(pod, nowMs));
-  const leaving = there.filter((pod) => pod.deletionRequestedAtMs !== null);
-  const staying = there.filter((pod) => pod.deletionRequestedAtMs === null);
-  const forbidding = staying.flatMap((pod) => {
-    const annotation = optOut(pod, nowMs);
-    return annotation === null ? [] : [{ pod, annotation }];
-  });
-  const willing = staying.filter((pod) => optOut(pod, nowMs) === null);
-  const ordinary = willing.filter((pod) => pod.spec.priority < CRITICAL_PRIORITY);
-  const othersRemain = ordinary.length > 0 || leaving.some((pod) => pod.spec.priority < CRITICAL_PRIORITY);
-  return { evict: othersRemain ? ordinary : willing, leaving, forbidding };
 }

@@ -22,7 +22,7 @@ import {
   writeNodeClaimStatus,
 } from './nodeClaims.ts';
 import { deleteNode, patchNode, readNode, readNodeProviderIds } from './nodes.ts';
-import { evictPod, nominatePod, type PodIdentity, readNodePods } from './pods.ts';
+import { deletePod, evictPod, nominatePod, type PodIdentity, readNodePods } from './pods.ts';
 import { writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
 import type { KubeTransport } from './transport.ts';
 
@@ -68,6 +68,10 @@ export class ServerKubeApi implements KubeApi {
 
   evictPod(pod: PodIdentity): Promise<'evicted' | 'blocked' | 'gone'> {
     return evictPod(this.#transport, pod);
+  }
+
+  deletePod(pod: PodIdentity, graceSeconds: number): Promise<'deleted' | 'gone'> {
+    return deletePod(this.#transport, pod, graceSeconds);
   }
 
   nominatePod(pod: PodIdentity, nodeName: string): Promise<'written' | 'gone'> {

@@ -52,6 +52,18 @@ export async function evictPod(
   }
 }
 
+/** Deletes this very pod; it gets the seconds given to stop, however long its own grace period is. */
+export async function deletePod(
+  transport: KubeTransport,
+  { namespace, name, uid }: PodIdentity,
+  graceSeconds: number,
+): Promise<'deleted' | 'gone'> {
+  const target = { ...RESOURCE.pods, namespace, name };
+  const body = { gracePeriodSeconds: graceSeconds, preconditions: { uid } };
+  const { status } = await transport.call({ verb: 'delete', target, body, expected: [404, 409] });
+  return status === 404 || status === 409 ? 'gone' : 'deleted';
+}
+
 /**
  * All pods bound to the node. No resourceVersion is named, so that the answer holds all that was written before
  * (Kubernetes, "Resource versions in metadata": unset is "most recent"). Throws KubeApiError.

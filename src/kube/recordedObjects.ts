@@ -116,6 +116,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       weight: 'whole',
       consolidation: 'whole',
       disruption: 'whole',
+      terminationGracePeriod: 'whole',
       suspend: 'whole',
       kubeletConfiguration: 'whole',
       providerRef: 'whole',
@@ -134,6 +135,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       requirements: 'whole',
       instanceTypes: 'whole',
       resources: 'whole',
+      terminationGracePeriod: 'whole',
       launchGroup: 'whole',
     },
     status: {

@@ -15,3 +15,9 @@ export function parseDurationMs(text: string): number | null {
   }
   return Math.round(totalMs);
 }
+
+/** Shortest text of one unit that `parseDurationMs` reads back as the same milliseconds: `90s`, `1h`, `1500ms`. */
+export function formatDuration(durationMs: number): string {
+  const unit = ['h', 'm', 's'].find((one) => durationMs % (UNIT_MS[one] ?? 1) === 0) ?? 'ms';
+  return `${durationMs / (UNIT_MS[unit] ?? 1)}${unit}`;
+}

@@ -27,12 +27,20 @@ export interface NodeClaimSpec {
   readonly instanceTypes: readonly string[];
   /** What the planned pods and daemons ask for together. */
   readonly requests: Resources;
+  /** How long after its deletion all that is left on its node ends; absent: its drain waits as long as it must. */
+  readonly terminationGracePeriodMs?: number;
   /** Absent when no other claim of the plan is alike. */
   readonly launchGroup?: LaunchGroup;
 }
 
 export interface NodeClaimCondition {
-  readonly type: 'Launched' | 'Registered' | 'Initialized' | 'Drained' | 'InstanceTerminating';
+  readonly type:
+    | 'Launched'
+    | 'Registered'
+    | 'Initialized'
+    | 'Drained'
+    | 'VolumesDetached'
+    | 'InstanceTerminating';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;

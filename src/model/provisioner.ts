@@ -48,6 +48,8 @@ export interface Provisioner {
   readonly ttlAfterEmptyMs: number | null;
   readonly ttlUntilExpiredMs: number | null;
   readonly disruption: DisruptionPolicy;
+  /** How long a drain may take: then all that is left ends; null for as long as pods and budgets demand. */
+  readonly terminationGracePeriodMs: number | null;
   /** True while nothing new is launched and nothing is taken away of our own accord. */
   readonly suspended: boolean;
   /** While one of these is open nothing new is launched and its nodes are given back. Absent in older snapshots. */

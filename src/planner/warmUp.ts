@@ -28,6 +28,7 @@ const PROVISIONER: Provisioner = {
   ttlAfterEmptyMs: null,
   ttlUntilExpiredMs: null,
   disruption: NO_CONSOLIDATION,
+  terminationGracePeriodMs: null,
   suspended: false,
   limits: null,
   weight: 0,

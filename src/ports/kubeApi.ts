@@ -83,6 +83,14 @@ export interface KubeApi {
     readonly uid: string;
   }): Promise<'evicted' | 'blocked' | 'gone'>;
   /**
+   * Deletes the pod with that many seconds to stop, whatever budgets say: for drains at the end of their time. 'gone'
+   * also when another pod has taken the name.
+   */
+  deletePod(
+    pod: { readonly namespace: string; readonly name: string; readonly uid: string },
+    graceSeconds: number,
+  ): Promise<'deleted' | 'gone'>;
+  /**
    * Writes the pod's `status.nominatedNodeName`: the node that the kube-scheduler is to try first, '' for none.
    * 'gone' also when another pod has taken the name, or when it keeps changing.
    */

@@ -213,6 +213,9 @@ function claimSpec(
     requirements,
     instanceTypes: names,
     requests: requestsOf(bin, types, capacity),
+    ...(provisioner.terminationGracePeriodMs === null
+      ? {}
+      : { terminationGracePeriodMs: provisioner.terminationGracePeriodMs }),
   };
 }
 

@@ -37,6 +37,8 @@ export type EvictionEffect = 'evicted' | 'leaving' | 'blocked' | 'gone';
 /** Told of every call that went through, for checkers and the timeline. */
 export interface KubeObserver {
   evicted?(pod: string, outcome: EvictionEffect): void;
+  /** The pod as it was when its deletion was asked for. */
+  deleted?(pod: Pod, graceSeconds: number): void;
   published?(event: EventDraft): void;
 }
 
@@ -136,6 +138,19 @@ export class SimulatedKube implements KubeApi {
       const effect = this.#evict(podKey(pod), pod.uid, nowMs);
       for (const observer of this.#observers) observer.evicted?.(podKey(pod), effect);
       return effect === 'leaving' ? 'evicted' : effect;
+    });
+  }
+
+  deletePod(
+    written: { readonly namespace: string; readonly name: string; readonly uid: string },
+    graceSeconds: number,
+  ): Promise<'deleted' | 'gone'> {
+    return this.#call((nowMs) => {
+      const pod = this.#parts.store.get('pod', podKey(written));
+      if (pod === undefined || pod.uid !== written.uid) return 'gone';
+      for (const observer of this.#observers) observer.deleted?.(pod, graceSeconds);
+      requestPodDeletion(this.#parts.store, pod, nowMs);
+      return 'deleted';
     });
   }
 

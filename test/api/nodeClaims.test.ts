@@ -92,13 +92,24 @@ const alone: fc.Arbitrary<NodeClaimSpec> = fc.record({
   requests: amounts,
 });
 const launchGroup = fc.record({ id: name, size: fc.integer({ min: 2, max: 100 }) });
+const grace = fc.nat({ max: 10 ** 10 });
 const spec = fc.oneof(
   alone,
+  fc
+    .tuple(alone, grace)
+    .map(([one, terminationGracePeriodMs]): NodeClaimSpec => ({ ...one, terminationGracePeriodMs })),
   fc.tuple(alone, launchGroup).map(([one, group]): NodeClaimSpec => ({ ...one, launchGroup: group })),
 );
 
 const condition: fc.Arbitrary<NodeClaimCondition> = fc.record({
-  type: fc.constantFrom('Launched', 'Registered', 'Initialized', 'Drained', 'InstanceTerminating'),
+  type: fc.constantFrom(
+    'Launched',
+    'Registered',
+    'Initialized',
+    'Drained',
+    'VolumesDetached',
+    'InstanceTerminating',
+  ),
   status: fc.constantFrom('True', 'False', 'Unknown'),
   reason: name,
   message: fc.string({ maxLength: 50 }),

@@ -62,6 +62,7 @@ test('a full manifest becomes the model, with units in its names', () => {
     ttlAfterEmptyMs: 30_000,
     ttlUntilExpiredMs: 2_592_000_000,
     disruption: NO_CONSOLIDATION,
+    terminationGracePeriodMs: null,
     suspended: false,
     offHours: [],
     limits: { cpu: 1_000_000, memory: 1000 * 2 ** 30 },
@@ -77,6 +78,7 @@ test('disruption and suspension are read, durations in milliseconds', () => {
       suspend: true,
       ttlSecondsUntilExpired: 864_000,
       schedule: { timeZone: 'Asia/Tokyo', offHours: [{ start: '0 19 * * *', duration: '12h' }] },
+      terminationGracePeriod: '1h30m',
       disruption: {
         consolidationPolicy: 'WhenEmptyOrUnderutilized',
         consolidateAfter: '1m30s',
@@ -94,6 +96,7 @@ test('disruption and suspension are read, durations in milliseconds', () => {
     }),
   );
   assert.equal(provisioner.suspended, true);
+  assert.equal(provisioner.terminationGracePeriodMs, 5_400_000);
   const { budgets, ...rest } = provisioner.disruption;
   assert.deepEqual(rest, {
     consolidation: 'WhenEmptyOrUnderutilized',

@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../../src/controllers/backoff.ts';
+import { DrainStarts } from '../../src/controllers/drainStarts.ts';
 import { LiveState } from '../../src/controllers/liveState.ts';
 import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
 import { type Terminating, terminateNodeClaims } from '../../src/controllers/termination.ts';
+import { DISRUPTED_TAINT } from '../../src/disruption/evictable.ts';
 import type { Node } from '../../src/model/node.ts';
-import type { NodeClaim } from '../../src/model/nodeClaim.ts';
-import { podKey } from '../../src/model/pod.ts';
-import type { NodePatch } from '../../src/ports/kubeApi.ts';
+import type { NodeClaim, NodeClaimSpec } from '../../src/model/nodeClaim.ts';
+import { type Pod, podKey } from '../../src/model/pod.ts';
+import type { EventDraft, NodePatch } from '../../src/ports/kubeApi.ts';
 import type { Ports } from '../../src/ports/ports.ts';
 import { ClusterState } from '../../src/state/clusterState.ts';
 import { aBoundPod, aNode, aNodeClaim } from '../builders.ts';
@@ -19,9 +21,21 @@ const NOW_MS = 1_800_000_000_000;
 function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterState) => void = () => {}) {
   const state = new ClusterState();
   for (const object of claims) state.apply({ type: 'upsert', kind: 'nodeClaim', key: object.name, object });
-  const done = { terminated: [] as string[], evicted: [] as string[], released: [] as string[], lists: 0 };
+  const done = {
+    terminated: [] as string[],
+    evicted: [] as string[],
+    /** By the end of its time: `name graceSeconds`. */
+    deleted: [] as string[],
+    released: [] as string[],
+    /** Reason and message of events about the claim. */
+    told: [] as string[],
+    lists: 0,
+    /** Pods whose eviction a budget refuses. */
+    refused: new Set<string>(),
+    nowMs: NOW_MS,
+  };
   const ignore = (): void => {};
-  const clock = { nowMs: () => NOW_MS, sleep: async () => {} };
+  const clock = { nowMs: () => done.nowMs, sleep: async () => {} };
   const live = new LiveState(state, clock, ignore);
   const patchNode = async (node: Node, { addTaints = [], unschedulable = false }: NodePatch) => {
     onPatch(state);
@@ -43,14 +57,24 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     kube: {
       patchNode,
       evictPod: async ({ name }: { readonly name: string }) => {
+        if (done.refused.has(name)) return 'blocked';
         done.evicted.push(name);
         return 'evicted';
+      },
+      deletePod: async ({ name }: { readonly name: string }, graceSeconds: number) => {
+        done.deleted.push(`${name} ${graceSeconds}`);
+        return 'deleted';
       },
       readNodePods: async (nodeName: string) =>
         state.snapshot(NOW_MS).pods.filter((pod) => pod.nodeName === nodeName),
       releaseNodeClaim: async (name: string) => void done.released.push(name),
-      writeNodeClaimStatus: async () => ({ kind: 'conflict' }),
-      publishEvent: async () => {},
+      writeNodeClaimStatus: async (claim: NodeClaim, status: NodeClaim['status']) => ({
+        kind: 'written',
+        object: { ...claim, status, resourceVersion: `${Number(claim.resourceVersion) + 1}` },
+      }),
+      publishEvent: async ({ about, reason, message }: EventDraft) => {
+        if (about.kind === 'NodeClaim') done.told.push(`${reason} ${message}`);
+      },
     },
     journal: { append: ignore },
     telemetry: {
@@ -63,6 +87,9 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     ...{ live, settings: DEFAULT_SETTINGS, launchesUnderWay: new Set(), goneInstances: new Set() },
     evictions: new Backoff(100, 10_000),
     questions: new Backoff(2000, 2000),
+    refusals: new Map(),
+    telling: new Map(),
+    starts: new DrainStarts(),
   };
   return { state, done, run: () => terminateNodeClaims(ports, terminating) };
 }
@@ -95,4 +122,90 @@ test('many claims that were never launched are let go after one look at the inst
   await run();
   assert.equal(done.released.length, 40);
   assert.equal(done.lists, 1);
+});
+
+/** A claim whose node is cordoned already, with these pods on it, 100 s into its deletion. */
+function aDrain(pods: readonly Pod[], spec: Partial<NodeClaimSpec> = {}) {
+  const node = aNode({ unschedulable: true, taints: [DISRUPTED_TAINT] });
+  const base = aLeavingClaim({ deletionRequestedAtMs: NOW_MS - 100_000, resourceVersion: '1' });
+  const status = { ...base.status, providerId: node.providerId, nodeName: node.name };
+  const claim = { ...base, spec: { ...base.spec, ...spec }, status };
+  const cluster = aLeavingCluster([claim]);
+  const { state } = cluster;
+  state.apply({ type: 'upsert', kind: 'node', key: node.name, object: node });
+  for (const object of pods) state.apply({ type: 'upsert', kind: 'pod', key: podKey(object), object });
+  const drained = () =>
+    state.get('nodeClaim', claim.name)?.status.conditions.find(({ type }) => type === 'Drained');
+  return { ...cluster, drained };
+}
+
+const DO_NOT_EVICT = { 'karpenter.sh/do-not-evict': 'true' };
+
+test('near the end of its time a drain deletes what forbids it, and at the end the instance goes', async () => {
+  const node = aNode();
+  const kept = aBoundPod(node.name, { name: 'kept', annotations: DO_NOT_EVICT });
+  const slow = aBoundPod(node.name, { name: 'slow', deletionRequestedAtMs: NOW_MS });
+  const { done, run, drained } = aDrain([kept, slow], { terminationGracePeriodMs: 160_000 });
+  assert.deepEqual(await run(), { afterMs: 5_000 });
+  assert.deepEqual(done.deleted, [], 'a minute is left, and the pod needs half of it');
+  done.nowMs += 28_500;
+  assert.deepEqual(await run(), { afterMs: 1_500 }, 'until the pod needs the rest');
+  done.nowMs += 1_500;
+  await run();
+  await run();
+  assert.deepEqual(done.deleted, ['kept 30']);
+  assert.deepEqual(done.terminated, []);
+  done.nowMs += 30_000;
+  await run();
+  assert.deepEqual(done.terminated, [node.providerId]);
+  assert.equal(drained()?.status, 'False');
+  assert.match(drained()?.message ?? '', /over with 2 pods left on the node: default\/kept, default\/slow/);
+});
+
+test('what stands in the way is named once, with its cause, and again only when it has changed', async () => {
+  const node = aNode();
+  const kept = aBoundPod(node.name, { name: 'kept', annotations: DO_NOT_EVICT });
+  const web = aBoundPod(node.name, { name: 'web', labels: { app: 'web' } });
+  const { state, done, run, drained } = aDrain([kept, web]);
+  const selector = { expressions: [{ key: 'app', operator: 'In' as const, values: ['web'] }] };
+  const budget = { namespace: 'default', name: 'web', selector, disruptionsAllowed: 0 };
+  state.apply({ type: 'upsert', kind: 'disruptionBudget', key: 'default/web', object: budget });
+  done.refused.add('web');
+  await run();
+  const forbids =
+    'pod default/kept forbids the drain by karpenter.sh/do-not-evict: remove the annotation or the pod';
+  const refuses = 'PodDisruptionBudget default/web lets pod default/web not go now';
+  assert.deepEqual(done.told, [`FailedDraining ${refuses}; ${forbids}`]);
+  assert.deepEqual([drained()?.status, drained()?.message], ['Unknown', `${refuses}; ${forbids}`]);
+  for (let times = 0; times < 5; times += 1) {
+    done.nowMs += 10_000;
+    await run();
+  }
+  assert.equal(done.told.length, 1);
+  done.refused.clear();
+  done.nowMs += 10_000;
+  await run();
+  assert.deepEqual(done.told.slice(1), [`FailedDraining ${forbids}`]);
+  state.apply({ type: 'delete', kind: 'pod', key: podKey(kept) });
+  state.apply({ type: 'delete', kind: 'pod', key: podKey(web) });
+  await run();
+  assert.equal(drained()?.status, 'True');
+  assert.deepEqual(done.terminated, [node.providerId]);
+});
+
+test('a daemon that a budget keeps holds its node up for a minute', async () => {
+  const node = aNode();
+  const logs = aBoundPod(node.name, {
+    name: 'logs',
+    owner: { kind: 'DaemonSet', name: 'logs', uid: 'logs' },
+  });
+  const { done, run } = aDrain([logs]);
+  done.refused.add('logs');
+  await run();
+  done.nowMs += 59_000;
+  await run();
+  assert.deepEqual(done.terminated, []);
+  done.nowMs += 1_000;
+  await run();
+  assert.deepEqual(done.terminated, [node.providerId]);
 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mustLeave, nextDrainStep, occupiesNode, optOut } from '../../src/disruption/evictable.ts';
-import type { Pod } from '../../src/model/pod.ts';
+import { isSeenOff, mustLeave, occupiesNode, optOut } from '../../src/disruption/evictable.ts';
 import type { Toleration } from '../../src/model/taint.ts';
 import { aBoundPod, type PodFields } from '../builders.ts';
 
+const DAEMON = { kind: 'DaemonSet', name: 'd', uid: 'd' };
 const TOLERATES_ALL: Toleration = {
   key: '',
   operator: 'Exists',
@@ -12,9 +12,15 @@ const TOLERATES_ALL: Toleration = {
   effect: null,
   tolerationSeconds: null,
 };
-const CRITICAL = { priority: 2_000_000_000 };
 
-const cases: readonly { what: string; pod: PodFields; occupies: boolean; leaves: boolean }[] = [
+const cases: readonly {
+  what: string;
+  pod: PodFields;
+  occupies: boolean;
+  leaves: boolean;
+  /** By a drain; as `leaves` when absent. */
+  goes?: boolean;
+}[] = [
   { what: 'an ordinary pod', pod: {}, occupies: true, leaves: true },
   { what: 'a pod without an owner', pod: { owner: null }, occupies: true, leaves: true },
   { what: 'a finished pod', pod: { phase: 'Succeeded' }, occupies: false, leaves: false },
@@ -22,7 +28,20 @@ const cases: readonly { what: string; pod: PodFields; occupies: boolean; leaves:
   { what: 'a static pod', pod: { mirror: true }, occupies: false, leaves: false },
   {
     what: 'a daemon',
-    pod: { owner: { kind: 'DaemonSet', name: 'd', uid: 'd' } },
+    pod: { owner: DAEMON },
+    occupies: false,
+    leaves: false,
+    goes: true,
+  },
+  {
+    what: 'a daemon that tolerates everything',
+    pod: { owner: DAEMON, spec: { tolerations: [TOLERATES_ALL] } },
+    occupies: false,
+    leaves: false,
+  },
+  {
+    what: 'a daemon that opts out',
+    pod: { owner: DAEMON, annotations: { 'karpenter.sh/do-not-evict': 'true' } },
     occupies: false,
     leaves: false,
   },
@@ -34,43 +53,14 @@ const cases: readonly { what: string; pod: PodFields; occupies: boolean; leaves:
   },
 ];
 
-for (const { what, pod, occupies, leaves } of cases) {
+for (const { what, pod, occupies, leaves, goes = leaves } of cases) {
   const place = occupies ? 'occupies' : 'does not occupy';
-  test(`${what} ${place} its node and ${leaves ? 'must leave' : 'may stay'}`, () => {
+  test(`${what} ${place} its node and ${leaves ? 'must leave' : 'may stay'}, ${goes ? '' : 'not '}seen off`, () => {
     assert.equal(occupiesNode(aBoundPod('node', pod)), occupies);
     assert.equal(mustLeave(aBoundPod('node', pod)), leaves);
+    assert.equal(isSeenOff(aBoundPod('node', pod), 0), goes);
   });
 }
-
-function names(pods: readonly Pod[]): readonly string[] {
-  return pods.map((pod) => pod.name);
-}
-
-test('critical pods are evicted only when no others are left', () => {
-  const ordinary = aBoundPod('node', { name: 'web' });
-  const critical = aBoundPod('node', { name: 'dns', spec: CRITICAL });
-  assert.deepEqual(names(nextDrainStep([ordinary, critical], 0).evict), ['web']);
-  const leaving = { ...ordinary, deletionRequestedAtMs: 0 };
-  assert.deepEqual(names(nextDrainStep([leaving, critical], 0).evict), []);
-  assert.deepEqual(names(nextDrainStep([critical], 0).evict), ['dns']);
-});
-
-for (const annotation of ['karpenter.sh/do-not-evict', 'karpenter.sh/do-not-disrupt']) {
-  test(`a pod with ${annotation} is never evicted, and is named`, () => {
-    const step = nextDrainStep([aBoundPod('node', { annotations: { [annotation]: 'true' } })], 0);
-    assert.deepEqual(step.evict, []);
-    assert.deepEqual(
-      step.forbidding.map(({ annotation: named }) => named),
-      [annotation],
-    );
-  });
-}
-
-test('a pod stuck terminating a minute past its grace is waited for no longer', () => {
-  const pod = aBoundPod('node', { deletionRequestedAtMs: 0, spec: { terminationGraceSeconds: 30 } });
-  assert.equal(nextDrainStep([pod], 90_000).leaving.length, 1);
-  assert.equal(nextDrainStep([pod], 90_001).leaving.length, 0);
-});
 
 const optOuts: readonly { annotations: Readonly<Record<string, string>>; nowMs: number; forbids: boolean }[] =
   [

@@ -225,6 +225,12 @@ describe('the Kubernetes adapter', { skip: await reasonToSkip() }, () => {
     await seen('the budgets gone', () => state.snapshot(0).disruptionBudgets.length === 0);
     assert.equal(await api.evictPod(pod), 'evicted');
     await seen('the mark', () => state.get('pod', 'default/web-0')?.deletionRequestedAtMs !== null);
+    const other = state.get('pod', 'default/web-1');
+    assert.ok(other !== undefined);
+    assert.equal(await api.deletePod({ ...other, uid: pod.uid }, 7), 'gone', 'another pod of that name');
+    assert.equal(await api.deletePod(other, 7), 'deleted');
+    await seen('the other mark', () => state.get('pod', 'default/web-1')?.deletionRequestedAtMs !== null);
+    assert.equal(await api.deletePod({ ...other, name: 'web-9' }, 7), 'gone');
   });
 
   it('publishes events that kubectl shows, counted up', async () => {

@@ -22,10 +22,13 @@ export const END_MS = START_MS + 110 * MINUTE_MS;
 const ZONES = ['us-east-1a', 'us-east-1b', 'us-east-1c'];
 const TEAM_TAINT = { key: 'team', value: 'data', effect: 'NoSchedule' } as const;
 const MIB = 2 ** 20;
+/** Most drains have no bound; the others are cut while pods opt out or stop slowly. */
+const GRACES_MS = [null, null, 10_000, 60_000, 5 * MINUTE_MS];
 
 /** All that one seed stands for. */
 export function drawSetup(seed: number, catalogue: readonly InstanceType[]): SimulationSetup {
   const random = new Random(`fuzz/${seed}`);
+  const grace = random.fork('grace');
   const workloads = drawWorkloads(random.fork('workloads'));
   return {
     seed: `fuzz/${seed}`,
@@ -40,7 +43,7 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
     provisioners: withConsolidation(
       random.fork('consolidation'),
       drawProvisioners(random.fork('provisioners')),
-    ),
+    ).map((one) => ({ ...one, terminationGracePeriodMs: grace.pick(GRACES_MS) })),
     nodeClasses: [aNodeClass()],
     namespaces: [{ name: 'default', labels: {} }],
     staticNodes: [],

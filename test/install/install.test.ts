@@ -11,6 +11,8 @@ import { ALL_OPTIONS, renderChart, seedValues } from './harness/helm.ts';
 import { addStaticNode, type Installed, NAMESPACE, startInstalled, USERNAME } from './harness/installed.ts';
 import { BUILDAH, reasonToSkipInstall } from './harness/prerequisites.ts';
 
+/** So that a drain that is forbidden for ever ends within the test. */
+const BOUNDED = JSON.stringify({ spec: { terminationGracePeriod: '2m' } });
 const NODE_CLAIMS = '/apis/karpenter.sh/v1/nodeclaims';
 
 describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) }, () => {
@@ -98,6 +100,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
 
   test('elastic-nginx: 8 pending pods get one node, and it goes 30 s after the last of them', async () => {
     await world.apply(storyManifest('elastic-nginx-provisioner.yaml'));
+    await world.kubectl(['patch', 'provisioner', 'default', '--type=merge', '-p', BOUNDED]);
     await world.apply(storyManifest('elastic-nginx.yaml'));
     await world.untilRunning('web', 1, 90_000);
     await world.kube.scale('web', 'nginx', 10);
@@ -169,7 +172,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     assert.deepEqual(after, nodes);
   });
 
-  test('a drain evicts, and says again and again who forbids it', async () => {
+  test('a drain evicts, says who forbids it whenever that has changed, and ends in its time', async () => {
     await world.apply(NODE_TEMPLATE);
     const pods = await world.pods('web');
     const away = pods.find(({ spec }) => spec.nodeName !== undefined && spec.nodeName !== 'static');
@@ -187,12 +190,19 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
         away.metadata.name,
         `karpenter.sh/do-not-evict${value}`,
       ]);
+    const told = (text: string) => async (): Promise<boolean> =>
+      (await world.kubectl(['get', 'nodeclaim', claim.metadata.name, '-o', 'yaml'])).includes(text);
     await annotate('=true');
     await world.kubectl(['delete', 'nodeclaim', claim.metadata.name, '--wait=false']);
+    const forbids = { what: 'the annotation to be named', timeoutMs: 20_000 };
+    await world.until(told('karpenter.sh/do-not-evict'), forbids);
+    await world.apply(KEPT_BUDGET);
+    await annotate('-');
+    await world.until(told('PodDisruptionBudget web/kept'), { what: 'the budget to be named', timeoutMs: 30_000 });
+    await annotate('=true');
     const repeated = (): boolean =>
       requests().some(({ verb, resource }) => verb === 'patch' && resource === 'events');
-    await world.until(repeated, { what: 'an event to be counted up', timeoutMs: 60_000 });
-    await annotate('-');
+    await world.until(repeated, { what: 'an event to be counted up', timeoutMs: 30_000 });
     await world.until(async () => (await world.kube.get(`${NODE_CLAIMS}/${claim.metadata.name}`)) === null, {
       what: 'the claim to go',
       timeoutMs: 180_000,

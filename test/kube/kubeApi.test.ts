@@ -275,6 +275,16 @@ test('another pod under the same name is not evicted', async () => {
   assert.equal(server.collection(PODS).objects.size, 1);
 });
 
+test('a pod is deleted with the seconds given, and another under its name is not', async () => {
+  const put = server.put(PODS, { metadata: { namespace: 'default', name: 'web' } });
+  const pod = { namespace: 'default', name: 'web', uid: put.metadata.uid ?? '' };
+  assert.equal(await api.deletePod({ ...pod, uid: 'old' }, 5), 'gone');
+  assert.equal(server.collection(PODS).objects.size, 1);
+  assert.equal(await api.deletePod(pod, 5), 'deleted');
+  assert.deepEqual(server.requests.at(-1)?.body, { gracePeriodSeconds: 5, preconditions: { uid: pod.uid } });
+  assert.equal(await api.deletePod(pod, 5), 'gone');
+});
+
 test('a nomination goes into the status of that pod, and nothing else changes', async () => {
   const put = server.put(PODS, {
     metadata: { namespace: 'default', name: 'web' },

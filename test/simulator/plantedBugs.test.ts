@@ -86,6 +86,16 @@ const PLANTED: readonly Planted[] = [
     },
   },
   {
+    bug: 'pods of leaving nodes are deleted with no regard to the time that is left',
+    found: 'graceHolds',
+    plant: (simulation) => {
+      const { kube, store } = simulation;
+      eachMinute(simulation, () => {
+        for (const pod of store.values('pod')) if (pod.ready) void kube.deletePod(pod, 30);
+      });
+    },
+  },
+  {
     bug: 'pods that run and are not ready are evicted whatever the policy says',
     found: 'budgetsHold',
     plant: (simulation) => {

@@ -1,10 +1,12 @@
 // The NodeClaim resource, our subset of karpenter.sh/v1: the stored intent of one node.
 import { conditions } from './conditions.ts';
+
 import { kubelet } from './kubelet.ts';
 import { annotations, labels, requirements, TAINTS_APART, taints } from './labels.ts';
 import { resourceList } from './quantities.ts';
 import type { ObjectSchema, Resource, TextSchema } from './schema.ts';
 import { rule } from './schema.ts';
+import { durationField } from './timeWindow.ts';
 
 const text = (description: string, maxLength = 253): TextSchema => ({ type: 'text', description, maxLength });
 
@@ -68,6 +70,9 @@ const spec: ObjectSchema = {
       description: 'What the node must hold.',
       properties: { requests: resourceList('What its planned pods and daemons ask for together.') },
     },
+    terminationGracePeriod: durationField(
+      'How long after its deletion all that is left on the node ends; no bound when absent.',
+    ),
     launchGroup,
   },
 };

@@ -8,6 +8,7 @@ import { LIMIT_RULES, SPEC_RULES } from './provisionerRules.ts';
 import { resourceList } from './quantities.ts';
 import { schedule } from './schedule.ts';
 import type { NumberSchema, ObjectSchema, Resource } from './schema.ts';
+import { durationField } from './timeWindow.ts';
 
 /** Ten years: longer is a slip of the keyboard, and its milliseconds stay exact integers. */
 const MAX_TTL_SECONDS = 315_360_000;
@@ -82,6 +83,11 @@ const spec: ObjectSchema = {
     },
     disruption,
     schedule,
+    terminationGracePeriod: durationField(
+      'How long after its deletion a node may still be draining: then all that is left on it ends, whatever budgets ' +
+        'and annotations forbid. Pods are deleted early enough for their own grace period. No bound when absent. ' +
+        'Nodes keep the value with which they were launched.',
+    ),
     suspend: {
       type: 'flag',
       description:

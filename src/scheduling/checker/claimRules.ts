@@ -127,6 +127,8 @@ function provisionerViolations(host: Host, spec: NodeClaimSpec, provisioner: Pro
     found.push(`the taints of ${host.title} are not those of ${named}`);
   if (JSON.stringify(spec.startupTaints) !== JSON.stringify(provisioner.startupTaints))
     found.push(`the startup taints of ${host.title} are not those of ${named}`);
+  if ((spec.terminationGracePeriodMs ?? null) !== provisioner.terminationGracePeriodMs)
+    found.push(`the termination grace period of ${host.title} is not that of ${named}`);
   for (const key in provisioner.labels) {
     if (spec.labels[key] !== provisioner.labels[key])
       found.push(`${host.title} lacks label ${key} of ${named}`);

@@ -6,6 +6,7 @@ import { consolidationSaves } from './consolidationSaves.ts';
 import { controllersDoNotFail } from './controllersDoNotFail.ts';
 import { decisionsAreFresh } from './decisionsAreFresh.ts';
 import { drainsComeFirst } from './drainsComeFirst.ts';
+import { graceHolds } from './graceHolds.ts';
 import { instancesHaveClaims } from './instancesHaveClaims.ts';
 import type { Invariant, Violation } from './invariant.ts';
 import { limitsHold } from './limitsHold.ts';
@@ -21,6 +22,7 @@ export const ALWAYS: Readonly<Record<string, Invariant>> = {
   optOutsHold,
   drainsComeFirst,
   budgetsHold,
+  graceHolds,
   nodesHoldTheirPods,
   controllersDoNotFail,
   consolidationSaves,

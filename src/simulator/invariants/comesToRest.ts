@@ -5,6 +5,7 @@ import { isOwnedByDaemonSet } from '../../model/pod.ts';
 import type { HistoryKind } from '../history.ts';
 import type { LedgerEntry } from '../nodeLedger.ts';
 import { isOwned, type Simulation } from '../simulation.ts';
+import { endOf } from './graceHolds.ts';
 import type { Invariant } from './invariant.ts';
 
 /** Nothing of this kind may happen in the last minutes. */
@@ -56,7 +57,7 @@ function leftClaims(simulation: Simulation, isLong: IsLong): readonly string[] {
   for (const claim of store.values('nodeClaim')) {
     const { name, status, createdAtMs, deletionRequestedAtMs } = claim;
     if (deletionRequestedAtMs !== null) {
-      const isHeld = isHeldByPods(ledger.get(status.nodeName), simulation);
+      const isHeld = endOf(claim) === null && isHeldByPods(ledger.get(status.nodeName), simulation);
       if (isLong(deletionRequestedAtMs) && !isHeld) found.push(`NodeClaim ${name} is still going`);
     } else if (isLong(createdAtMs)) {
       if (!hasCondition(claim, 'Initialized')) {

@@ -1,7 +1,8 @@
-// No instance is terminated by us while pods that an eviction could move still run on its node, budgets or not.
+// No instance is terminated by us while pods that an eviction could see off still run on its node, budgets or not.
 import { isReady } from '../../model/node.ts';
-import { isOwnedByDaemonSet, type Pod } from '../../model/pod.ts';
+import type { Pod } from '../../model/pod.ts';
 import { toleratesTaint } from '../../model/taint.ts';
+import { claimOf, endOf, misjudgedStarts } from './graceHolds.ts';
 import type { Invariant } from './invariant.ts';
 
 const DISRUPTED = { key: 'karpenter.sh/disrupted', value: '', effect: 'NoSchedule' } as const;
@@ -10,6 +11,7 @@ const CORDONED = { key: 'node.kubernetes.io/unschedulable', value: '', effect: '
 const JUST_BOUND_MS = 10_000;
 
 export const drainsComeFirst: Invariant = ({ simulation, report }) => {
+  const isMisjudged = misjudgedStarts(simulation);
   const boundAtMs = new WeakMap<Pod, number>();
   simulation.store.subscribe((event) => {
     if (event.kind === 'pod' && event.type === 'upsert')
@@ -20,6 +22,9 @@ export const drainsComeFirst: Invariant = ({ simulation, report }) => {
       const entry = simulation.ledger.get(nodeName);
       if (entry === undefined || entry.node === null || !isReady(entry.node)) return;
       const nowMs = simulation.clock.nowMs();
+      const claim = claimOf(simulation, nodeName);
+      const endMs = claim === undefined ? null : endOf(claim);
+      if (endMs !== null && (nowMs >= endMs || isMisjudged())) return;
       for (const [key, pod] of entry.pods) {
         if (!mustBeDrained(pod) || nowMs - (boundAtMs.get(pod) ?? 0) < JUST_BOUND_MS) continue;
         report(`instance ${instance.providerId} was terminated while pod ${key} ran on its node ${nodeName}`);
@@ -31,7 +36,7 @@ export const drainsComeFirst: Invariant = ({ simulation, report }) => {
 };
 
 function mustBeDrained(pod: Pod): boolean {
-  if (isOwnedByDaemonSet(pod) || pod.mirror || pod.deletionRequestedAtMs !== null) return false;
+  if (pod.mirror || pod.deletionRequestedAtMs !== null) return false;
   const toleratesAll = [DISRUPTED, CORDONED].some((taint) =>
     pod.spec.tolerations.some((one) => toleratesTaint(one, taint)),
   );

@@ -1,0 +1,71 @@
+// What stands in the way of a drain: said in an event and in the claim's Drained condition, once per change.
+import type { DrainStep } from '../disruption/drainStep.ts';
+import { selectorMatches } from '../model/labelSelector.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import { type Pod, podKey } from '../model/pod.ts';
+import type { PodDisruptionBudget } from '../model/workloads.ts';
+import type { Ports } from '../ports/ports.ts';
+import { writeCondition } from './claimConditions.ts';
+import { tellClaim } from './claimEvents.ts';
+import type { LiveState } from './liveState.ts';
+
+/** What blocks changes with every pod that goes: it is told at most this often. */
+const TOLD_EVERY_MS = 10_000;
+/** Pods named in one message; the rest is a number. */
+const NAMED_MOST = 3;
+
+/** By claim uid: what was told last, and when. */
+export type DrainTelling = Map<string, { readonly message: string; readonly atMs: number }>;
+
+interface Telling {
+  readonly live: LiveState;
+  readonly telling: DrainTelling;
+  readonly refusals: ReadonlyMap<string, number>;
+}
+
+/** Tells what blocks the drain, if anything does and it has not been told yet. */
+export async function tellBlocked(
+  ports: Ports,
+  { live, telling, refusals }: Telling,
+  claim: NodeClaim,
+  step: DrainStep,
+): Promise<void> {
+  const blocks = blocksOf(step, refusals, live);
+  if (blocks.length === 0) return;
+  const more = blocks.length > NAMED_MOST ? `; and ${blocks.length - NAMED_MOST} more` : '';
+  const message = `${blocks.slice(0, NAMED_MOST).join('; ')}${more}`;
+  const told = telling.get(claim.uid);
+  const nowMs = ports.clock.nowMs();
+  if (told !== undefined && (told.message === message || nowMs < told.atMs + TOLD_EVERY_MS)) return;
+  telling.set(claim.uid, { message, atMs: nowMs });
+  await tellClaim(ports, live, claim, { type: 'Warning', reason: 'FailedDraining', message });
+  const condition = { type: 'Drained', status: 'Unknown', reason: 'Draining', message } as const;
+  await writeCondition(ports, live, claim, condition);
+}
+
+/** One sentence for each pod that cannot go now, in the order of their names. */
+function blocksOf(
+  { forbidding, evict }: DrainStep,
+  refusals: ReadonlyMap<string, number>,
+  live: LiveState,
+): readonly string[] {
+  const refused = evict.filter((pod) => refusals.has(pod.uid));
+  if (forbidding.length + refused.length === 0) return [];
+  const budgets = Map.groupBy(live.snapshot().disruptionBudgets, ({ namespace }) => namespace);
+  return [
+    ...forbidding.map(
+      ({ pod, annotation }) =>
+        `pod ${podKey(pod)} forbids the drain by ${annotation}: remove the annotation or the pod`,
+    ),
+    ...refused.map((pod) => refusalOf(pod, budgets.get(pod.namespace) ?? [])),
+  ].sort();
+}
+
+/** The server says only that a budget refuses; which one is told from the budgets as the watch has them. */
+function refusalOf(pod: Pod, budgets: readonly PodDisruptionBudget[]): string {
+  const covering = budgets.filter(({ selector }) => selectorMatches(selector, pod.labels)).map(podKey);
+  const [first] = covering;
+  if (first === undefined) return `pod ${podKey(pod)} is refused its eviction for now`;
+  if (covering.length === 1) return `PodDisruptionBudget ${first} lets pod ${podKey(pod)} not go now`;
+  return `pod ${podKey(pod)} is under several disruption budgets, and never evicted so: ${covering.join(', ')}`;
+}
