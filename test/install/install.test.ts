@@ -198,7 +198,10 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     await world.until(told('karpenter.sh/do-not-evict'), forbids);
     await world.apply(KEPT_BUDGET);
     await annotate('-');
-    await world.until(told('PodDisruptionBudget web/kept'), { what: 'the budget to be named', timeoutMs: 30_000 });
+    await world.until(told('PodDisruptionBudget web/kept'), {
+      what: 'the budget to be named',
+      timeoutMs: 30_000,
+    });
     await annotate('=true');
     const repeated = (): boolean =>
       requests().some(({ verb, resource }) => verb === 'patch' && resource === 'events');
@@ -207,6 +210,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
       what: 'the claim to go',
       timeoutMs: 180_000,
     });
+    await world.kubectl(['delete', 'pdb', 'kept', '-n', 'web']);
     await world.untilRunning('web', 60, 90_000);
   });
 
@@ -323,4 +327,15 @@ spec:
   securityGroupSelector:
     kubernetes.io/cluster/chris: '*'
   instanceProfile: chris2022090904481313660000000c
+`;
+
+const KEPT_BUDGET = `
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: kept
+  namespace: web
+spec:
+  maxUnavailable: 0
+  selector: { matchLabels: { app: nginx } }
 `;
