@@ -1,119 +1,123 @@
-// Consolidation of clusters that a scale-down has left fragmented: price over the bound, evictions, time.
-import { shippedCatalogue } from '../src/aws/shippedCatalogue.ts';
+// Consolidation of clusters that a scale-down has left fragmented, held against Karpenter's on the same clusters.
 import { consolidate, decided } from '../src/disruption/consolidation.ts';
-import { NO_CONSOLIDATION } from '../src/model/disruptionPolicy.ts';
-import { LABEL } from '../src/model/labels.ts';
-import type { Pod } from '../src/model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../src/model/snapshot.ts';
 import { schedule } from '../src/scheduling/scheduler.ts';
-import { aPod, aProvisioner, aSnapshot, MIB } from '../test/builders.ts';
-import { carriedOut, consolidated, QUIET, totalUsdPerHour } from '../test/disruption/consolidated.ts';
-import { Chance } from './chance.ts';
-import { boundedFigure, plainFigure, type Report } from './figure.ts';
+import { consolidated, QUIET, totalUsdPerHour } from '../test/disruption/consolidated.ts';
+import { type Bench, boundedFigure, type Figure, peerFigure, plainFigure, type Report } from './figure.ts';
+import { FRAGMENTED_MIXES, type FragmentedMix, fragmentedCluster } from './fragmented.ts';
+import { karpenterPeer, type PeerEnding } from './karpenterPeer.ts';
 
-const CPU_MILLIS = [100, 250, 500, 1000, 1500] as const;
-const MEMORY_MI = [100, 256, 512, 1024, 2048, 4096] as const;
-const CLASSES = 40;
-/** Pods that stay. */
-const KEPT_SHARE = 0.4;
 const HOUR_MS = 3_600_000;
-const STEPS_MOST = 500;
+const DECISIONS_MOST = 2_000;
+/** About so many nodes each. */
+const SIZES = [100, 1_000, 5_000] as const;
+/** From here on Karpenter takes hours: it is asked for by name only. */
+const LONG_FROM_NODES = 5_000;
+/** Price over the bound, for either kind of mix. */
+const BOUND_RATIO = 1.1;
+/** Our share of the peer's time. */
+const TIME_SHARE = 1 / 50;
 
-/** About so many nodes before the scale-down, for so many pods. */
-const SIZES: readonly { readonly nodes: number; readonly pods: number }[] = [
-  { nodes: 100, pods: 1_250 },
-  { nodes: 1000, pods: 12_500 },
-];
-
-/** The figures `consolidation/…`. */
-export async function benchConsolidation({ figure, note }: Report): Promise<void> {
-  const types = shippedCatalogue('us-east-1', {
-    zones: ['us-east-1a', 'us-east-1b', 'us-east-1c'],
-  }).filter(({ name }) => /^[cmr][5-7][a-z]*\.(large|xlarge|2xlarge)$/.test(name));
-  const catalogue: Catalogue = new Map([['default', types]]);
-  for (const { nodes, pods } of SIZES) {
-    const before = fragmented(pods, catalogue);
-    const rest = toRest(before, catalogue);
-    const bound = lowerBound(before, catalogue);
-    const name = `consolidation/${nodes}`;
-    note(
-      `${name}: ${before.nodes.length} nodes at ${totalUsdPerHour(before).toFixed(2)} $/h become ` +
-        `${rest.after.nodes.length} at ${totalUsdPerHour(rest.after).toFixed(2)}, at least ${bound.toFixed(2)}`,
-    );
-    const ratio = totalUsdPerHour(rest.after) / bound;
-    figure(boundedFigure({ name: `${name}/price-over-bound`, value: ratio, unit: '' }, { atMost: 1.1 }));
-    figure(plainFigure(`${name}/evictions`, rest.evictions, 'pods'));
-    figure(plainFigure(`${name}/decisions`, rest.cpuMs.length, ''));
-    figure(plainFigure(`${name}/cpu`, rest.cpuMs.reduce((sum, one) => sum + one, 0) / 1000, 's'));
-    figure(plainFigure(`${name}/slowest-decision`, Math.max(...rest.cpuMs) / 1000, 's of CPU'));
-  }
-}
-
-/** A cluster bought for all pods of which most have gone; nodes that nothing is left on have gone too. */
-function fragmented(count: number, catalogue: Catalogue): ClusterSnapshot {
-  const chance = new Chance(42);
-  const classes = Array.from({ length: CLASSES }, () => ({
-    cpuMillis: chance.among(CPU_MILLIS),
-    memoryBytes: chance.among(MEMORY_MI) * MIB,
-  }));
-  const pods = Array.from({ length: count }, (_, index): Pod => {
-    const app = `app${chance.below(CLASSES)}`;
-    const fields = classes[Number(app.slice(3))] ?? {};
-    const owner = { kind: 'ReplicaSet', name: app, uid: app };
-    return aPod({ name: `${app}-${index}`, labels: { app }, owner, ...fields });
-  });
-  const everyNode = { nodes: { kind: 'percent' as const, amount: 100 }, reasons: null, window: null };
-  const empty = aSnapshot({
-    provisioners: [
-      aProvisioner({
-        requirements: [
-          { key: LABEL.capacityType, operator: 'In', values: ['on-demand'] },
-          { key: LABEL.arch, operator: 'In', values: ['amd64'] },
-        ],
-        disruption: {
-          ...NO_CONSOLIDATION,
-          consolidation: 'WhenEmptyOrUnderutilized',
-          budgets: [everyNode],
-        },
-      }),
-    ],
-    pods,
-  });
-  const full = carriedOut(empty, catalogue, schedule(empty, catalogue, pods));
-  const kept = full.pods.filter(() => chance.next() < KEPT_SHARE);
-  return withoutEmptyNodes({ ...full, pods: kept, takenAtMs: HOUR_MS });
-}
-
-function withoutEmptyNodes(snapshot: ClusterSnapshot): ClusterSnapshot {
-  const used = new Set(snapshot.pods.map(({ nodeName }) => nodeName));
-  return {
-    ...snapshot,
-    nodes: snapshot.nodes.filter(({ name }) => used.has(name)),
-    nodeClaims: snapshot.nodeClaims.filter(({ status }) => used.has(status.nodeName)),
-  };
-}
-
-interface Rest {
-  readonly after: ClusterSnapshot;
+/** How a cluster ends up, and what it took. */
+interface Ending {
+  readonly nodes: number;
+  readonly usdPerHour: number;
   readonly evictions: number;
   /** Of each decision, the last one too, which finds nothing more. */
+  readonly wallMs: readonly number[];
   readonly cpuMs: readonly number[];
 }
 
-function toRest(before: ClusterSnapshot, catalogue: Catalogue): Rest {
+interface Compared {
+  readonly name: string;
+  readonly before: ClusterSnapshot;
+  readonly boundUsdPerHour: number;
+  readonly ours: Ending;
+  readonly theirs: Ending | null;
+}
+
+/**
+ * The benchmarks `consolidation/NODES/MIX`.
+ * @param only what was asked for: the peer works on the largest clusters only when they are named
+ * @param peerMinutes how long the peer may decide on one cluster
+ */
+export function consolidationBenches(only: string, peerMinutes: number): Readonly<Record<string, Bench>> {
+  const benches: Record<string, Bench> = {};
+  for (const nodes of SIZES) {
+    const minutes = nodes < LONG_FROM_NODES || only.startsWith(`consolidation/${nodes}`) ? peerMinutes : null;
+    for (const mix of FRAGMENTED_MIXES)
+      benches[`consolidation/${nodes}/${mix}`] = (report) => benchOne({ mix, nodes, minutes }, report);
+  }
+  return benches;
+}
+
+interface Case {
+  readonly mix: FragmentedMix;
+  readonly nodes: number;
+  /** Null leaves the peer out. */
+  readonly minutes: number | null;
+}
+
+async function benchOne({ mix, nodes, minutes }: Case, report: Report): Promise<void> {
+  const { snapshot: before, catalogue, peer } = fragmentedCluster(mix, nodes);
+  const runs = [toRest(before, catalogue)];
+  while (!isWarm(runs)) runs.push(toRest(before, catalogue));
+  const ours = runs.reduce((least, one) => (cpuOf(one) < cpuOf(least) ? one : least));
+  const boundUsdPerHour = lowerBound(before, catalogue);
+  const answer =
+    minutes === null
+      ? null
+      : await (await karpenterPeer(report)).consolidate(peer, { minutes, spotToSpot: true });
+  const name = `consolidation/${nodes}/${mix}`;
+  if (answer !== null && !answer.finished)
+    report.note(`${name}: the peer was stopped after ${minutes} minutes, its figures are those until then`);
+  const gaveUp = answer?.decisions.filter(({ timedOut }) => timedOut).length ?? 0;
+  if (gaveUp > 0) report.note(`${name}: the peer has reached a time limit of its own in ${gaveUp} decisions`);
+  const theirs = answer === null ? null : endingOf(answer);
+  reportCompared({ name, before, boundUsdPerHour, ours, theirs }, report);
+}
+
+/** A controller decides all day: runs are repeated until the code is warm, and the one of least CPU time counts. */
+const RUNS_MOST = 10;
+const RUN_FOR_MS = 5_000;
+
+function isWarm(runs: readonly Ending[]): boolean {
+  return runs.length >= RUNS_MOST || runs.reduce((total, one) => total + cpuOf(one), 0) >= RUN_FOR_MS;
+}
+
+function cpuOf({ cpuMs }: Ending): number {
+  return cpuMs.reduce((total, one) => total + one, 0);
+}
+
+function endingOf({ nodes, usdPerHour, evictions, decisions }: PeerEnding): Ending {
+  const wallMs = decisions.map((one) => one.wallMs);
+  return { nodes, usdPerHour, evictions, wallMs, cpuMs: decisions.map(({ cpuMs }) => cpuMs) };
+}
+
+/** Ours, until nothing more pays; an hour passes between two decisions. */
+function toRest(before: ClusterSnapshot, catalogue: Catalogue): Ending {
+  const wallMs: number[] = [];
   const cpuMs: number[] = [];
   let snapshot = before;
   let evictions = 0;
-  while (cpuMs.length < STEPS_MOST) {
+  while (wallMs.length < DECISIONS_MOST) {
     const cpu = process.cpuUsage();
+    const startedMs = performance.now();
     const { action } = decided(consolidate({ snapshot, catalogue, view: QUIET }));
+    wallMs.push(performance.now() - startedMs);
     const used = process.cpuUsage(cpu);
     cpuMs.push((used.user + used.system) / 1000);
     if (action === null) break;
     evictions += action.evicted.length;
     snapshot = { ...consolidated(snapshot, catalogue, action), takenAtMs: snapshot.takenAtMs + HOUR_MS };
   }
-  return { after: snapshot, evictions, cpuMs };
+  return {
+    nodes: snapshot.nodes.length,
+    usdPerHour: totalUsdPerHour(snapshot),
+    evictions,
+    wallMs,
+    cpuMs,
+  };
 }
 
 /** No cluster for these pods can cost less. */
@@ -126,4 +130,41 @@ function lowerBound(snapshot: ClusterSnapshot, catalogue: Catalogue): number {
   }));
   const empty = { ...snapshot, nodes: [], nodeClaims: [], pods };
   return schedule(empty, catalogue, pods).lowerBoundUsdPerHour;
+}
+
+function reportCompared({ name, before, boundUsdPerHour, ours, theirs }: Compared, report: Report): void {
+  const beforeUsd = totalUsdPerHour(before);
+  const both = (
+    what: string,
+    unit: string,
+    { of, atMost }: { readonly of: (ending: Ending) => number; readonly atMost?: number },
+  ): Figure => {
+    const goal = atMost === undefined ? null : { atMost };
+    const figure = { name: `${name} ${what}`, value: of(ours), unit };
+    return peerFigure(figure, theirs === null ? null : of(theirs), goal);
+  };
+  const toBound = ({ usdPerHour }: Ending): number => usdPerHour / boundUsdPerHour;
+  const overBound = { name: `${name} price to bound`, value: toBound(ours), unit: '' };
+  report.figure({
+    ...boundedFigure(overBound, { atMost: BOUND_RATIO }),
+    peer: theirs === null ? null : toBound(theirs),
+  });
+  report.figure(plainFigure(`${name} price before`, beforeUsd, '$/h'));
+  report.figure(both('price', '$/h', { of: ({ usdPerHour }) => usdPerHour, atMost: 1 }));
+  report.figure(plainFigure(`${name} nodes before`, before.nodes.length, ''));
+  report.figure(both('nodes', '', { of: ({ nodes }) => nodes }));
+  report.figure(both('evictions', 'pods', { of: ({ evictions }) => evictions, atMost: 1 }));
+  const perSaving = ({ evictions, usdPerHour }: Ending): number => evictions / (beforeUsd - usdPerHour);
+  report.figure(both('evictions for each $/h saved', 'pods', { of: perSaving }));
+  report.figure(both('decisions', '', { of: ({ wallMs }) => wallMs.length }));
+  for (const [what, of] of [
+    ['time', ({ wallMs }: Ending) => wallMs],
+    ['CPU time', ({ cpuMs }: Ending) => cpuMs],
+  ] as const) {
+    const sum = (ending: Ending): number => of(ending).reduce((total, one) => total + one, 0);
+    const mean = (ending: Ending): number => sum(ending) / of(ending).length;
+    report.figure(both(`${what} of all decisions`, 'ms', { of: sum, atMost: TIME_SHARE }));
+    report.figure(both(`${what} of a decision`, 'ms', { of: mean, atMost: TIME_SHARE }));
+    report.figure(both(`${what} of the slowest decision`, 'ms', { of: (one) => Math.max(...of(one)) }));
+  }
 }

@@ -1,4 +1,4 @@
-// Builds Karpenter's scheduler behind our small harness, once, and has it solve problems.
+// Builds Karpenter's code behind our small harness, once, and has it solve problems and consolidate clusters.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Report } from './figure.ts';
-import { type Problem, peerJson } from './problem.ts';
+import { type PeerCluster, type Problem, peerClusterJson, peerJson } from './problem.ts';
 
 const SOURCES = fileURLToPath(new URL('./karpenter-peer/', import.meta.url));
 
@@ -21,8 +21,44 @@ export interface PeerAnswer {
   readonly unscheduled: Readonly<Record<string, string>>;
 }
 
-/** Solves with one worker, as Karpenter runs in production; null when the peer is not there. */
-export type Peer = (problem: Problem, repeats: number) => Promise<PeerAnswer | null>;
+/** What Karpenter's emptiness, multi-node and single-node consolidation come to. */
+export interface PeerEnding {
+  /** Whether no command was left; otherwise the time was up. */
+  readonly finished: boolean;
+  readonly nodes: number;
+  readonly usdPerHour: number;
+  /** Pods moved; one that is moved twice counts twice. */
+  readonly evictions: number;
+  readonly peakRssMib: number;
+  /** Each decision, the last one too, which finds nothing more. */
+  readonly decisions: readonly {
+    readonly method: string;
+    readonly removed: number;
+    readonly added: number;
+    readonly evicted: number;
+    /** Replacements narrowed to spot where none is sold, bought on demand instead. */
+    readonly onDemandInstead: number;
+    /** Whether a method has reached the time limit that it has in production too. */
+    readonly timedOut: boolean;
+    /** Of the cluster afterwards. */
+    readonly usdPerHour: number;
+    readonly wallMs: number;
+    readonly cpuMs: number;
+  }[];
+}
+
+export interface ConsolidationLimits {
+  /** No decision begins later. */
+  readonly minutes: number;
+  /** Whether spot nodes may be replaced by spot nodes: Karpenter's feature gate, off unless asked for. */
+  readonly spotToSpot: boolean;
+}
+
+/** Karpenter with one worker, as it runs in production; answers are null when the peer is not there. */
+export interface Peer {
+  solve(problem: Problem, repeats: number): Promise<PeerAnswer | null>;
+  consolidate(cluster: PeerCluster, limits: ConsolidationLimits): Promise<PeerEnding | null>;
+}
 
 let built: Promise<Peer> | null = null;
 
@@ -46,16 +82,24 @@ async function buildPeer(report: Report): Promise<Peer> {
     const { code, stderr } = await runCommand('go', ['build', '-o', draft, '.'], { cwd: SOURCES, stdin: '' });
     if (code !== 0) {
       report.note(`no Karpenter peer, its figures are left out: ${stderr.trim().split('\n').at(-1)}`);
-      return () => Promise.resolve(null);
+      return { solve: () => Promise.resolve(null), consolidate: () => Promise.resolve(null) };
     }
     renameSync(draft, binary);
   }
-  return async (problem, repeats) => {
-    const stdin = peerJson(problem);
-    const args = ['-workers', '1', '-repeats', String(repeats)];
+  const ask = async (args: readonly string[], stdin: string): Promise<unknown> => {
     const { code, stdout, stderr } = await runCommand(binary, args, { cwd: folder, stdin });
-    if (code !== 0) throw new Error(`the Karpenter peer failed on ${problem.name}: ${stderr.trim()}`);
-    return JSON.parse(stdout) as PeerAnswer;
+    if (code !== 0) throw new Error(`the Karpenter peer failed on ${args.join(' ')}: ${stderr.trim()}`);
+    return JSON.parse(stdout);
+  };
+  return {
+    solve: async (problem, repeats) => {
+      const args = ['solve', '-workers', '1', '-repeats', String(repeats)];
+      return (await ask(args, peerJson(problem))) as PeerAnswer;
+    },
+    consolidate: async (cluster, { minutes, spotToSpot }) => {
+      const args = ['consolidate', '-workers', '1', '-limit', `${minutes}m`, `-spot-to-spot=${spotToSpot}`];
+      return (await ask(args, peerClusterJson(cluster))) as PeerEnding;
+    },
   };
 }
 

@@ -1,30 +1,43 @@
-// `npm run bench -- [--only NAME] [--json]`: runs the benchmarks and prints each figure on a line.
+// `npm run bench -- [--only NAME] [--peer-minutes N] [--json]`: runs benchmarks, prints each figure on a line.
 import { parseArgs } from 'node:util';
-import { benchConsolidation } from './consolidation.ts';
+import { consolidationBenches } from './consolidation.ts';
 import { benchEventLoop } from './eventLoop.ts';
 import { type Bench, type Figure, formatFigure } from './figure.ts';
 import { benchLatency } from './latency.ts';
 import { benchDiverse, benchGrowth, benchRealPrices } from './packer.ts';
 import { benchSimulator } from './simulator.ts';
 
-/** All benchmarks by name; a figure's name starts with its benchmark's. */
+/** Benchmarks by name, but for those of consolidation; a figure's name starts with its benchmark's. */
 const BENCHES: Readonly<Record<string, Bench>> = {
   'packer/diverse': benchDiverse,
   'packer/real': benchRealPrices,
   'packer/growth': benchGrowth,
   latency: benchLatency,
   eventloop: benchEventLoop,
-  consolidation: benchConsolidation,
   simulator: benchSimulator,
 };
 
+/** How long the peer may decide on one cluster that is consolidated to the end. */
+const PEER_MINUTES = '30';
+
+/** Whether the benchmark is asked for: by its name, or by some of its first parts. */
+function isNamedBy(name: string, only: string): boolean {
+  return only === '' || `${name}/`.startsWith(`${only}/`);
+}
+
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean' } } });
-  const wanted = Object.entries(BENCHES).filter(([name]) => name.startsWith(values.only ?? ''));
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', default: '' },
+      'peer-minutes': { type: 'string', default: PEER_MINUTES },
+      json: { type: 'boolean' },
+    },
+  });
+  const { only } = values;
+  const benches = { ...BENCHES, ...consolidationBenches(only, Number(values['peer-minutes'])) };
+  const wanted = Object.entries(benches).filter(([name]) => isNamedBy(name, only));
   if (wanted.length === 0) {
-    process.stderr.write(
-      `no benchmark is called ${values.only}; there are ${Object.keys(BENCHES).join(', ')}\n`,
-    );
+    process.stderr.write(`no benchmark is called ${only}; there are ${Object.keys(benches).join(', ')}\n`);
     return 2;
   }
   let missed = 0;

@@ -40,7 +40,7 @@ async function solveBoth(problem: Problem, report: Report): Promise<Solved> {
   const pods = problem.pods.length;
   const order = { problem, budgetsMs: [0, DEFAULT_BUDGET_MS], checked: true };
   const { runs, peakRssMib } = await solveWithPacker(order);
-  const peer = await (await karpenterPeer(report))(problem, repeatsFor(pods));
+  const peer = await (await karpenterPeer(report)).solve(problem, repeatsFor(pods));
   const [first, best] = runs;
   if (first === undefined || best === undefined) throw new Error(`no run of ${problem.name}`);
   for (const violation of [...first.violations, ...best.violations])

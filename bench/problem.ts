@@ -10,6 +10,7 @@ export interface PodJson {
     readonly namespace: string;
     readonly uid: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly object[];
   };
   readonly spec: Readonly<Record<string, unknown>>;
 }
@@ -22,8 +23,34 @@ export interface Problem {
   readonly capacityTypes: readonly ('spot' | 'on-demand')[];
 }
 
+/** A cluster to consolidate, as the peer reads it. */
+export interface PeerCluster {
+  readonly instanceTypes: readonly CatalogueEntry[];
+  readonly capacityTypes: readonly ('spot' | 'on-demand')[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly instanceType: string;
+    readonly zone: string;
+    readonly capacityType: string | null;
+  }[];
+  /** Each with `spec.nodeName`. */
+  readonly boundPods: readonly PodJson[];
+}
+
 /** The problem as the peer reads it: with a NodePool that allows what our Provisioner allows. */
-export function peerJson({ pods, instanceTypes, capacityTypes }: Problem): string {
+export function peerJson({ pods, ...shop }: Problem): string {
+  return JSON.stringify({ pods, ...peerShop(shop) });
+}
+
+/** The cluster as the peer reads it, with a NodePool that may let all nodes go, at once. */
+export function peerClusterJson({ nodes, boundPods, ...shop }: PeerCluster): string {
+  return JSON.stringify({ nodes, boundPods, ...peerShop(shop) });
+}
+
+function peerShop({
+  instanceTypes,
+  capacityTypes,
+}: Pick<Problem, 'instanceTypes' | 'capacityTypes'>): object {
   const allowed = { key: 'karpenter.sh/capacity-type', operator: 'In', values: capacityTypes };
   const nodeClassRef = { group: 'cooper.bench', kind: 'NodeClass', name: 'default' };
   const nodePool = {
@@ -32,7 +59,11 @@ export function peerJson({ pods, instanceTypes, capacityTypes }: Problem): strin
     metadata: { name: 'default' },
     spec: {
       limits: { cpu: '10000000', memory: '10000000Gi' },
-      disruption: { consolidationPolicy: 'WhenEmptyOrUnderutilized', consolidateAfter: '0s' },
+      disruption: {
+        consolidationPolicy: 'WhenEmptyOrUnderutilized',
+        consolidateAfter: '0s',
+        budgets: [{ nodes: '100%' }],
+      },
       template: { spec: { nodeClassRef, requirements: [allowed] } },
     },
   };
@@ -43,5 +74,5 @@ export function peerJson({ pods, instanceTypes, capacityTypes }: Problem): strin
       ),
     ),
   ];
-  return JSON.stringify({ pods, nodePool, instanceTypes, wellKnownLabels });
+  return { nodePool, instanceTypes, wellKnownLabels };
 }

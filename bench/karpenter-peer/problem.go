@@ -1,4 +1,4 @@
-// The problem as it comes in and the answer as it goes out, both JSON.
+// The problem as it comes in, as JSON.
 package main
 
 import (
@@ -14,6 +14,16 @@ type problem struct {
 	NodePool        karpv1.NodePool `json:"nodePool"`
 	InstanceTypes   []typeJSON      `json:"instanceTypes"`
 	WellKnownLabels []string        `json:"wellKnownLabels"`
+	// Nodes and BoundPods, each with spec.nodeName, are the cluster to consolidate.
+	Nodes     []nodeJSON   `json:"nodes"`
+	BoundPods []corev1.Pod `json:"boundPods"`
+}
+
+type nodeJSON struct {
+	Name         string `json:"name"`
+	InstanceType string `json:"instanceType"`
+	Zone         string `json:"zone"`
+	CapacityType string `json:"capacityType"`
 }
 
 type typeJSON struct {
@@ -31,18 +41,6 @@ type typeJSON struct {
 		Price        float64 `json:"price"`
 		Available    *bool   `json:"available"`
 	} `json:"offerings"`
-}
-
-type answer struct {
-	// AllMs holds the wall time of each repeat: topology, scheduler and solve together; AllCPUMs the CPU time of
-	// all threads meanwhile, the garbage collector's too, which other load on the machine disturbs less.
-	AllMs       []float64         `json:"allMs"`
-	AllCPUMs    []float64         `json:"allCpuMs"`
-	PeakRssMib  float64           `json:"peakRssMib"`
-	UsdPerHour  float64           `json:"usdPerHour"`
-	Nodes       int               `json:"nodes"`
-	Placed      int               `json:"placed"`
-	Unscheduled map[string]string `json:"unscheduled"`
 }
 
 // instanceType translates one type; what follows from name and offerings is added to its requirements.
