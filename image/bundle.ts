@@ -24,6 +24,30 @@ const renameWorkers: Plugin = {
   },
 };
 
+/**
+ * The AWS SDK names each text of its schemas by a constant and uses them as keys, which a bundler must take for
+ * something that may have effects: it would keep the schemas of all of EC2's calls, a megabyte for the few we make.
+ */
+const inlineSchemaTexts: Plugin = {
+  name: 'inline schema texts',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/@aws-sdk\/.*\/schemas\/schemas_\d+\.js$/ }, async ({ path }) => ({
+      contents: withTextsInlined(await readFile(path, 'utf8')),
+      loader: 'js',
+    }));
+  },
+};
+
+/** Puts the text of each `const _name = "text";` where `_name` is used, so that what is unused can be left out. */
+export function withTextsInlined(source: string): string {
+  const texts = new Map<string, string>();
+  const rest = source.replace(/^const (_\w+) = ("[^"\\]*");\n/gm, (_line, name: string, text: string) => {
+    texts.set(name, text);
+    return '';
+  });
+  return rest.replace(/(?<![\w$.])_\w+(?![\w$])/g, (name) => texts.get(name) ?? name);
+}
+
 export interface Bundle {
   /** The program to start with Node.js, relative to the folder. */
   readonly main: string;
@@ -47,12 +71,14 @@ export async function bundleInto(folder: string): Promise<Bundle> {
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    // Packages that come in both forms: of modules, what is not used can be left out.
+    mainFields: ['module', 'main'],
     minify: true,
     keepNames: true,
     legalComments: 'none',
     // Files that are also programs of their own must not start when they are part of this one.
     define: { 'import.meta.main': 'false' },
-    plugins: [renameWorkers],
+    plugins: [renameWorkers, inlineSchemaTexts],
     // CommonJS packages ask for Node's own modules by require.
     banner: {
       js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",

@@ -116,7 +116,7 @@ async function examineCluster(settings: RunSettings): Promise<ExaminedCluster> {
   let server: ServerInfo;
   let reading: ClusterReading;
   try {
-    const connection = connectKube({ kubeconfig: settings.kubeconfig ?? undefined, env: process.env });
+    const connection = await connectKube({ kubeconfig: settings.kubeconfig ?? undefined, env: process.env });
     const options = { timeoutMs: KUBE_TIMEOUT_MS, timing: REAL_TIMING, userAgent: `cooper/${VERSION}` };
     const transport = new KubeTransport(connection, options);
     server = await readServerInfo(transport, connection);

@@ -1,7 +1,7 @@
 // Which replica acts: wires the Lease to the controllers, or lets the only replica act at once.
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { KubeConnection } from '../kube/connect.ts';
+import type { KubeConnection } from '../kube/connection.ts';
 import { LEASE_TIMES, LeaseElector } from '../kube/leaseElector.ts';
 import { REAL_TIMING } from '../kube/timing.ts';
 import { KubeTransport } from '../kube/transport.ts';

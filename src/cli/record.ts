@@ -43,7 +43,7 @@ export async function recordCommand(options: RecordOptions, io: RecordIo): Promi
   let transport: KubeTransport;
   try {
     const { kubeconfig, context } = options;
-    const connection = connectKube({ kubeconfig, context, env: process.env });
+    const connection = await connectKube({ kubeconfig, context, env: process.env });
     const settings = { timeoutMs: CALL_WITHIN_MS, timing: REAL_TIMING, userAgent: `cooper/${VERSION}` };
     transport = new KubeTransport(connection, settings);
   } catch (failure) {

@@ -108,7 +108,7 @@ async function startControllers(
   stopSignal: StopSignal,
 ): Promise<Running | null> {
   const { log } = telemetry;
-  const connection = connectKube({ kubeconfig: settings.kubeconfig ?? undefined, env: process.env });
+  const connection = await connectKube({ kubeconfig: settings.kubeconfig ?? undefined, env: process.env });
   const leadership = prepareLeadership(settings, connection, telemetry);
   const transport = new KubeTransport(connection, {
     timeoutMs: KUBE_TIMEOUT_MS,

@@ -44,7 +44,7 @@ export async function uninstallCommand(
     return EXIT.wrongCall;
   }
   const { settings } = outcome;
-  const connection = connectKube({ kubeconfig: settings.kubeconfig ?? undefined, env: process.env });
+  const connection = await connectKube({ kubeconfig: settings.kubeconfig ?? undefined, env: process.env });
   const options = { timeoutMs: KUBE_TIMEOUT_MS, timing: REAL_TIMING, userAgent: `cooper/${VERSION}` };
   const transport = new KubeTransport(connection, options);
   const lease = { namespace: settings.leaderElectionNamespace, name: settings.leaderElectionName };

@@ -1,7 +1,7 @@
 // What the API server says of the cluster: its version, its service addresses, its certificate authority.
 import { asRaw, objectIn, textIn, textsIn } from '../api/objects/raw.ts';
 import { RESOURCE } from './apiTarget.ts';
-import type { KubeConnection } from './connect.ts';
+import type { KubeConnection } from './connection.ts';
 import type { KubeTransport } from './transport.ts';
 
 export interface ServerInfo {

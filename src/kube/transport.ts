@@ -4,7 +4,7 @@ import https from 'node:https';
 import { asRaw, objectIn, objectsIn, type Raw, textIn } from '../api/objects/raw.ts';
 import { type ApiVerb, failureOf, KubeApiError } from './apiError.ts';
 import { type ApiTarget, targetPath } from './apiTarget.ts';
-import type { KubeConnection } from './connect.ts';
+import type { KubeConnection } from './connection.ts';
 import type { Timing } from './timing.ts';
 
 export interface ApiCall {

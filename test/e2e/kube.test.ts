@@ -54,7 +54,7 @@ describe('the Kubernetes adapter', { skip: await reasonToSkip() }, () => {
       plane = await startControlPlane({ dir });
       await plane.kubectl(['apply', '--server-side', '-f', CRD_FOLDER]);
       await plane.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
-      const connection = connectKube({ kubeconfig: plane.kubeconfigPath, env: {} });
+      const connection = await connectKube({ kubeconfig: plane.kubeconfigPath, env: {} });
       transport = new KubeTransport(connection, {
         timeoutMs: 10_000,
         timing: REAL_TIMING,
@@ -87,7 +87,7 @@ describe('the Kubernetes adapter', { skip: await reasonToSkip() }, () => {
     plane.kubectl(['apply', '-f', '-'], JSON.stringify(object));
 
   it('knows the server', async () => {
-    const connection = connectKube({ kubeconfig: plane.kubeconfigPath, env: {} });
+    const connection = await connectKube({ kubeconfig: plane.kubeconfigPath, env: {} });
     const info = await readServerInfo(transport, connection);
     assert.match(info.kubernetesVersion, /^1\.\d+$/);
     assert.equal(info.serviceCidr, '10.96.0.0/16');
@@ -261,7 +261,7 @@ describe('the Kubernetes adapter', { skip: await reasonToSkip() }, () => {
   it('names the permission that is missing', async () => {
     await plane.kubectl(['create', 'serviceaccount', 'nobody', '--namespace=default']);
     const kubeconfig = await plane.serviceAccountKubeconfig('default', 'nobody');
-    const connection = connectKube({ kubeconfig, env: {} });
+    const connection = await connectKube({ kubeconfig, env: {} });
     const options = { timeoutMs: 10_000, timing: REAL_TIMING, userAgent: 'cooper' };
     const powerless = new ServerKubeApi(new KubeTransport(connection, options), {
       timing: REAL_TIMING,

@@ -1,6 +1,6 @@
 // What the tests of the Kubernetes adapter share: a connection to a fake server, and time that does not pass.
 import http from 'node:http';
-import type { KubeConnection } from '../../src/kube/connect.ts';
+import type { KubeConnection } from '../../src/kube/connection.ts';
 import type { Timing } from '../../src/kube/timing.ts';
 import { KubeTransport } from '../../src/kube/transport.ts';
 

@@ -116,7 +116,7 @@ export async function startStage(): Promise<Stage> {
   await plane.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
   const problems: string[] = [];
   const state = new ClusterState();
-  const transport = transportTo(plane);
+  const transport = await transportTo(plane);
   const watch = watchAll(transport, state, problems);
   await watch.synced;
   const onProblem = (error: Error): void => void problems.push(error.message);
@@ -125,8 +125,8 @@ export async function startStage(): Promise<Stage> {
   return new Stage(plane, { api, state, problems, dir, stops: [volumes.stop, () => watch.stop()] });
 }
 
-function transportTo(plane: ControlPlane): KubeTransport {
-  const connection = connectKube({ kubeconfig: plane.kubeconfigPath, env: {} });
+async function transportTo(plane: ControlPlane): Promise<KubeTransport> {
+  const connection = await connectKube({ kubeconfig: plane.kubeconfigPath, env: {} });
   return new KubeTransport(connection, { timeoutMs: 30_000, timing: REAL_TIMING, userAgent: 'cooper' });
 }
 
