@@ -4,13 +4,15 @@ import type { Catalogue, ClusterSnapshot } from '../src/model/snapshot.ts';
 import { schedule } from '../src/scheduling/scheduler.ts';
 import { consolidated, QUIET, totalUsdPerHour } from '../test/disruption/consolidated.ts';
 import { type Bench, boundedFigure, type Figure, peerFigure, plainFigure, type Report } from './figure.ts';
-import { FRAGMENTED_MIXES, type FragmentedMix, fragmentedCluster } from './fragmented.ts';
+import { type FragmentedKind, fragmentedCluster } from './fragmented.ts';
 import { karpenterPeer, type PeerEnding } from './karpenterPeer.ts';
 
 const HOUR_MS = 3_600_000;
 const DECISIONS_MOST = 2_000;
 /** About so many nodes each. */
 const SIZES = [100, 1_000, 5_000] as const;
+/** Held against Karpenter. */
+const COMPARED = ['generic', 'deployments', 'capacity-types', 'diverse'] as const;
 /** From here on Karpenter takes hours: it is asked for by name only. */
 const LONG_FROM_NODES = 5_000;
 /** Price over the bound, for either kind of mix. */
@@ -37,7 +39,7 @@ interface Compared {
 }
 
 /**
- * The benchmarks `consolidation/NODES/MIX`.
+ * The benchmarks `consolidation/NODES/MIX` and `consolidation/decision`.
  * @param only what was asked for: the peer works on the largest clusters only when they are named
  * @param peerMinutes how long the peer may decide on one cluster
  */
@@ -45,21 +47,22 @@ export function consolidationBenches(only: string, peerMinutes: number): Readonl
   const benches: Record<string, Bench> = {};
   for (const nodes of SIZES) {
     const minutes = nodes < LONG_FROM_NODES || only.startsWith(`consolidation/${nodes}`) ? peerMinutes : null;
-    for (const mix of FRAGMENTED_MIXES)
-      benches[`consolidation/${nodes}/${mix}`] = (report) => benchOne({ mix, nodes, minutes }, report);
+    for (const kind of COMPARED)
+      benches[`consolidation/${nodes}/${kind}`] = (report) => benchOne({ kind, nodes, minutes }, report);
   }
+  benches['consolidation/decision'] = benchDecision;
   return benches;
 }
 
 interface Case {
-  readonly mix: FragmentedMix;
+  readonly kind: FragmentedKind;
   readonly nodes: number;
   /** Null leaves the peer out. */
   readonly minutes: number | null;
 }
 
-async function benchOne({ mix, nodes, minutes }: Case, report: Report): Promise<void> {
-  const { snapshot: before, catalogue, peer } = fragmentedCluster(mix, nodes);
+async function benchOne({ kind, nodes, minutes }: Case, report: Report): Promise<void> {
+  const { snapshot: before, catalogue, peer } = fragmentedCluster(kind, nodes);
   const runs = [toRest(before, catalogue)];
   while (!isWarm(runs)) runs.push(toRest(before, catalogue));
   const ours = runs.reduce((least, one) => (cpuOf(one) < cpuOf(least) ? one : least));
@@ -68,7 +71,7 @@ async function benchOne({ mix, nodes, minutes }: Case, report: Report): Promise<
     minutes === null
       ? null
       : await (await karpenterPeer(report)).consolidate(peer, { minutes, spotToSpot: true });
-  const name = `consolidation/${nodes}/${mix}`;
+  const name = `consolidation/${nodes}/${kind}`;
   if (answer !== null && !answer.finished)
     report.note(`${name}: the peer was stopped after ${minutes} minutes, its figures are those until then`);
   const gaveUp = answer?.decisions.filter(({ timedOut }) => timedOut).length ?? 0;
@@ -101,12 +104,11 @@ function toRest(before: ClusterSnapshot, catalogue: Catalogue): Ending {
   let snapshot = before;
   let evictions = 0;
   while (wallMs.length < DECISIONS_MOST) {
-    const cpu = process.cpuUsage();
-    const startedMs = performance.now();
+    const spent = stopwatch();
     const { action } = decided(consolidate({ snapshot, catalogue, view: QUIET }));
-    wallMs.push(performance.now() - startedMs);
-    const used = process.cpuUsage(cpu);
-    cpuMs.push((used.user + used.system) / 1000);
+    const { wall, cpu } = spent();
+    wallMs.push(wall);
+    cpuMs.push(cpu);
     if (action === null) break;
     evictions += action.evicted.length;
     snapshot = { ...consolidated(snapshot, catalogue, action), takenAtMs: snapshot.takenAtMs + HOUR_MS };
@@ -117,6 +119,43 @@ function toRest(before: ClusterSnapshot, catalogue: Catalogue): Ending {
     evictions,
     wallMs,
     cpuMs,
+  };
+}
+
+const REPEATS = 5;
+
+/** The first decision on a large cluster, the fastest of several. */
+async function benchDecision({ figure, note }: Report): Promise<void> {
+  const { snapshot, catalogue } = fragmentedCluster('crowded', 5_000);
+  const name = 'consolidation/decision';
+  note(`${name}: ${snapshot.nodes.length} nodes, ${snapshot.pods.length} pods`);
+  const wallMs: number[] = [];
+  const cpuMs: number[] = [];
+  for (let i = 0; i < REPEATS; i += 1) {
+    const spent = stopwatch();
+    decided(consolidate({ snapshot, catalogue, view: QUIET }));
+    const { wall, cpu } = spent();
+    wallMs.push(wall);
+    cpuMs.push(cpu);
+  }
+  for (const [what, ms] of [
+    ['time', wallMs],
+    ['CPU time', cpuMs],
+  ] as const)
+    figure(
+      boundedFigure({ name: `${name}, ${what}`, value: Math.min(...ms), unit: 'ms' }, { atMost: 1_000 }),
+    );
+  figure(plainFigure(`${name}, time in a process just started`, wallMs[0] ?? Number.NaN, 'ms'));
+}
+
+/** Tells what has been spent since it was started, in milliseconds. */
+function stopwatch(): () => { readonly wall: number; readonly cpu: number } {
+  const cpuBefore = process.cpuUsage();
+  const startedMs = performance.now();
+  return () => {
+    const wall = performance.now() - startedMs;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return { wall, cpu: (user + system) / 1000 };
   };
 }
 

@@ -18,8 +18,9 @@ import type { PeerCluster, PodJson } from './problem.ts';
 const KEPT_SHARE = 0.4;
 const HOUR_MS = 3_600_000;
 
-/** How the clusters of one mix are made. */
+/** How clusters of one kind are made. */
 interface Shape {
+  readonly mix: MixName;
   /** Pods bought for, for each node wanted. */
   readonly podsPerNode: number;
   readonly types: () => readonly CatalogueEntry[];
@@ -27,25 +28,42 @@ interface Shape {
 }
 
 /** Real types of middling size, so that a cluster of so many pods has many nodes. */
-function middlingTypes(choice: 'cpu' | 'spot'): readonly CatalogueEntry[] {
-  return realTypes(choice).filter(({ name }) => /\.(large|xlarge|2xlarge)$/.test(name));
+function realSizes(choice: 'cpu' | 'spot', sizes: readonly string[]): readonly CatalogueEntry[] {
+  return realTypes(choice).filter(({ name }) => sizes.includes(name.slice(name.indexOf('.') + 1)));
 }
 
-/** By mix: plain pods, apps with rules and apps on spot, all on real types; Karpenter's own mix on its own types. */
+const UP_TO_2XLARGE = ['large', 'xlarge', '2xlarge'];
+const ON_DEMAND: Pick<Shape, 'types' | 'capacityTypes'> = {
+  types: () => realSizes('cpu', UP_TO_2XLARGE),
+  capacityTypes: ['on-demand'],
+};
+
+/** Plain pods, apps with rules and apps on spot, all on real types; Karpenter's own mix on its own types. */
 const SHAPES = {
-  generic: { podsPerNode: 12.5, types: () => middlingTypes('cpu'), capacityTypes: ['on-demand'] },
-  deployments: { podsPerNode: 12.5, types: () => middlingTypes('cpu'), capacityTypes: ['on-demand'] },
+  generic: { ...ON_DEMAND, mix: 'generic', podsPerNode: 12.5 },
+  deployments: { ...ON_DEMAND, mix: 'deployments', podsPerNode: 12.5 },
   'capacity-types': {
+    mix: 'capacity-types',
     podsPerNode: 7,
-    types: () => middlingTypes('spot'),
+    types: () => realSizes('spot', UP_TO_2XLARGE),
     capacityTypes: ['spot', 'on-demand'],
   },
-  diverse: { podsPerNode: 5, types: () => fakeTypes(400), capacityTypes: ['spot', 'on-demand'] },
-} as const satisfies Readonly<Partial<Record<MixName, Shape>>>;
+  diverse: {
+    mix: 'diverse',
+    podsPerNode: 5,
+    types: () => fakeTypes(400),
+    capacityTypes: ['spot', 'on-demand'],
+  },
+  /** Plain pods on larger nodes: ten are left on a node. */
+  crowded: {
+    mix: 'generic',
+    podsPerNode: 25,
+    types: () => realSizes('cpu', ['2xlarge', '4xlarge']),
+    capacityTypes: ['on-demand'],
+  },
+} as const satisfies Readonly<Record<string, Shape>>;
 
-export type FragmentedMix = keyof typeof SHAPES;
-
-export const FRAGMENTED_MIXES = Object.keys(SHAPES) as readonly FragmentedMix[];
+export type FragmentedKind = keyof typeof SHAPES;
 
 export interface Fragmented {
   readonly snapshot: ClusterSnapshot;
@@ -58,8 +76,8 @@ export interface Fragmented {
  * A cluster of about so many nodes, as the packer's first plan buys it, after 60 % of its pods have gone by chance;
  * nodes that nothing is left on have gone too.
  */
-export function fragmentedCluster(mix: FragmentedMix, nodes: number): Fragmented {
-  const { podsPerNode, types, capacityTypes }: Shape = SHAPES[mix];
+export function fragmentedCluster(kind: FragmentedKind, nodes: number): Fragmented {
+  const { mix, podsPerNode, types, capacityTypes }: Shape = SHAPES[kind];
   const entries = types();
   const { instanceTypes, problems } = readCatalogue(entries);
   if (problems.length > 0) throw new Error(JSON.stringify(problems[0]));
