@@ -43,10 +43,10 @@ export interface DrainSight {
   readonly pods: readonly Pod[];
 }
 
-/** How a drain stands: it goes on, all of it has left, or its time is up with these pods still there. */
+/** How a drain stands: it goes on, or it is over, perhaps because its time is up with pods still there. */
 export type DrainOutcome =
   | { readonly kind: 'going'; readonly next: NextRun }
-  | { readonly kind: 'over'; readonly left: readonly Pod[] };
+  | { readonly kind: 'over'; readonly isTimeUp: boolean; readonly left: readonly Pod[] };
 
 /**
  * One step of a drain. The watch may be any time behind while writes go through, so what cannot be taken back (an
@@ -64,11 +64,12 @@ export async function drain(
     return nextDrainStep(pods, nowMs, endMs, keptDaemons(pods, draining.refusals, nowMs));
   };
   let step = look(seen.pods);
-  if (endMs !== null && ports.clock.nowMs() >= endMs) return { kind: 'over', left: waitedFor(step) };
+  if (endMs !== null && ports.clock.nowMs() >= endMs)
+    return { kind: 'over', isTimeUp: true, left: waitedFor(step) };
   if (isIrreversible(draining, claim, step, ports.clock.nowMs())) {
     step = look(await ports.kube.readNodePods(seen.node.name));
   }
-  if (isDrained(step)) return { kind: 'over', left: [] };
+  if (isDrained(step)) return { kind: 'over', isTimeUp: false, left: [] };
   let next: NextRun = { afterMs: Math.min(DRAIN_AGAIN_MS, step.nextEndMs - ports.clock.nowMs()) };
   const { writesAtOnce } = draining.settings;
   await concurrently(step.remove, writesAtOnce, async ({ pod, graceSeconds }) => {

@@ -3,6 +3,7 @@ import type { ClusterEvent, ObjectKind } from '../model/clusterEvent.ts';
 import type { InterruptionKind } from '../ports/interruptions.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { ClusterState } from '../state/clusterState.ts';
+import { AttachmentLists } from './attachmentLists.ts';
 import { Backoff } from './backoff.ts';
 import { ConsolidationMemory, consolidateNodes } from './consolidation.ts';
 import { disruptNodes } from './disruption.ts';
@@ -93,6 +94,8 @@ export class ControllerManager {
   readonly #refusals = new Map<string, number>();
   readonly #drainsTold: DrainTelling = new Map();
   readonly #drainStarts = new DrainStarts();
+  readonly #attachments = new AttachmentLists();
+  readonly #detachSinceMs = new Map<string, number>();
   readonly #failures = new Backoff(FAILED_FIRST_MS, FAILED_MOST_MS);
   readonly #turns: Record<ControllerName, Turn>;
   #mayStart: ReadonlySet<ControllerName> = new Set();
@@ -167,6 +170,7 @@ export class ControllerManager {
       refusals: this.#refusals.size,
       drainsTold: this.#drainsTold.size,
       drainStarts: this.#drainStarts.size,
+      detaching: this.#detachSinceMs.size,
       failures: this.#failures.size,
     };
   }
@@ -211,6 +215,8 @@ export class ControllerManager {
         refusals: this.#refusals,
         telling: this.#drainsTold,
         starts: this.#drainStarts,
+        attachments: this.#attachments,
+        detachSinceMs: this.#detachSinceMs,
       }),
     );
     this.#startIfDue('disruption', nowMs, () =>

@@ -10,9 +10,10 @@ import { writeCondition } from './claimConditions.ts';
 import { tellClaim } from './claimEvents.ts';
 import { nodesByProviderId } from './claimNodes.ts';
 import { independently } from './concurrently.ts';
-import { type Draining, drain } from './drain.ts';
+import { type Draining, type DrainOutcome, type DrainSight, drain } from './drain.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
+import { awaitDetachment, type Detaching, giveUpDetachment } from './volumeDetachment.ts';
 
 /** How often EC2 is asked again whether an instance has gone. */
 const ASK_AGAIN_MS = 2_000;
@@ -29,7 +30,7 @@ const ENDING = {
   message: '',
 } as const;
 
-export interface Terminating extends Draining {
+export interface Terminating extends Draining, Detaching {
   /** Uids of claims whose launch is under way: they are not released before it has answered. */
   readonly launchesUnderWay: ReadonlySet<string>;
   /** Provider ids that EC2 says are gone: nothing is left to drain. */
@@ -88,12 +89,15 @@ export async function terminateNodeClaims(ports: Ports, terminating: Terminating
 
 /** What is remembered of pods and claims ends with them. */
 function forgetGone(
-  { refusals, telling }: Terminating,
+  { refusals, telling, detachSinceMs, attachments }: Terminating,
   leaving: readonly NodeClaim[],
   pods: readonly Pod[],
 ): void {
   if (refusals.size > 0) keepOnly(refusals, new Set(pods.map(({ uid }) => uid)));
-  if (telling.size > 0) keepOnly(telling, new Set(leaving.map(({ uid }) => uid)));
+  const uids = new Set(leaving.map(({ uid }) => uid));
+  if (telling.size > 0) keepOnly(telling, uids);
+  if (detachSinceMs.size > 0) keepOnly(detachSinceMs, uids);
+  else attachments.forget();
 }
 
 function keepOnly(remembered: Map<string, unknown>, uids: ReadonlySet<string>): void {
@@ -123,7 +127,11 @@ async function terminateNodeClaim(
     const outcome = await drain(ports, terminating, claim, { node, pods });
     if (outcome.kind === 'going') return outcome.next;
     if (waitMs > 0) return { afterMs: waitMs };
-    await noteDrained(ports, terminating, claim, outcome.left);
+    const awaiting = await finishDrain(ports, terminating, claim, { seen: { node, pods }, outcome });
+    if (awaiting !== null) {
+      terminating.questions.hold(claim.uid, ports.clock.nowMs() + awaiting.afterMs);
+      return awaiting;
+    }
   }
   if (waitMs > 0) return { afterMs: waitMs };
   terminating.questions.hold(claim.uid, nowMs + ASK_AGAIN_MS);
@@ -133,6 +141,23 @@ async function terminateNodeClaim(
   }
   await release(ports, terminating, claim, node);
   return WHEN_CHANGED;
+}
+
+/** Null when the instance may end, else when to look again for volumes that are attached still. */
+async function finishDrain(
+  ports: Ports,
+  terminating: Terminating,
+  claim: NodeClaim,
+  {
+    seen,
+    outcome,
+  }: { readonly seen: DrainSight; readonly outcome: DrainOutcome & { readonly kind: 'over' } },
+): Promise<NextRun | null> {
+  await noteDrained(ports, terminating, claim, outcome.left);
+  if (hasCondition(claim, 'InstanceTerminating')) return null;
+  if (!outcome.isTimeUp) return awaitDetachment(ports, terminating, claim, seen);
+  await giveUpDetachment(ports, terminating, claim, ELAPSED);
+  return null;
 }
 
 /** Says once on the claim that its drain is over, and what is left if its time was up. */

@@ -29,6 +29,7 @@ export const RESOURCE = {
   daemonSets: { group: 'apps', version: 'v1', resource: 'daemonsets' },
   storageClasses: { group: 'storage.k8s.io', version: 'v1', resource: 'storageclasses' },
   csiNodes: { group: 'storage.k8s.io', version: 'v1', resource: 'csinodes' },
+  volumeAttachments: { group: 'storage.k8s.io', version: 'v1', resource: 'volumeattachments' },
   disruptionBudgets: { group: 'policy', version: 'v1', resource: 'poddisruptionbudgets' },
   serviceCidrs: { group: 'networking.k8s.io', version: 'v1', resource: 'servicecidrs' },
   leases: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },

@@ -2,6 +2,7 @@
 import type { Node } from '../model/node.ts';
 import type { NodeClaim, NodeClaimStatus } from '../model/nodeClaim.ts';
 import type { Pod } from '../model/pod.ts';
+import type { VolumeAttachment } from '../model/volumes.ts';
 import type {
   EventDraft,
   KubeApi,
@@ -25,6 +26,7 @@ import { deleteNode, patchNode, readNode, readNodeProviderIds } from './nodes.ts
 import { deletePod, evictPod, nominatePod, type PodIdentity, readNodePods } from './pods.ts';
 import { writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
 import type { KubeTransport } from './transport.ts';
+import { readVolumeAttachments } from './volumeAttachments.ts';
 
 /** All calls go through one transport; each method's contract is the port's. */
 export class ServerKubeApi implements KubeApi {
@@ -92,6 +94,10 @@ export class ServerKubeApi implements KubeApi {
 
   readNodeClaims(): Promise<StoredNodeClaims> {
     return readNodeClaims(this.#transport);
+  }
+
+  readVolumeAttachments(): Promise<readonly VolumeAttachment[]> {
+    return readVolumeAttachments(this.#transport);
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

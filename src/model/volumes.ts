@@ -31,3 +31,10 @@ export interface CsiNode {
   readonly name: string;
   readonly volumeLimits: Readonly<Record<string, number>>;
 }
+
+/** A volume that is attached to a node, or on its way to or from it. */
+export interface VolumeAttachment {
+  readonly nodeName: string;
+  /** '' for volumes that no PersistentVolume stands for. */
+  readonly volumeName: string;
+}

@@ -4,6 +4,7 @@ import type { NodeClaim, NodeClaimSpec, NodeClaimStatus } from '../model/nodeCla
 import type { Pod } from '../model/pod.ts';
 import type { Resources } from '../model/resources.ts';
 import type { Taint } from '../model/taint.ts';
+import type { VolumeAttachment } from '../model/volumes.ts';
 
 /** Result of a write: the object as stored, 'gone' when it is not there, 'conflict' when a newer version is. */
 export type WriteOutcome<T> =
@@ -109,6 +110,10 @@ export interface KubeApi {
   readNodeProviderIds(): Promise<ReadonlySet<string>>;
   /** All NodeClaims as the server has them now. */
   readNodeClaims(): Promise<StoredNodeClaims>;
+  /**
+   * Every attachment of a volume to any node as the server has it now; there is no way to ask for those of one node.
+   */
+  readVolumeAttachments(): Promise<readonly VolumeAttachment[]>;
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'>;
   writeNodeTemplateStatus(name: string, conditions: readonly StatusCondition[]): Promise<'written' | 'gone'>;
   /** Best effort: never throws, repeated events are counted up by the adapter. */

@@ -3,6 +3,7 @@ import { TERMINATION_FINALIZER } from '../model/labels.ts';
 import type { Node } from '../model/node.ts';
 import { NO_STATUS, type NodeClaim, type NodeClaimStatus } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
+import type { VolumeAttachment } from '../model/volumes.ts';
 import type {
   EventDraft,
   KubeApi,
@@ -27,6 +28,7 @@ import {
 import type { ObjectStore } from './objectStore.ts';
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtualClock.ts';
+import type { VolumeAttachments } from './volumeAttachments.ts';
 
 /** Round trip of one API call, within a region. */
 const CALL_MS = { least: 2, most: 8 };
@@ -47,6 +49,7 @@ export interface KubeParts {
   readonly store: ObjectStore;
   readonly budgets: DisruptionBudgets;
   readonly random: Random;
+  readonly attachments: VolumeAttachments;
 }
 
 export class SimulatedKube implements KubeApi {
@@ -177,6 +180,10 @@ export class SimulatedKube implements KubeApi {
 
   readNodeClaims(): Promise<StoredNodeClaims> {
     return this.#call(() => ({ claims: [...this.#parts.store.values('nodeClaim')], unreadable: [] }));
+  }
+
+  readVolumeAttachments(): Promise<readonly VolumeAttachment[]> {
+    return this.#call(() => this.#parts.attachments.all());
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

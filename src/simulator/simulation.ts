@@ -5,6 +5,7 @@ import type { InstanceType } from '../model/instanceType.ts';
 import { LABEL } from '../model/labels.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '../model/volumes.ts';
 import type { DaemonSet, Namespace } from '../model/workloads.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Shortage } from './cloudMarket.ts';
@@ -26,6 +27,7 @@ import { Recorder } from './recorder.ts';
 import { type CloudTimings, SimulatedCloud } from './simulatedCloud.ts';
 import { SimulatedKube } from './simulatedKube.ts';
 import { VirtualClock } from './virtualClock.ts';
+import { VolumeAttachments } from './volumeAttachments.ts';
 import { type WorkloadSpec, Workloads } from './workloads.ts';
 
 /** All that a simulation starts from. Times are since the epoch. */
@@ -47,6 +49,11 @@ export interface SimulationSetup {
   readonly daemonSets: readonly DaemonSet[];
   readonly budgets: readonly BudgetSpec[];
   readonly workloads: readonly WorkloadSpec[];
+  /** Bound claims and their volumes; absent when no pod has any. */
+  readonly volumes?: {
+    readonly persistentVolumes: readonly PersistentVolume[];
+    readonly persistentVolumeClaims: readonly PersistentVolumeClaim[];
+  };
   /** What somebody applies later; absent when nobody does. */
   readonly changes?: readonly AppliedChange[];
   /** History entries kept in memory. */
@@ -73,6 +80,7 @@ export class Simulation {
   readonly store: ObjectStore;
   readonly ledger: NodeLedger;
   readonly budgets: DisruptionBudgets;
+  readonly attachments: VolumeAttachments;
   readonly kube: SimulatedKube;
   readonly cloud: SimulatedCloud;
   readonly kubelets: Kubelets;
@@ -102,7 +110,9 @@ export class Simulation {
     this.history = new History(setup.keepEntries);
     const recorder = new Recorder({ clock, store, ledger, history: this.history });
     const fork = (concern: string): Random => this.random.fork(concern);
-    this.kube = new SimulatedKube({ clock, store, budgets: this.budgets, random: fork('kube') });
+    this.attachments = new VolumeAttachments({ clock, store, ledger, random: fork('attachments') });
+    const { budgets, attachments } = this;
+    this.kube = new SimulatedKube({ clock, store, budgets, attachments, random: fork('kube') });
     const { instanceTypes, cloudTimings: timings } = setup;
     this.cloud = new SimulatedCloud({ clock, instanceTypes, timings, random: fork('cloud') });
     this.workloads = new Workloads({ clock, store, budgets: this.budgets, random: fork('workloads') });
@@ -236,6 +246,9 @@ export class Simulation {
     const { setup, store } = this;
     for (const shortage of setup.shortages) this.cloud.addShortage(shortage);
     for (const namespace of setup.namespaces) store.put('namespace', namespace.name, namespace);
+    for (const one of setup.volumes?.persistentVolumes ?? []) store.put('persistentVolume', one.name, one);
+    for (const one of setup.volumes?.persistentVolumeClaims ?? [])
+      store.put('persistentVolumeClaim', `${one.namespace}/${one.name}`, one);
     this.#apply(setup);
     for (const change of setup.changes ?? []) this.clock.at(change.atMs, () => this.#apply(change));
     const daemonSets = new DaemonSets({

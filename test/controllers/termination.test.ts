@@ -1,6 +1,7 @@
 // What is taken away when: pods that come late, and how often EC2 is asked.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AttachmentLists } from '../../src/controllers/attachmentLists.ts';
 import { Backoff } from '../../src/controllers/backoff.ts';
 import { DrainStarts } from '../../src/controllers/drainStarts.ts';
 import { LiveState } from '../../src/controllers/liveState.ts';
@@ -8,7 +9,7 @@ import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
 import { type Terminating, terminateNodeClaims } from '../../src/controllers/termination.ts';
 import { DISRUPTED_TAINT } from '../../src/disruption/evictable.ts';
 import type { Node } from '../../src/model/node.ts';
-import type { NodeClaim, NodeClaimSpec } from '../../src/model/nodeClaim.ts';
+import type { NodeClaim, NodeClaimCondition, NodeClaimSpec } from '../../src/model/nodeClaim.ts';
 import { type Pod, podKey } from '../../src/model/pod.ts';
 import type { EventDraft, NodePatch } from '../../src/ports/kubeApi.ts';
 import type { Ports } from '../../src/ports/ports.ts';
@@ -30,6 +31,8 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     /** Reason and message of events about the claim. */
     told: [] as string[],
     lists: 0,
+    /** Volumes attached to the node of `aDrain`. */
+    attached: [] as string[],
     /** Pods whose eviction a budget refuses. */
     refused: new Set<string>(),
     nowMs: NOW_MS,
@@ -61,6 +64,8 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
         done.evicted.push(name);
         return 'evicted';
       },
+      readVolumeAttachments: async () =>
+        done.attached.map((volumeName) => ({ nodeName: aNode().name, volumeName })),
       deletePod: async ({ name }: { readonly name: string }, graceSeconds: number) => {
         done.deleted.push(`${name} ${graceSeconds}`);
         return 'deleted';
@@ -90,6 +95,8 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     refusals: new Map(),
     telling: new Map(),
     starts: new DrainStarts(),
+    attachments: new AttachmentLists(),
+    detachSinceMs: new Map(),
   };
   return { state, done, run: () => terminateNodeClaims(ports, terminating) };
 }
@@ -134,9 +141,9 @@ function aDrain(pods: readonly Pod[], spec: Partial<NodeClaimSpec> = {}) {
   const { state } = cluster;
   state.apply({ type: 'upsert', kind: 'node', key: node.name, object: node });
   for (const object of pods) state.apply({ type: 'upsert', kind: 'pod', key: podKey(object), object });
-  const drained = () =>
-    state.get('nodeClaim', claim.name)?.status.conditions.find(({ type }) => type === 'Drained');
-  return { ...cluster, drained };
+  const condition = (wanted: NodeClaimCondition['type']) =>
+    state.get('nodeClaim', claim.name)?.status.conditions.find(({ type }) => type === wanted);
+  return { ...cluster, condition, drained: () => condition('Drained') };
 }
 
 const DO_NOT_EVICT = { 'karpenter.sh/do-not-evict': 'true' };
@@ -208,4 +215,65 @@ test('a daemon that a budget keeps holds its node up for a minute', async () => 
   done.nowMs += 1_000;
   await run();
   assert.deepEqual(done.terminated, [node.providerId]);
+});
+
+const VOLUME = { name: 'pv-a', nodeAffinity: [], csiDriver: 'ebs.csi.aws.com' };
+
+test('the instance ends once the volumes of the pods that have left are detached', async () => {
+  const { state, done, run, condition } = aDrain([]);
+  state.apply({ type: 'upsert', kind: 'persistentVolume', key: 'pv-a', object: VOLUME });
+  done.attached = ['pv-a', 'pv-b'];
+  await run();
+  const message = 'volumes are still attached: pv-a, pv-b';
+  assert.deepEqual(
+    [condition('VolumesDetached')?.status, condition('VolumesDetached')?.message],
+    ['Unknown', message],
+  );
+  assert.deepEqual(done.told, [`AwaitingVolumeDetachment ${message}`]);
+  for (let times = 0; times < 10; times += 1) {
+    done.nowMs += 2_000;
+    await run();
+  }
+  assert.equal(done.told.length, 1);
+  assert.deepEqual(done.terminated, []);
+  done.attached = [];
+  done.nowMs += 2_000;
+  await run();
+  assert.equal(condition('VolumesDetached')?.status, 'True');
+  assert.deepEqual(done.terminated, [aNode().providerId]);
+});
+
+test('a list from before the drain was over ends no instance', async () => {
+  const late = aBoundPod(aNode().name, { name: 'late' });
+  const { state, done, run } = aDrain([late]);
+  state.apply({ type: 'upsert', kind: 'persistentVolume', key: 'pv-a', object: VOLUME });
+  await run();
+  state.apply({ type: 'delete', kind: 'pod', key: podKey(late) });
+  done.attached = ['pv-a'];
+  done.nowMs += 500;
+  await run();
+  assert.deepEqual(done.terminated, []);
+});
+
+test('at the end of its time a drain waits for volumes no longer', async () => {
+  const { state, done, run, condition } = aDrain([], { terminationGracePeriodMs: 110_000 });
+  state.apply({ type: 'upsert', kind: 'persistentVolume', key: 'pv-a', object: VOLUME });
+  done.attached = ['pv-a'];
+  await run();
+  done.nowMs += 8_000;
+  await run();
+  assert.deepEqual(done.terminated, []);
+  done.nowMs += 2_000;
+  await run();
+  assert.deepEqual(done.terminated, [aNode().providerId]);
+  const { status, reason } = condition('VolumesDetached') ?? {};
+  assert.deepEqual([status, reason], ['False', 'TerminationGracePeriodElapsed']);
+});
+
+test('a cluster without volumes is not asked for attachments', async () => {
+  const { done, run, condition } = aDrain([]);
+  done.attached = ['pv-a'];
+  await run();
+  assert.deepEqual(done.terminated, [aNode().providerId]);
+  assert.equal(condition('VolumesDetached'), undefined);
 });

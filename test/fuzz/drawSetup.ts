@@ -29,7 +29,7 @@ const GRACES_MS = [null, null, 10_000, 60_000, 5 * MINUTE_MS];
 export function drawSetup(seed: number, catalogue: readonly InstanceType[]): SimulationSetup {
   const random = new Random(`fuzz/${seed}`);
   const grace = random.fork('grace');
-  const workloads = drawWorkloads(random.fork('workloads'));
+  const workloads = withVolumes(random.fork('volumes'), drawWorkloads(random.fork('workloads')));
   return {
     seed: `fuzz/${seed}`,
     startMs: START_MS,
@@ -52,6 +52,7 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
       : [],
     budgets: drawBudgets(random.fork('budgets'), workloads),
     workloads,
+    volumes: volumesOf(workloads),
     keepEntries: 200,
   };
 }
@@ -193,4 +194,30 @@ function drawBudgets(random: Random, workloads: readonly WorkloadSpec[]): readon
       ]),
       unhealthyPodEvictionPolicy: random.pick(['IfHealthyBudget', 'AlwaysAllow'] as const),
     }));
+}
+
+/** Some Deployments share a volume among their pods, which is attached to each of their nodes. */
+function withVolumes(random: Random, workloads: readonly WorkloadSpec[]): readonly WorkloadSpec[] {
+  return workloads.map((one) => {
+    if (one.kind === 'Job' || !random.chance(0.2)) return one;
+    return { ...one, pod: { ...one.pod, volumes: [{ kind: 'claim' as const, claimName: one.name }] } };
+  });
+}
+
+function volumesOf(workloads: readonly WorkloadSpec[]): NonNullable<SimulationSetup['volumes']> {
+  const claims = workloads.flatMap(({ namespace, pod }) =>
+    pod.volumes.flatMap((volume) =>
+      volume.kind === 'claim'
+        ? [{ namespace, name: volume.claimName, volumeName: `pv-${volume.claimName}` }]
+        : [],
+    ),
+  );
+  return {
+    persistentVolumes: claims.map(({ volumeName: name }) => ({
+      name,
+      nodeAffinity: [],
+      csiDriver: 'shared',
+    })),
+    persistentVolumeClaims: claims.map((one) => ({ ...one, storageClassName: '' })),
+  };
 }

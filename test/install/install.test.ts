@@ -174,6 +174,7 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
 
   test('a drain evicts, says who forbids it whenever that has changed, and ends in its time', async () => {
     await world.apply(NODE_TEMPLATE);
+    await world.apply(SOME_VOLUME);
     const pods = await world.pods('web');
     const away = pods.find(({ spec }) => spec.nodeName !== undefined && spec.nodeName !== 'static');
     assert.ok(away);
@@ -338,4 +339,16 @@ metadata:
 spec:
   maxUnavailable: 0
   selector: { matchLabels: { app: nginx } }
+`;
+
+/** Drains look for attached volumes where there are volumes. */
+const SOME_VOLUME = `
+apiVersion: v1
+kind: PersistentVolume
+metadata:
+  name: some
+spec:
+  capacity: { storage: 1Gi }
+  accessModes: [ReadWriteOnce]
+  csi: { driver: ebs.csi.aws.com, volumeHandle: vol-1 }
 `;

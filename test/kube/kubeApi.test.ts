@@ -13,6 +13,7 @@ import { type InstantTiming, instantTiming, transportTo } from './kubeFixtures.t
 const CLAIMS = '/apis/karpenter.sh/v1/nodeclaims';
 const NODES = '/api/v1/nodes';
 const PODS = '/api/v1/pods';
+const ATTACHMENTS = '/apis/storage.k8s.io/v1/volumeattachments';
 const EVENTS = '/api/v1/namespaces/default/events';
 
 const server = new FakeApiServer();
@@ -29,7 +30,7 @@ beforeEach(() => {
   problems = [];
   server.intercept = () => null;
   server.requests.length = 0;
-  for (const path of [CLAIMS, NODES, PODS, EVENTS]) server.collection(path).objects.clear();
+  for (const path of [CLAIMS, NODES, PODS, EVENTS, ATTACHMENTS]) server.collection(path).objects.clear();
   const onProblem = (error: Error): void => void problems.push(error.message);
   api = new ServerKubeApi(transportTo(origin, timing), { timing, onProblem });
 });
@@ -283,6 +284,22 @@ test('a pod is deleted with the seconds given, and another under its name is not
   assert.equal(await api.deletePod(pod, 5), 'deleted');
   assert.deepEqual(server.requests.at(-1)?.body, { gracePeriodSeconds: 5, preconditions: { uid: pod.uid } });
   assert.equal(await api.deletePod(pod, 5), 'gone');
+});
+
+test('all volume attachments are read, page by page, as they are now', async () => {
+  for (let index = 0; index < 1_100; index += 1) {
+    const source = index === 0 ? { inlineVolumeSpec: {} } : { persistentVolumeName: `pv-${index}` };
+    const spec = { attacher: 'ebs.csi.aws.com', nodeName: `ip-${index % 7}`, source };
+    server.put(ATTACHMENTS, { metadata: { name: `csi-${index}` }, spec });
+  }
+  const attachments = await api.readVolumeAttachments();
+  assert.equal(attachments.length, 1_100);
+  assert.deepEqual(attachments.slice(0, 2), [
+    { nodeName: 'ip-0', volumeName: '' },
+    { nodeName: 'ip-1', volumeName: 'pv-1' },
+  ]);
+  assert.equal(server.requests.length, 3);
+  assert.ok(server.requests.every(({ query }) => !query.has('resourceVersion')));
 });
 
 test('a nomination goes into the status of that pod, and nothing else changes', async () => {

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { podKey } from '../../src/model/pod.ts';
 import { DisruptionBudgets } from '../../src/simulator/disruptionBudgets.ts';
+import { NodeLedger } from '../../src/simulator/nodeLedger.ts';
 import { ObjectStore } from '../../src/simulator/objectStore.ts';
 import { Random } from '../../src/simulator/random.ts';
 import { SimulatedKube } from '../../src/simulator/simulatedKube.ts';
 import { VirtualClock } from '../../src/simulator/virtualClock.ts';
+import { VolumeAttachments } from '../../src/simulator/volumeAttachments.ts';
 import { Workloads } from '../../src/simulator/workloads.ts';
 import { aBoundPod, aNode, aNodeClaim, aPod, aPodSpec } from '../builders.ts';
 
@@ -14,7 +16,9 @@ function aServer() {
   const clock = new VirtualClock(0);
   const store = new ObjectStore();
   const budgets = new DisruptionBudgets(store);
-  const kube = new SimulatedKube({ clock, store, budgets, random: new Random('server') });
+  const random = new Random('server');
+  const attachments = new VolumeAttachments({ clock, store, ledger: new NodeLedger(store), random });
+  const kube = new SimulatedKube({ clock, store, budgets, attachments, random });
   const driven = async <T>(call: Promise<T>): Promise<T> => {
     clock.advanceTo(clock.nowMs() + 100);
     return call;
@@ -150,4 +154,25 @@ test('a nomination is written to that very pod', async () => {
   assert.equal(store.get('pod', 'default/web')?.nominatedNodeName, '');
   assert.equal(await written('uid-web'), 'written');
   assert.equal(store.get('pod', 'default/web')?.nominatedNodeName, 'node');
+});
+
+test('a volume is attached where its pods are, and leaves a while after the last of them', async () => {
+  const { clock, store, kube, driven } = aServer();
+  const volume = { name: 'pv', nodeAffinity: [], csiDriver: 'ebs' };
+  const claim = { namespace: 'default', name: 'data', volumeName: 'pv', storageClassName: '' };
+  store.put('persistentVolume', 'pv', volume);
+  store.put('persistentVolumeClaim', 'default/data', claim);
+  store.put('node', 'node', aNode({ name: 'node' }));
+  const spec = { volumes: [{ kind: 'claim' as const, claimName: 'data' }] };
+  for (const name of ['one', 'two']) store.put('pod', `default/${name}`, aBoundPod('node', { name, spec }));
+  const attached = async () => driven(kube.readVolumeAttachments());
+  clock.advanceTo(1_000);
+  assert.deepEqual(await attached(), [{ nodeName: 'node', volumeName: 'pv' }]);
+  store.remove('pod', 'default/one');
+  clock.advanceTo(600_000);
+  assert.equal((await attached()).length, 1, 'the other pod is there still');
+  store.remove('pod', 'default/two');
+  assert.equal((await attached()).length, 1);
+  clock.advanceTo(1_200_000);
+  assert.deepEqual(await attached(), []);
 });

@@ -96,6 +96,13 @@ const PLANTED: readonly Planted[] = [
     },
   },
   {
+    bug: 'instances end under volumes that are attached still',
+    found: 'volumesDetachFirst',
+    plant: ({ kube }) => {
+      kube.readVolumeAttachments = async () => [];
+    },
+  },
+  {
     bug: 'pods that run and are not ready are evicted whatever the policy says',
     found: 'budgetsHold',
     plant: (simulation) => {

@@ -15,6 +15,8 @@ import { nodesHoldTheirPods } from './nodesHoldTheirPods.ts';
 import { optOutsHold } from './optOutsHold.ts';
 import { runawayBrakeHolds } from './runawayBrakeHolds.ts';
 
+import { volumesDetachFirst } from './volumesDetachFirst.ts';
+
 /** Those that must hold at every moment, whatever the scenario. */
 export const ALWAYS: Readonly<Record<string, Invariant>> = {
   instancesHaveClaims,
@@ -23,6 +25,7 @@ export const ALWAYS: Readonly<Record<string, Invariant>> = {
   drainsComeFirst,
   budgetsHold,
   graceHolds,
+  volumesDetachFirst,
   nodesHoldTheirPods,
   controllersDoNotFail,
   consolidationSaves,
