@@ -63,7 +63,7 @@ export function decideEmptiness(
 }
 
 /** How long an empty node is kept: by its own field, or as consolidation has it; null for ever. */
-function emptyTtlMs({ suspended, ttlAfterEmptyMs, disruption }: Provisioner): number | null {
+export function emptyTtlMs({ suspended, ttlAfterEmptyMs, disruption }: Provisioner): number | null {
   if (suspended) return null;
   return ttlAfterEmptyMs ?? (disruption.consolidation === 'Never' ? null : disruption.consolidateAfterMs);
 }

@@ -16,7 +16,7 @@ export class EvictionRoom {
   obstacle(pods: readonly Pod[]): Obstacle | null {
     const wanted = new Map<PodDisruptionBudget, number>();
     for (const pod of pods) {
-      const budgets = this.#covering(pod);
+      const budgets = this.covering(pod);
       // Kubernetes, "Disruptions": the eviction of a pod under several budgets is refused whatever they say.
       if (budgets.length > 1)
         return {
@@ -37,10 +37,11 @@ export class EvictionRoom {
 
   take(pods: readonly Pod[]): void {
     for (const pod of pods)
-      for (const budget of this.#covering(pod)) this.#taken.set(budget, (this.#taken.get(budget) ?? 0) + 1);
+      for (const budget of this.covering(pod)) this.#taken.set(budget, (this.#taken.get(budget) ?? 0) + 1);
   }
 
-  #covering(pod: Pod): readonly PodDisruptionBudget[] {
+  /** The budgets that the pod is under. */
+  covering(pod: Pod): readonly PodDisruptionBudget[] {
     const budgets = this.#byNamespace.get(pod.namespace) ?? [];
     return budgets.filter(({ selector }) => selectorMatches(selector, pod.labels));
   }

@@ -15,6 +15,9 @@ export interface PodDisruptionBudget {
   readonly name: string;
   readonly selector: LabelSelector | null;
   readonly disruptionsAllowed: number;
+  /** Healthy pods, and how many of them there must be; absent when the status does not say. */
+  readonly currentHealthy?: number;
+  readonly desiredHealthy?: number;
 }
 
 export interface Namespace {

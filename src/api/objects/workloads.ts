@@ -14,11 +14,16 @@ export function parseDisruptionBudget(object: unknown): Parsed<PodDisruptionBudg
   const place = { path: 'spec.selector', problems };
   const selector = readLabelSelector(objectIn(raw, 'spec')?.selector, place);
   if (problems.length > 0) return { kind: 'invalid', name: metadata.name, problems };
+  const status = objectIn(raw, 'status');
+  const currentHealthy = numberIn(status, 'currentHealthy');
+  const desiredHealthy = numberIn(status, 'desiredHealthy');
   const value = {
     namespace: metadata.namespace || 'default',
     name: metadata.name,
     selector,
-    disruptionsAllowed: numberIn(objectIn(raw, 'status'), 'disruptionsAllowed') ?? 0,
+    disruptionsAllowed: numberIn(status, 'disruptionsAllowed') ?? 0,
+    ...(currentHealthy === null ? {} : { currentHealthy }),
+    ...(desiredHealthy === null ? {} : { desiredHealthy }),
   };
   return { kind: 'valid', value };
 }

@@ -1,0 +1,131 @@
+// Why a node is consolidated or stays, what that would save, and where its pods would go.
+import type { SchedulingPlan } from '../model/plan.ts';
+import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import { checkedPlan } from '../scheduling/checkedPlan.ts';
+import { FIRST_PLAN_ONLY } from '../scheduling/scheduler.ts';
+import { type Consolidating, consolidate, haltOf } from './consolidation.ts';
+import { podObstacle, selectCandidates } from './consolidationCandidates.ts';
+import { type ConsolidationAction, type ConsolidationTrial, judge, trialOf } from './consolidationTrial.ts';
+import { occupiesNode } from './evictable.ts';
+import { EvictionRoom } from './evictionRoom.ts';
+import { type ExplainedClaim, explained } from './explainTime.ts';
+import type { Proposal, ReasonExplanation } from './explanation.ts';
+import type { Obstacle } from './obstacle.ts';
+import { proposedNode } from './proposedNode.ts';
+
+/** Looks at the node by itself, and then at what the controller would decide for the whole cluster. */
+export function explainConsolidation(one: ExplainedClaim, catalogue: Catalogue): ReasonExplanation {
+  const { claim, provisioner, snapshot, view } = one;
+  const { name, disruption } = provisioner;
+  const tell = (
+    standing: ReasonExplanation['standing'],
+    message: string,
+    more: Partial<ReasonExplanation> = {},
+  ) => explained('Underutilized', standing, message, more);
+  if (provisioner.suspended) return tell('off', `Provisioner ${name} is suspended`);
+  if (disruption.consolidation !== 'WhenEmptyOrUnderutilized')
+    return tell('off', `consolidationPolicy of Provisioner ${name} is ${disruption.consolidation}`);
+  const { candidates, kept } = selectCandidates(snapshot, view);
+  const keeps = kept.find((each) => each.claim.name === claim.name);
+  if (keeps !== undefined) {
+    const obstacles = allObstacles(one, keeps);
+    const proposal = unhinderedProposal(one, catalogue);
+    return tell('blocked', keeps.message, { obstacles, proposal, changesAtMs: ripeAtMs(one) });
+  }
+  const candidate = candidates.find((each) => each.claim.name === claim.name);
+  if (candidate === undefined) return tell('no', 'it holds no pods, or is still coming up');
+  const alone = judge([candidate], planned(trialOf(snapshot, [candidate]), catalogue), catalogue);
+  const halted = haltOf(snapshot);
+  const proposal = alone.kind === 'saves' ? proposalOf(alone.action) : null;
+  if (halted !== null) {
+    const message = `no node is consolidated while ${halted}`;
+    return tell('blocked', message, { obstacles: [{ message: halted }], proposal });
+  }
+  const { action } = settled(consolidate({ snapshot, catalogue, view }), catalogue);
+  if (action?.nodeClaims.includes(claim.name))
+    return tell('due', action.message, { proposal: proposalOf(action) });
+  if (alone.kind === 'blocked') {
+    const { message, blockedBy } = alone;
+    const obstacle = { message, ...(blockedBy === undefined ? {} : { blockedBy }) };
+    return tell('blocked', message, { obstacles: [obstacle] });
+  }
+  const first = action === null ? '' : `; first go ${action.nodeClaims.join(', ')}`;
+  return tell('later', `${alone.action.message}${first}`, { proposal });
+}
+
+/** The node's own obstacle or the first pod's is what the controller tells; here every pod in the way is listed. */
+function allObstacles({ claim, snapshot }: ExplainedClaim, told: Obstacle): readonly Obstacle[] {
+  const pods = snapshot.pods.filter((pod) => pod.nodeName === claim.status.nodeName && occupiesNode(pod));
+  const room = new EvictionRoom(snapshot.disruptionBudgets);
+  const ofPods = pods.flatMap((pod): readonly Obstacle[] => {
+    const found = podObstacle(pod, snapshot.takenAtMs) ?? room.obstacle([pod]);
+    return found === null ? [] : [found];
+  });
+  const toldAlready = ofPods.some(({ message }) => message === told.message);
+  const { message, blockedBy } = told;
+  return toldAlready ? ofPods : [{ message, ...(blockedBy === undefined ? {} : { blockedBy }) }, ...ofPods];
+}
+
+/** When a young node comes of age, or its pods have not changed for long enough; null when that is not the matter. */
+function ripeAtMs({ claim, provisioner, snapshot, view }: ExplainedClaim): number | null {
+  const node = snapshot.nodes.find(({ name }) => name === claim.status.nodeName);
+  if (node === undefined) return null;
+  const { minimumNodeAgeMs, consolidateAfterMs } = provisioner.disruption;
+  const ofAgeMs = node.createdAtMs + minimumNodeAgeMs;
+  const quietMs = view.podsChangedAtMs(node.name) + consolidateAfterMs;
+  const ripeMs = Math.max(ofAgeMs, quietMs);
+  return ripeMs > snapshot.takenAtMs && Number.isFinite(ripeMs) ? ripeMs : null;
+}
+
+/** What would be saved if nothing kept the node: what an annotation or a budget costs. */
+function unhinderedProposal(one: ExplainedClaim, catalogue: Catalogue): Proposal | null {
+  const { claim, snapshot } = one;
+  const free = withoutObstacles(snapshot, claim.status.nodeName);
+  const quiet = { nominatedUntilMs: () => 0, podsChangedAtMs: () => Number.NEGATIVE_INFINITY };
+  const candidate = selectCandidates(free, quiet).candidates.find((each) => each.claim.name === claim.name);
+  if (candidate === undefined) return null;
+  const judgement = judge([candidate], planned(trialOf(free, [candidate]), catalogue), catalogue);
+  return judgement.kind === 'saves' ? proposalOf(judgement.action) : null;
+}
+
+/** The cluster as if nobody had asked that this node stay; pods that nobody would make again keep it all the same. */
+function withoutObstacles(snapshot: ClusterSnapshot, node: string): ClusterSnapshot {
+  return {
+    ...snapshot,
+    disruptionBudgets: [],
+    provisioners: snapshot.provisioners.map((one) => ({
+      ...one,
+      disruption: {
+        ...one.disruption,
+        minimumNodeAgeMs: 0,
+        consolidateAfterMs: 0,
+        budgets: [{ nodes: { kind: 'percent', amount: 100 }, reasons: null, window: null }],
+      },
+    })),
+    nodes: snapshot.nodes.map((one) => (one.name === node ? { ...one, annotations: {} } : one)),
+    pods: snapshot.pods.map((pod) => (pod.nodeName === node ? { ...pod, annotations: {} } : pod)),
+  };
+}
+
+function proposalOf(action: ConsolidationAction): Proposal {
+  const moves = action.nominations.map(({ pod, target }) => ({ pod, to: target.name }));
+  return {
+    nodeClaims: action.nodeClaims,
+    replacements: action.replacements.map(proposedNode),
+    moves,
+    savingUsdPerHour: action.savingUsdPerHour,
+    message: action.message,
+  };
+}
+
+function planned({ snapshot, pods }: ConsolidationTrial, catalogue: Catalogue): SchedulingPlan | null {
+  const { plan, violations } = checkedPlan(snapshot, catalogue, pods, FIRST_PLAN_ONLY);
+  return violations.length === 0 ? plan : null;
+}
+
+/** Runs a search to its end, as the controller does, each trial planned and checked. */
+function settled<T>(search: Consolidating<T>, catalogue: Catalogue): T {
+  let step = search.next();
+  while (!step.done) step = search.next(planned(step.value, catalogue));
+  return step.value;
+}

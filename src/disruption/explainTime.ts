@@ -1,0 +1,108 @@
+// Why a node goes or stays for being empty or old, and when.
+import { LABEL } from '../model/labels.ts';
+import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
+import { podKey } from '../model/pod.ts';
+import type { Provisioner } from '../model/provisioner.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
+import type { ConsolidationView } from './consolidationCandidates.ts';
+import { disrupt } from './disruptor.ts';
+import { decideEmptiness, emptyTtlMs } from './emptiness.ts';
+import { nodeOptOut, occupiesNode } from './evictable.ts';
+import { decideExpiration } from './expiration.ts';
+import type { ExplainedReason, ReasonExplanation, Standing } from './explanation.ts';
+
+/** A claim that stays for now, the Provisioner it belongs to, and the cluster around it. */
+export interface ExplainedClaim {
+  readonly claim: NodeClaim;
+  readonly provisioner: Provisioner;
+  readonly snapshot: ClusterSnapshot;
+  readonly view: ConsolidationView;
+}
+
+/** Emptiness: off, in use, not empty for long enough, kept, or due. */
+export function explainEmptiness({ claim, provisioner, snapshot, view }: ExplainedClaim): ReasonExplanation {
+  const tell = (standing: Standing, message: string, more: Partial<ReasonExplanation> = {}) =>
+    explained('Empty', standing, message, more);
+  const { name } = provisioner;
+  if (provisioner.suspended) return tell('off', `Provisioner ${name} is suspended`);
+  const ttlMs = emptyTtlMs(provisioner);
+  if (ttlMs === null)
+    return tell('off', `Provisioner ${name} sets neither ttlSecondsAfterEmpty nor consolidation`);
+  const node = snapshot.nodes.find((one) => one.name === claim.status.nodeName);
+  if (!hasCondition(claim, 'Initialized') || node?.labels[LABEL.initialized] !== 'true')
+    return tell('no', 'the node is still coming up');
+  const users = snapshot.pods.filter((pod) => pod.nodeName === node.name && occupiesNode(pod));
+  const [user] = users;
+  if (user !== undefined) {
+    const others = users.length > 1 ? ` and ${users.length - 1} more` : '';
+    return tell('no', `pod ${podKey(user)}${others} is on it`);
+  }
+  const nominatedMs = Math.max(view.nominatedUntilMs(claim.name), view.nominatedUntilMs(node.name));
+  if (nominatedMs > snapshot.takenAtMs) return tell('no', 'it is empty, but pods are on their way to it');
+  const annotation = nodeOptOut(node);
+  if (annotation !== null) {
+    const message = `the node forbids it by ${annotation}`;
+    return tell('blocked', `it is empty, but kept: ${message}`, { obstacles: [{ message }] });
+  }
+  const due = decideEmptiness(snapshot, view.nominatedUntilMs).due.find(
+    (one) => one.claim.name === claim.name,
+  );
+  if (due === undefined) return tell('no', 'it is kept for pods that are to come');
+  const isStamped = claim.emptySinceMs !== null;
+  const since = isStamped ? '' : '; the time runs from when the controller notes it';
+  if (due.dueAtMs > snapshot.takenAtMs)
+    return tell('later', `it is empty, and kept for ${seconds(ttlMs)}${since}`, { changesAtMs: due.dueAtMs });
+  return whetherHeld({ claim, provisioner, snapshot, view }, 'Empty', 'it is empty, and its time is up');
+}
+
+/** Expiry: off, not old enough, kept by a budget, or due. */
+export function explainExpiration(one: ExplainedClaim): ReasonExplanation {
+  const { claim, provisioner, snapshot } = one;
+  const { name, ttlUntilExpiredMs } = provisioner;
+  if (provisioner.suspended) return explained('Expired', 'off', `Provisioner ${name} is suspended`);
+  if (ttlUntilExpiredMs === null)
+    return explained('Expired', 'off', `Provisioner ${name} sets no ttlSecondsUntilExpired`);
+  const due = decideExpiration(snapshot).find((each) => each.claim.name === claim.name);
+  if (due === undefined) return explained('Expired', 'no', 'it is leaving already');
+  if (due.dueAtMs > snapshot.takenAtMs) {
+    const jitter = provisioner.disruption.expireJitterMs > 0 ? ', somewhat earlier by expireJitter' : '';
+    const message = `it goes at the age of ${seconds(ttlUntilExpiredMs)}${jitter}`;
+    return explained('Expired', 'later', message, { changesAtMs: due.dueAtMs });
+  }
+  return whetherHeld(one, 'Expired', `it is older than ${seconds(ttlUntilExpiredMs)}`);
+}
+
+/** Due by its time: the decision itself says whether it goes now. */
+function whetherHeld(
+  { claim, snapshot, view }: ExplainedClaim,
+  reason: 'Empty' | 'Expired',
+  because: string,
+): ReasonExplanation {
+  const { held } = disrupt(snapshot, view.nominatedUntilMs);
+  const own = held.find((one) => one.claim.name === claim.name && one.reason === reason);
+  if (own === undefined) return explained(reason, 'due', because);
+  const { message } = own;
+  return explained(reason, 'blocked', `${because}, but kept: ${message}`, { obstacles: [{ message }] });
+}
+
+/** An explanation without obstacles, proposal or known change, unless told. */
+export function explained(
+  reason: ExplainedReason,
+  standing: Standing,
+  message: string,
+  more: Partial<ReasonExplanation> = {},
+): ReasonExplanation {
+  return { reason, standing, message, changesAtMs: null, obstacles: [], proposal: null, ...more };
+}
+
+/** `90 s`, `15 min`, `36 h`, `30 days`: the largest unit that says it in whole numbers. */
+export function seconds(durationMs: number): string {
+  const units = [
+    ['days', 86_400_000],
+    ['h', 3_600_000],
+    ['min', 60_000],
+  ] as const;
+  for (const [unit, unitMs] of units)
+    if (durationMs >= 2 * unitMs && durationMs % unitMs === 0) return `${durationMs / unitMs} ${unit}`;
+  return `${Math.round(durationMs / 1000)} s`;
+}
