@@ -19,6 +19,8 @@ export interface SyntaxFault {
 export interface ManifestFile {
   readonly manifests: readonly LocatedManifest[];
   readonly faults: readonly SyntaxFault[];
+  /** Lists whose items are among the manifests. */
+  readonly lists: readonly unknown[];
 }
 
 /** Splits text into its documents, and lists (`kind: List`) into their items. Never throws, whatever the text. */
@@ -29,6 +31,7 @@ export function readManifestFile(text: string): ManifestFile {
   return {
     manifests: read.flatMap(({ manifests }) => manifests),
     faults: read.flatMap(({ faults }) => faults),
+    lists: read.flatMap(({ lists }) => lists),
   };
 }
 
@@ -36,20 +39,22 @@ function readDocument(document: Document, lines: LineCounter): ManifestFile {
   const lineAt = (offset: number): number => lines.linePos(offset).line;
   if (document.errors.length > 0) {
     const faults = document.errors.map(({ pos, message }) => ({ line: lineAt(pos[0]), message }));
-    return { manifests: [], faults };
+    return { manifests: [], faults, lists: [] };
   }
   const object = toObject(document);
   if (object.kind === 'fault') {
-    return { manifests: [], faults: [{ line: lineAt(document.range?.[0] ?? 0), message: object.message }] };
+    const fault = { line: lineAt(document.range?.[0] ?? 0), message: object.message };
+    return { manifests: [], faults: [fault], lists: [] };
   }
   const locate = (prefix: FieldPath, manifest: unknown): LocatedManifest => ({
     manifest,
     lineOf: (path) => lineAt(offsetOf(document, [...prefix, ...path])),
   });
-  if (object.value === null || object.value === undefined) return { manifests: [], faults: [] };
+  if (object.value === null || object.value === undefined) return { manifests: [], faults: [], lists: [] };
   const items = itemsOf(object.value);
-  if (items === null) return { manifests: [locate([], object.value)], faults: [] };
-  return { manifests: items.map((item, index) => locate(['items', index], item)), faults: [] };
+  if (items === null) return { manifests: [locate([], object.value)], faults: [], lists: [] };
+  const manifests = items.map((item, index) => locate(['items', index], item));
+  return { manifests, faults: [], lists: [object.value] };
 }
 
 type Converted =

@@ -11,6 +11,7 @@ import { KubeTransport } from '../kube/transport.ts';
 import { recordedScenario } from '../simulator/recordedScenario.ts';
 import { parseScenario } from '../simulator/scenario.ts';
 import { EXIT } from './exitCodes.ts';
+import { TAKEN_AT } from './manifestInput.ts';
 import { VERSION } from './version.ts';
 
 export interface RecordOptions {
@@ -75,7 +76,8 @@ export async function recordFrom(
     const knownTypes = new Set(shippedCatalogue(SHIPPED_REGION).map((type) => type.name));
     const { scenario, leftOut } = recordedScenario(recording, { name, knownTypes });
     mkdirSync(out, { recursive: true });
-    const list = { apiVersion: 'v1', kind: 'List', items: recording.objects };
+    const annotations = { [TAKEN_AT]: new Date(recording.startedAtMs).toISOString() };
+    const list = { apiVersion: 'v1', kind: 'List', metadata: { annotations }, items: recording.objects };
     writeFileSync(join(out, SNAPSHOT_FILE), yamlText(list));
     writeFileSync(join(out, SCENARIO_FILE), yamlText(scenario));
     const problems = [...recording.problems, ...leftOut, ...scenarioProblems(scenario)];

@@ -1,11 +1,12 @@
 // Why a node is consolidated or stays, what that would save, and where its pods would go.
+import type { ConsolidationAction } from '../model/consolidation.ts';
 import type { SchedulingPlan } from '../model/plan.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import { checkedPlan } from '../scheduling/checkedPlan.ts';
 import { FIRST_PLAN_ONLY } from '../scheduling/scheduler.ts';
-import { type Consolidating, consolidate, haltOf } from './consolidation.ts';
+import { consolidate, decided, haltOf } from './consolidation.ts';
 import { podObstacle, selectCandidates } from './consolidationCandidates.ts';
-import { type ConsolidationAction, type ConsolidationTrial, judge, trialOf } from './consolidationTrial.ts';
+import { type ConsolidationTrial, judge, trialOf } from './consolidationTrial.ts';
 import { occupiesNode } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
 import { type ExplainedClaim, explained } from './explainTime.ts';
@@ -26,7 +27,7 @@ export function explainConsolidation(one: ExplainedClaim, catalogue: Catalogue):
   if (disruption.consolidation !== 'WhenEmptyOrUnderutilized')
     return tell('off', `consolidationPolicy of Provisioner ${name} is ${disruption.consolidation}`);
   const { candidates, kept } = selectCandidates(snapshot, view);
-  const keeps = kept.find((each) => each.claim.name === claim.name);
+  const keeps = kept.find((each) => each.nodeClaim === claim.name);
   if (keeps !== undefined) {
     const obstacles = allObstacles(one, keeps);
     const proposal = unhinderedProposal(one, catalogue);
@@ -41,7 +42,7 @@ export function explainConsolidation(one: ExplainedClaim, catalogue: Catalogue):
     const message = `no node is consolidated while ${halted}`;
     return tell('blocked', message, { obstacles: [{ message: halted }], proposal });
   }
-  const { action } = settled(consolidate({ snapshot, catalogue, view }), catalogue);
+  const { action } = decided(consolidate({ snapshot, catalogue, view }));
   if (action?.nodeClaims.includes(claim.name))
     return tell('due', action.message, { proposal: proposalOf(action) });
   if (alone.kind === 'blocked') {
@@ -72,7 +73,7 @@ function ripeAtMs({ claim, provisioner, snapshot, view }: ExplainedClaim): numbe
   if (node === undefined) return null;
   const { minimumNodeAgeMs, consolidateAfterMs } = provisioner.disruption;
   const ofAgeMs = node.createdAtMs + minimumNodeAgeMs;
-  const quietMs = view.podsChangedAtMs(node.name) + consolidateAfterMs;
+  const quietMs = (view.podsChangedAtMs.get(node.name) ?? 0) + consolidateAfterMs;
   const ripeMs = Math.max(ofAgeMs, quietMs);
   return ripeMs > snapshot.takenAtMs && Number.isFinite(ripeMs) ? ripeMs : null;
 }
@@ -81,7 +82,7 @@ function ripeAtMs({ claim, provisioner, snapshot, view }: ExplainedClaim): numbe
 function unhinderedProposal(one: ExplainedClaim, catalogue: Catalogue): Proposal | null {
   const { claim, snapshot } = one;
   const free = withoutObstacles(snapshot, claim.status.nodeName);
-  const quiet = { nominatedUntilMs: () => 0, podsChangedAtMs: () => Number.NEGATIVE_INFINITY };
+  const quiet = { nominatedUntilMs: new Map<string, number>(), podsChangedAtMs: new Map<string, number>() };
   const candidate = selectCandidates(free, quiet).candidates.find((each) => each.claim.name === claim.name);
   if (candidate === undefined) return null;
   const judgement = judge([candidate], planned(trialOf(free, [candidate]), catalogue), catalogue);
@@ -121,11 +122,4 @@ function proposalOf(action: ConsolidationAction): Proposal {
 function planned({ snapshot, pods }: ConsolidationTrial, catalogue: Catalogue): SchedulingPlan | null {
   const { plan, violations } = checkedPlan(snapshot, catalogue, pods, FIRST_PLAN_ONLY);
   return violations.length === 0 ? plan : null;
-}
-
-/** Runs a search to its end, as the controller does, each trial planned and checked. */
-function settled<T>(search: Consolidating<T>, catalogue: Catalogue): T {
-  let step = search.next();
-  while (!step.done) step = search.next(planned(step.value, catalogue));
-  return step.value;
 }

@@ -1,10 +1,10 @@
 // Why a node goes or stays for being empty or old, and when.
+import type { ConsolidationView } from '../model/consolidation.ts';
 import { LABEL } from '../model/labels.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import { podKey } from '../model/pod.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
-import type { ConsolidationView } from './consolidationCandidates.ts';
 import { disrupt } from './disruptor.ts';
 import { decideEmptiness, emptyTtlMs } from './emptiness.ts';
 import { nodeOptOut, occupiesNode } from './evictable.ts';
@@ -37,16 +37,15 @@ export function explainEmptiness({ claim, provisioner, snapshot, view }: Explain
     const others = users.length > 1 ? ` and ${users.length - 1} more` : '';
     return tell('no', `pod ${podKey(user)}${others} is on it`);
   }
-  const nominatedMs = Math.max(view.nominatedUntilMs(claim.name), view.nominatedUntilMs(node.name));
+  const nominatedUntilMs = (name: string): number => view.nominatedUntilMs.get(name) ?? 0;
+  const nominatedMs = Math.max(nominatedUntilMs(claim.name), nominatedUntilMs(node.name));
   if (nominatedMs > snapshot.takenAtMs) return tell('no', 'it is empty, but pods are on their way to it');
   const annotation = nodeOptOut(node);
   if (annotation !== null) {
     const message = `the node forbids it by ${annotation}`;
     return tell('blocked', `it is empty, but kept: ${message}`, { obstacles: [{ message }] });
   }
-  const due = decideEmptiness(snapshot, view.nominatedUntilMs).due.find(
-    (one) => one.claim.name === claim.name,
-  );
+  const due = decideEmptiness(snapshot, nominatedUntilMs).due.find((one) => one.claim.name === claim.name);
   if (due === undefined) return tell('no', 'it is kept for pods that are to come');
   const isStamped = claim.emptySinceMs !== null;
   const since = isStamped ? '' : '; the time runs from when the controller notes it';
@@ -78,7 +77,7 @@ function whetherHeld(
   reason: 'Empty' | 'Expired',
   because: string,
 ): ReasonExplanation {
-  const { held } = disrupt(snapshot, view.nominatedUntilMs);
+  const { held } = disrupt(snapshot, (name) => view.nominatedUntilMs.get(name) ?? 0);
   const own = held.find((one) => one.claim.name === claim.name && one.reason === reason);
   if (own === undefined) return explained(reason, 'due', because);
   const { message } = own;

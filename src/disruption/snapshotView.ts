@@ -1,7 +1,7 @@
 // What a snapshot alone tells of pods on their way and pods that came: less than a running controller knows.
+import type { ConsolidationView } from '../model/consolidation.ts';
 import { isTerminal } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
-import type { ConsolidationView } from './consolidationCandidates.ts';
 
 /** The scheduler is about to bind a pod that it was told where to try: its node is not to go in the same moment. */
 const ON_THE_WAY_MS = 10_000;
@@ -22,8 +22,5 @@ export function snapshotView({ pods, takenAtMs }: ClusterSnapshot): Consolidatio
       nominatedUntilMs.set(pod.nominatedNodeName, takenAtMs + ON_THE_WAY_MS);
     }
   }
-  return {
-    nominatedUntilMs: (name) => nominatedUntilMs.get(name) ?? 0,
-    podsChangedAtMs: (name) => podsChangedAtMs.get(name) ?? 0,
-  };
+  return { nominatedUntilMs, podsChangedAtMs };
 }

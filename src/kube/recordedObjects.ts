@@ -91,7 +91,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   Namespace: {},
   PodDisruptionBudget: {
     spec: { selector: 'whole', minAvailable: 'whole', maxUnavailable: 'whole' },
-    status: { disruptionsAllowed: 'whole' },
+    status: { disruptionsAllowed: 'whole', currentHealthy: 'whole', desiredHealthy: 'whole' },
   },
   PersistentVolume: {
     spec: {
@@ -194,10 +194,12 @@ const DECIDING: ReadonlySet<string> = new Set([
   ANNOTATION.doNotDisrupt,
   ANNOTATION.doNotConsolidate,
   ANNOTATION.safeToEvict,
+  ANNOTATION.emptinessTimestamp,
   'controller.kubernetes.io/pod-deletion-cost',
   'storageclass.kubernetes.io/is-default-class',
 ]);
-const HARMLESS_VALUE = /^(true|false|-?\d{1,10})$/;
+/** Yes or no, a number, a duration, an instant. */
+const HARMLESS_VALUE = /^(true|false|-?\d{1,10}|(\d{1,9}(ms|s|m|h|d)){1,4}|\d{4}-\d\d-\d\dT[\d:.]{5,18}Z)$/;
 /** That it is there says that the pod is a static one; its value is a hash. */
 const MIRROR = 'kubernetes.io/config.mirror';
 
