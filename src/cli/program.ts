@@ -27,6 +27,7 @@ export async function callCooper(args: readonly string[]): Promise<number> {
   addUninstall(program, finish);
   addDemo(program, finish);
   addSimulate(program, finish);
+  addExplain(program, finish);
   addReplay(program, finish);
   addImportTrace(program, finish);
   addRecord(program, finish);
@@ -149,6 +150,38 @@ const SIMULATE_IO = {
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('write a whole number from 0 up');
   return Number(text);
+}
+
+function addExplain(program: Command, finish: Finish): void {
+  program
+    .command('explain')
+    .description(
+      'say why a node, nodeclaim or pod is where it is, what would happen to it, and what keeps it',
+    )
+    .argument('<kind>', 'node, nodeclaim or pod')
+    .argument('<name>', 'its name; of a pod also namespace/name')
+    .option('-n, --namespace <namespace>', 'namespace of the pod', 'default')
+    .option('--snapshot <file...>', 'a saved cluster ("record", or lists of kubectl) in place of a live one')
+    .option('--kubeconfig <path>', 'kubeconfig; default: KUBECONFIG, the service account, ~/.kube/config')
+    .option('--context <name>', 'context of the kubeconfig; default: its current one')
+    .option('--catalogue <file>', 'JSON array of instance types; default: the shipped ones')
+    .option('--region <region>', 'region that zones are named after; default: that of the nodes')
+    .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
+    .action(async (kind: string, name: string, { snapshot = [], ...options }: ExplainFlags) => {
+      const { explainCommand } = await import('./explain.ts');
+      const io = { ...SIMULATE_IO, colours: process.stdout.isTTY === true };
+      finish(await explainCommand({ kind, name, snapshot, ...options }, io));
+    });
+}
+
+interface ExplainFlags {
+  readonly namespace: string;
+  readonly snapshot?: readonly string[];
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly catalogue?: string;
+  readonly region?: string;
+  readonly output: 'text' | 'json';
 }
 
 function addReplay(program: Command, finish: Finish): void {

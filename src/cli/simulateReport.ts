@@ -1,6 +1,7 @@
 // The answer of `cooper simulate`: as data after the published schema, and as a table for people.
 import type { SchedulingPlan } from '../model/plan.ts';
 import { formatResources, parseAmount } from '../model/resources.ts';
+import { columns } from './columns.ts';
 import type { InvalidObject } from './simulateInput.ts';
 
 type Quantities = Readonly<Record<string, string>>;
@@ -144,14 +145,4 @@ function useBar(
   const share = all === 0 ? 0 : asked / all;
   const full = Math.min(BAR_CELLS, Math.round(share * BAR_CELLS));
   return `${'█'.repeat(full)}${'░'.repeat(BAR_CELLS - full)} ${String(Math.round(share * 100)).padStart(3)}%`;
-}
-
-function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => (row[index] ?? '').length)));
-  return rows.map((row) =>
-    row
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }
