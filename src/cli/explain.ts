@@ -85,7 +85,10 @@ function answerOf(
   if (kind === 'Pod') {
     const key = name.includes('/') ? name : `${namespace}/${name}`;
     const pod = snapshot.pods.find((one) => podKey(one) === key);
-    if (pod === undefined) return missing('pod', key, snapshot.pods.map(podKey));
+    if (pod === undefined) {
+      const near = nearNames(key.slice(key.indexOf('/') + 1), snapshot.pods.map(podKey));
+      return missing(`pod ${key}`, near, snapshot.pods.length);
+    }
     return { kind: 'pod', explanation: explainPod(pod, snapshot, catalogue) };
   }
   const found = kind === 'Node' ? explainableNode(name, snapshot) : explainableClaim(name, snapshot);
@@ -100,7 +103,7 @@ function explainableNode(name: string, snapshot: ClusterSnapshot): Explainable |
   const isClaim = snapshot.nodeClaims.some((claim) => claim.name === name);
   if (isClaim) return `there is no node ${name}, but a NodeClaim: cooper explain nodeclaim ${name}`;
   const names = snapshot.nodes.map((one) => one.name);
-  return missing('node', name, names);
+  return missing(`node ${name}`, nearNames(name, names), names.length);
 }
 
 function explainableClaim(name: string, snapshot: ClusterSnapshot): Explainable | string {
@@ -108,11 +111,8 @@ function explainableClaim(name: string, snapshot: ClusterSnapshot): Explainable 
   if (claim === undefined) {
     const isNode = snapshot.nodes.some((node) => node.name === name);
     if (isNode) return `there is no NodeClaim ${name}, but a node: cooper explain node ${name}`;
-    return missing(
-      'NodeClaim',
-      name,
-      snapshot.nodeClaims.map((one) => one.name),
-    );
+    const names = snapshot.nodeClaims.map((one) => one.name);
+    return missing(`NodeClaim ${name}`, nearNames(name, names), names.length);
   }
   const { nodeName, providerId } = claim.status;
   const node = snapshot.nodes.find(
@@ -121,12 +121,9 @@ function explainableClaim(name: string, snapshot: ClusterSnapshot): Explainable 
   return { claim, node };
 }
 
-function missing(kind: string, name: string, names: readonly string[]): string {
-  const near = nearNames(name, names);
-  if (near.length > 0) return `there is no ${kind} ${name}; near to it: ${near.join(', ')}`;
-  return names.length === 0
-    ? `there is no ${kind} at all`
-    : `there is no ${kind} ${name} among ${names.length}`;
+function missing(what: string, near: readonly string[], known: number): string {
+  if (near.length > 0) return `there is no ${what}; near to it: ${near.join(', ')}`;
+  return `there is no ${what}${known === 0 ? ', and no other' : ` among ${known}`}`;
 }
 
 /** What was told of the object, the newest first; the same is told of a NodeClaim and its Node, and shown once. */

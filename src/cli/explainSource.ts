@@ -1,6 +1,7 @@
 // The cluster that `cooper explain` looks at: a live one, read by lists alone, or one that was saved to files.
 import { asRaw, listIn, objectIn, objectsIn, timeMsIn } from '../api/objects/raw.ts';
 import { SHIPPED_REGION } from '../aws/shippedCatalogue.ts';
+import { notServing } from '../disruption/notServing.ts';
 import { connectKube } from '../kube/connect.ts';
 import { type EventSubject, listCluster, listEvents, type ToldEvent } from '../kube/listing.ts';
 import { REAL_TIMING } from '../kube/timing.ts';
@@ -48,7 +49,9 @@ export async function readCluster(options: SourceOptions, io: ReadingIo): Promis
   const snapshot = withUsableDefaults({ ...input.snapshot, provisioners, takenAtMs: read.takenAtMs }, types);
   const region = options.region ?? regionOf(snapshot);
   const notes = [...read.notes, ...[...read.faults, ...input.invalid].map(invalidNote)];
-  const catalogue = catalogueOf(snapshot, { types, region }, { writeError: (line) => notes.push(line) });
+  const writeError = (line: string): void => void notes.push(line);
+  const serving = snapshot.provisioners.filter((one) => notServing(one, snapshot) === null);
+  const catalogue = catalogueOf({ ...snapshot, provisioners: serving }, { types, region }, { writeError });
   if (types === null)
     notes.push(
       `types and on-demand prices of what would be bought are those shipped with Cooper, for ${region}`,

@@ -76,7 +76,8 @@ function detailsOf({ standing, message, obstacles, proposal }: ReasonExplanation
     .map((obstacle) => `${INDENT}also: ${obstacle.message}`);
   if (proposal === null) return others;
   const lead = standing === 'blocked' ? 'but for that: ' : '';
-  return [...others, ...proposalText(proposal, lead).map((line) => `${INDENT}${line}`)];
+  const lines = proposalText(proposal, lead).filter((line) => line !== message);
+  return [...others, ...lines.map((line) => `${INDENT}${line}`)];
 }
 
 function proposalText(
@@ -125,7 +126,8 @@ function drainOf({ drain, takenAtMs }: NodeExplanation, colours: Colors): readon
   if (drain === null) return [];
   const rows = drain.pods.map(({ pod, state, message }) => [pod, state, message]);
   const table = rows.length === 0 ? [] : columns([['POD', 'STATE', ''], ...rows]);
-  const since = `Leaving for ${durationText(takenAtMs - drain.sinceMs)}`;
+  const end = drain.endsAtMs === null ? '' : `; over ${whenText(drain.endsAtMs, takenAtMs)} at the latest`;
+  const since = `Leaving for ${durationText(takenAtMs - drain.sinceMs)}${end}`;
   return [colours.bold(since), `  ${drain.message}`, ...table.map((line) => `  ${line}`)];
 }
 

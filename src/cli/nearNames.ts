@@ -4,12 +4,14 @@ const NAMED_MOST = 3;
 /** Names that differ in more letters were not meant. */
 const LETTERS_MOST = 3;
 
-/** At most three of the names: those that contain what was written, then those that differ in few letters. */
+/** At most three of the names, which may be `namespace/name`: those that contain it, then those a few letters off. */
 export function nearNames(written: string, names: readonly string[]): readonly string[] {
   const wanted = written.toLowerCase();
   const ranked = names.flatMap((name) => {
     const known = name.toLowerCase();
-    const rank = known.includes(wanted) || wanted.includes(known) ? 0 : editDistance(wanted, known);
+    const own = known.slice(known.indexOf('/') + 1);
+    const isPart = known.includes(wanted) || wanted.includes(own);
+    const rank = isPart ? 0 : editDistance(wanted, own);
     return rank <= LETTERS_MOST ? [{ name, rank }] : [];
   });
   return ranked

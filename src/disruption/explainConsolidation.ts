@@ -9,6 +9,7 @@ import { podObstacle, selectCandidates } from './consolidationCandidates.ts';
 import { type ConsolidationTrial, judge, trialOf } from './consolidationTrial.ts';
 import { occupiesNode } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
+import { nextOpeningMs } from './explainBudgets.ts';
 import { type ExplainedClaim, explained } from './explainTime.ts';
 import type { Proposal, ReasonExplanation } from './explanation.ts';
 import type { Obstacle } from './obstacle.ts';
@@ -31,7 +32,8 @@ export function explainConsolidation(one: ExplainedClaim, catalogue: Catalogue):
   if (keeps !== undefined) {
     const obstacles = allObstacles(one, keeps);
     const proposal = unhinderedProposal(one, catalogue);
-    return tell('blocked', keeps.message, { obstacles, proposal, changesAtMs: ripeAtMs(one) });
+    const opensAtMs = nextOpeningMs(provisioner, snapshot, 'Underutilized');
+    return tell('blocked', keeps.message, { obstacles, proposal, changesAtMs: ripeAtMs(one) ?? opensAtMs });
   }
   const candidate = candidates.find((each) => each.claim.name === claim.name);
   if (candidate === undefined) return tell('no', 'it holds no pods, or is still coming up');

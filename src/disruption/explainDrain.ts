@@ -1,9 +1,8 @@
 // How far a node has come in leaving: which pods are still on it, and what each one waits for.
-import type { NodeClaim } from '../model/nodeClaim.ts';
-import { hasCondition } from '../model/nodeClaim.ts';
+import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
-import { isStuckTerminating, mustLeave, nextDrainStep } from './evictable.ts';
+import { type DrainStep, drainEndMs, nextDrainStep } from './drainStep.ts';
 import { EvictionRoom } from './evictionRoom.ts';
 import type { DrainExplanation } from './explanation.ts';
 
@@ -15,28 +14,37 @@ export function explainDrain(claim: NodeClaim, snapshot: ClusterSnapshot): Drain
   if (sinceMs === null) return null;
   const { nodeName } = claim.status;
   const onNode = snapshot.pods.filter((pod) => nodeName !== '' && pod.nodeName === nodeName);
-  const step = nextDrainStep(onNode, snapshot.takenAtMs);
+  const endMs = drainEndMs(claim, sinceMs);
+  const step = nextDrainStep(onNode, snapshot.takenAtMs, endMs);
+  const pods = drainingPods(step, snapshot);
+  return { sinceMs, endsAtMs: endMs, message: stageOf(claim, pods), pods };
+}
+
+/** The pods that hold the drain up first, then the others, each by name. */
+function drainingPods(step: DrainStep, snapshot: ClusterSnapshot): readonly DrainingPod[] {
   const room = new EvictionRoom(snapshot.disruptionBudgets);
-  const forbidden = new Map(step.forbidding.map(({ pod, annotation }) => [podKey(pod), annotation]));
-  const evicting = new Set(step.evict.map(podKey));
-  const there = onNode.filter((pod) => mustLeave(pod) && !isStuckTerminating(pod, snapshot.takenAtMs));
-  const explain = (pod: Pod): DrainingPod => {
-    const key = podKey(pod);
-    const annotation = forbidden.get(key);
-    if (pod.deletionRequestedAtMs !== null) return terminating(pod, snapshot.takenAtMs);
-    if (annotation !== undefined)
-      return {
-        pod: key,
-        state: 'kept',
-        message: `forbids it by ${annotation}; remove it, or delete the pod`,
-      };
+  const forbidding = step.forbidding.map(({ pod, annotation }): DrainingPod => {
+    const message = `forbids it by ${annotation}: remove the annotation or the pod`;
+    return { pod: podKey(pod), state: 'kept', message };
+  });
+  const evicted = step.evict.map((pod): DrainingPod => {
     const obstacle = room.obstacle([pod]);
-    if (obstacle !== null) return { pod: key, state: 'kept', message: obstacle.message };
-    if (evicting.has(key)) return { pod: key, state: 'evicted next', message: '' };
-    return { pod: key, state: 'waits its turn', message: 'goes once less critical pods have gone' };
-  };
-  const pods = there.map(explain).sort((left, right) => (left.pod < right.pod ? -1 : 1));
-  return { sinceMs, message: stageOf(claim, pods), pods };
+    if (obstacle === null) return { pod: podKey(pod), state: 'evicted next', message: '' };
+    return { pod: podKey(pod), state: 'kept', message: obstacle.message };
+  });
+  const removed = step.remove.map(({ pod, graceSeconds }): DrainingPod => {
+    const message = `terminationGracePeriod is up: deleted with ${graceSeconds} s to stop`;
+    return { pod: podKey(pod), state: 'deleted next', message };
+  });
+  const later = step.later.map((pod): DrainingPod => {
+    return { pod: podKey(pod), state: 'waits its turn', message: 'goes once the pods before it have gone' };
+  });
+  const leaving = step.leaving.map((pod) => terminating(pod, snapshot.takenAtMs));
+  const order = ['kept', 'deleted next', 'evicted next', 'terminating', 'waits its turn'];
+  return [...forbidding, ...evicted, ...removed, ...later, ...leaving].sort(
+    (left, right) =>
+      order.indexOf(left.state) - order.indexOf(right.state) || (left.pod < right.pod ? -1 : 1),
+  );
 }
 
 function terminating(pod: Pod, nowMs: number): DrainingPod {
@@ -49,10 +57,10 @@ function terminating(pod: Pod, nowMs: number): DrainingPod {
 
 function stageOf(claim: NodeClaim, pods: readonly DrainingPod[]): string {
   if (hasCondition(claim, 'InstanceTerminating')) return 'EC2 has been told to end the instance';
+  if (claim.status.providerId === '')
+    return 'it has no instance on record; it is released once EC2 knows of none';
   const kept = pods.filter(({ state }) => state === 'kept').length;
-  if (kept > 0) return `the drain waits for ${kept} of ${pods.length} pods that may not be evicted now`;
+  if (kept > 0) return `the drain waits for ${kept} of ${pods.length} pods, which may not be evicted now`;
   if (pods.length > 0) return `the drain waits for ${pods.length} pods`;
-  return claim.status.providerId === ''
-    ? 'it was never launched'
-    : 'all pods have gone; its instance is next';
+  return 'all pods have gone; its instance is next';
 }

@@ -41,7 +41,14 @@ export function explainNode(
     isStaying && provisioner !== undefined
       ? explainReasons({ claim, provisioner, snapshot, view: snapshotView(snapshot) }, catalogue)
       : [];
-  const budgets = isStaying && provisioner !== undefined ? explainBudgets(provisioner, snapshot) : [];
+  const budgets =
+    isStaying && provisioner !== undefined
+      ? explainBudgets(
+          provisioner,
+          snapshot,
+          reasons.filter(isAsked).map(({ reason }) => reason),
+        )
+      : [];
   return {
     takenAtMs: snapshot.takenAtMs,
     ...identity(one),
@@ -60,6 +67,10 @@ export function explainNode(
 
 function explainReasons(one: ExplainedClaim, catalogue: Catalogue): readonly ReasonExplanation[] {
   return [explainEmptiness(one), explainExpiration(one), explainConsolidation(one, catalogue)];
+}
+
+function isAsked({ standing }: ReasonExplanation): boolean {
+  return standing !== 'off';
 }
 
 function identity({ claim, node }: Explainable) {

@@ -1,6 +1,6 @@
 // Why a pod waits and what would be launched for it, or what keeps it where it runs and where it would go.
 
-import type { SchedulingPlan } from '../model/plan.ts';
+import type { Refusal, SchedulingPlan } from '../model/plan.ts';
 import { isOwnedByDaemonSet, isTerminal, type Pod, podKey } from '../model/pod.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
@@ -18,6 +18,7 @@ import type {
   PodExplanation,
   ProvisionerRefusal,
 } from './explanation.ts';
+import { notServing } from './notServing.ts';
 import type { Obstacle } from './obstacle.ts';
 import { proposedNode } from './proposedNode.ts';
 
@@ -152,7 +153,8 @@ function placeIn(pod: Pod, placing: Placing): PlaceExplanation {
   }
   const planned = plan.nodeClaims.find(({ pods }) => pods.includes(key));
   if (planned !== undefined) return { kind: 'newNode', node: proposedNode(planned) };
-  return { kind: 'refused', provisioners: refusalsOf(pod, placing) };
+  const told = plan.refusals.find((one) => one.pod === key);
+  return { kind: 'refused', provisioners: refusalsOf(pod, placing, told) };
 }
 
 function planOf({ snapshot, catalogue, pods }: Placing): SchedulingPlan | null {
@@ -161,32 +163,31 @@ function planOf({ snapshot, catalogue, pods }: Placing): SchedulingPlan | null {
 }
 
 /** Each Provisioner is asked by itself, so that each says what it is that it cannot give. */
-function refusalsOf(pod: Pod, placing: Placing): readonly ProvisionerRefusal[] {
+function refusalsOf(pod: Pod, placing: Placing, told: Refusal | undefined): readonly ProvisionerRefusal[] {
   const { provisioners } = placing.snapshot;
-  if (provisioners.length === 0) return [refusalBy('', pod, placing)];
-  return provisioners.map((one) => (one.suspended ? suspended(one) : refusalBy(one.name, pod, placing)));
+  if (provisioners.length === 0 && told !== undefined) return [refusalText('', told)];
+  return provisioners.map((one) => {
+    const resting = notServing(one, placing.snapshot);
+    if (resting !== null) return { provisioner: one.name, code: 'NoCapacity', ...resting };
+    const alone = refusalBy(one, pod, placing) ?? told;
+    return alone === undefined ? notPlanned(one) : refusalText(one.name, alone);
+  });
 }
 
-function refusalBy(
-  provisioner: string,
-  pod: Pod,
-  { snapshot, catalogue, pods }: Placing,
-): ProvisionerRefusal {
-  const provisioners = snapshot.provisioners.filter(({ name }) => name === provisioner);
-  const alone = { ...snapshot, provisioners };
+/** Null when the Provisioner would serve the pod if it were the only one that waits: others come first. */
+function refusalBy({ name }: Provisioner, pod: Pod, { snapshot, catalogue, pods }: Placing): Refusal | null {
+  const provisioners = snapshot.provisioners.filter((one) => one.name === name);
   const key = podKey(pod);
   const asked = pods.filter((one) => podKey(one) === key);
-  const { refusals } = checkedPlan(alone, catalogue, asked, FIRST_PLAN_ONLY).plan;
-  const refusal = refusals.find((one) => one.pod === key);
-  if (refusal !== undefined) {
-    const { code, reason, nearest } = refusal;
-    return { provisioner, code, reason, nearest };
-  }
-  const reason = 'would hold it by itself, but not beside the other pods that wait: see its limits';
-  return { provisioner, code: 'LimitExceeded', reason, nearest: '' };
+  const { plan } = checkedPlan({ ...snapshot, provisioners }, catalogue, asked, FIRST_PLAN_ONLY);
+  return plan.refusals.find((one) => one.pod === key) ?? null;
 }
 
-function suspended({ name }: Provisioner): ProvisionerRefusal {
-  const reason = `Provisioner "${name}" is suspended`;
-  return { provisioner: name, code: 'NoCapacity', reason, nearest: 'set spec.suspend to false' };
+function refusalText(provisioner: string, { code, reason, nearest }: Refusal): ProvisionerRefusal {
+  return { provisioner, code, reason, nearest };
+}
+
+function notPlanned({ name }: Provisioner): ProvisionerRefusal {
+  const reason = 'would serve it by itself, but not beside the other pods that wait';
+  return { provisioner: name, code: 'NotPlanned', reason, nearest: '' };
 }

@@ -9,6 +9,7 @@ import { disrupt } from './disruptor.ts';
 import { decideEmptiness, emptyTtlMs } from './emptiness.ts';
 import { nodeOptOut, occupiesNode } from './evictable.ts';
 import { decideExpiration } from './expiration.ts';
+import { nextOpeningMs } from './explainBudgets.ts';
 import type { ExplainedReason, ReasonExplanation, Standing } from './explanation.ts';
 
 /** A claim that stays for now, the Provisioner it belongs to, and the cluster around it. */
@@ -34,8 +35,8 @@ export function explainEmptiness({ claim, provisioner, snapshot, view }: Explain
   const users = snapshot.pods.filter((pod) => pod.nodeName === node.name && occupiesNode(pod));
   const [user] = users;
   if (user !== undefined) {
-    const others = users.length > 1 ? ` and ${users.length - 1} more` : '';
-    return tell('no', `pod ${podKey(user)}${others} is on it`);
+    const are = users.length > 1 ? ` and ${users.length - 1} more are` : ' is';
+    return tell('no', `pod ${podKey(user)}${are} on it`);
   }
   const nominatedUntilMs = (name: string): number => view.nominatedUntilMs.get(name) ?? 0;
   const nominatedMs = Math.max(nominatedUntilMs(claim.name), nominatedUntilMs(node.name));
@@ -73,7 +74,7 @@ export function explainExpiration(one: ExplainedClaim): ReasonExplanation {
 
 /** Due by its time: the decision itself says whether it goes now. */
 function whetherHeld(
-  { claim, snapshot, view }: ExplainedClaim,
+  { claim, provisioner, snapshot, view }: ExplainedClaim,
   reason: 'Empty' | 'Expired',
   because: string,
 ): ReasonExplanation {
@@ -81,7 +82,9 @@ function whetherHeld(
   const own = held.find((one) => one.claim.name === claim.name && one.reason === reason);
   if (own === undefined) return explained(reason, 'due', because);
   const { message } = own;
-  return explained(reason, 'blocked', `${because}, but kept: ${message}`, { obstacles: [{ message }] });
+  const changesAtMs = nextOpeningMs(provisioner, snapshot, reason);
+  const more = { obstacles: [{ message }], changesAtMs };
+  return explained(reason, 'blocked', `${because}, but kept: ${message}`, more);
 }
 
 /** An explanation without obstacles, proposal or known change, unless told. */

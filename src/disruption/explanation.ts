@@ -1,4 +1,5 @@
 // Explanations as data: what may happen to a node, a NodeClaim or a pod now, what keeps it, and when that changes.
+import type { BudgetedReason } from '../model/disruptionPolicy.ts';
 import type { CapacityType } from '../model/instanceType.ts';
 import type { RefusalCode } from '../model/plan.ts';
 import type { Resources } from '../model/resources.ts';
@@ -51,7 +52,7 @@ export interface ReasonExplanation {
 
 /** What one budget of the Provisioner says of one reason. */
 export interface BudgetExplanation {
-  readonly reason: ExplainedReason;
+  readonly reason: BudgetedReason;
   /** How many more of its nodes may go now; null for any number. */
   readonly left: number | null;
   readonly message: string;
@@ -81,10 +82,12 @@ export interface PodOnNode {
 /** How far a node has come in leaving. */
 export interface DrainExplanation {
   readonly sinceMs: number;
+  /** When all that is left ends, by `terminationGracePeriod`; null for as long as it takes. */
+  readonly endsAtMs: number | null;
   readonly message: string;
   readonly pods: readonly {
     readonly pod: string;
-    readonly state: 'evicted next' | 'waits its turn' | 'terminating' | 'kept';
+    readonly state: 'evicted next' | 'deleted next' | 'waits its turn' | 'terminating' | 'kept';
     readonly message: string;
   }[];
 }
