@@ -69,7 +69,7 @@ interface ReadSource {
 
 async function readLive({ kubeconfig, context }: SourceOptions, io: ReadingIo): Promise<ReadSource | null> {
   try {
-    const connection = connectKube({ kubeconfig, context, env: process.env });
+    const connection = await connectKube({ kubeconfig, context, env: process.env });
     const settings = { timeoutMs: CALL_WITHIN_MS, timing: REAL_TIMING, userAgent: `cooper/${VERSION}` };
     const transport = new KubeTransport(connection, settings);
     const { objects, problems } = await listCluster(transport);
