@@ -81,6 +81,10 @@ describe('spot interruptions', { skip: await reasonToSkip() }, () => {
     );
     const shutAtMs = ended.history.find(({ state }) => state === 'shutting-down')?.atMs ?? 0;
     assert.ok(shutAtMs - noticedAtMs < NOTICE_MS, `given back after ${shutAtMs - noticedAtMs} ms`);
+    const evicted = (await eventsAbout(world, 'Pod')).filter((line) =>
+      line.startsWith(`Evict: Evicted from ${ended.privateDnsName}`),
+    );
+    assert.equal(evicted.length, 3, `drained, not ended with its pods: ${evicted.join(', ')}`);
     await world.untilRunning('web', 3, 60_000);
     const replacement = await onlySpotInstance();
     assert.notEqual(replacement.id, instanceId);

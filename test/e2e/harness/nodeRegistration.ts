@@ -58,7 +58,12 @@ export async function registerNode(kube: Kube, spec: NodeSpec): Promise<void> {
   const node = {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name: spec.name, labels: { ...spec.labels } },
+    metadata: {
+      name: spec.name,
+      labels: { ...spec.labels },
+      // Kubelets leave volumes to the controller-manager, which attaches them only where they say so.
+      annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
+    },
     spec: { providerID: spec.providerId, taints: spec.taints },
     status: {
       capacity: spec.capacity,
