@@ -1,12 +1,12 @@
 // NodeClaims as they are stored, turned into the model and back.
 import { formatDuration, parseDurationMs } from '../model/duration.ts';
-import { ANNOTATION, LABEL, TERMINATION_FINALIZER } from '../model/labels.ts';
+import { ANNOTATION, CLAIM_ANNOTATION, LABEL, TERMINATION_FINALIZER } from '../model/labels.ts';
 import type { NodeClaim, NodeClaimCondition, NodeClaimSpec, NodeClaimStatus } from '../model/nodeClaim.ts';
 import type { Requirement } from '../model/requirement.ts';
 import { formatResources } from '../model/resources.ts';
 import type { Taint } from '../model/taint.ts';
 import { checkManifest } from './manifest.ts';
-import { objectIn, timeMsIn } from './objects/raw.ts';
+import { objectIn, type Raw, textIn, timeMsIn } from './objects/raw.ts';
 import type { Parsed } from './parsed.ts';
 import { readAmounts, readKubelet, readTaint, writeKubelet } from './parts.ts';
 import { AWS_NODE_TEMPLATE } from './schemas/awsNodeTemplate.ts';
@@ -38,10 +38,19 @@ export function parseNodeClaim(manifest: unknown): Parsed<NodeClaim> {
       createdAtMs,
       deletionRequestedAtMs,
       emptySinceMs: timeMsIn(annotations, ANNOTATION.emptinessTimestamp),
+      ...ourAnnotations(annotations),
       spec: readSpec(spec),
       status: readStatus(status),
     },
   };
+}
+
+function ourAnnotations(annotations: Raw | null): Pick<NodeClaim, 'annotations'> {
+  const ours = Object.values(CLAIM_ANNOTATION).flatMap((name): [string, string][] => {
+    const value = textIn(annotations, name);
+    return value === '' ? [] : [[name, value]];
+  });
+  return ours.length === 0 ? {} : { annotations: Object.fromEntries(ours) };
 }
 
 function readSpec(spec: WireNodeClaimSpec): NodeClaimSpec {
@@ -126,19 +135,21 @@ export interface NewNodeClaim {
   readonly name: string;
   readonly spec: NodeClaimSpec;
   readonly ownerUid: string;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /**
  * The manifest of a new NodeClaim, without a status. Deleting its Provisioner deletes it, and its finalizer keeps
  * it until the instance is gone.
  */
-export function nodeClaimManifest({ name, spec, ownerUid }: NewNodeClaim): object {
+export function nodeClaimManifest({ name, spec, ownerUid, annotations }: NewNodeClaim): object {
   return {
     apiVersion: apiVersionOf(NODE_CLAIM),
     kind: NODE_CLAIM.kind,
     metadata: {
       name,
       labels: { [LABEL.provisioner]: spec.provisioner },
+      ...(annotations === undefined ? {} : { annotations }),
       finalizers: [TERMINATION_FINALIZER],
       ownerReferences: [
         {

@@ -1,12 +1,12 @@
 // Carrying out consolidation: replacements first, another look, and only then the nodes go.
 import { haltOf } from '../disruption/consolidation.ts';
+import { claimsBeingReplaced, withoutMarks } from '../disruption/replacements.ts';
 import type {
   Consolidation,
   ConsolidationAction,
   ConsolidationDecision,
   Kept,
 } from '../model/consolidation.ts';
-import { hasCondition } from '../model/nodeClaim.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
 import { readCatalogue } from './catalogue.ts';
@@ -17,53 +17,36 @@ import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
 import type { Nominations } from './nominations.ts';
 import { PodChanges } from './podChanges.ts';
-import { claimDraft } from './provisioning.ts';
+import {
+  giveUpOrder,
+  type Order,
+  type Ordering,
+  orderReplacements,
+  REPLACED_BY_MS,
+  standingOf,
+} from './replacementOrders.ts';
 
 /** How often the cluster is looked at, and how often while replacements come up. */
 const LOOK_AGAIN_MS = 15_000;
 const WAIT_AGAIN_MS = 2_000;
-/** Replacements that are not up by then are not waited for, and nodes are kept for their pods for so long. */
-const DEADLINE_MS = 600_000;
 /** After an action that came to nothing, nodes are left alone for so long: its cause may still be there. */
 const GIVEN_UP_MS = 300_000;
 /** A cluster that has not changed is looked at again after this long: nodes and pods come of age. */
 const UNCHANGED_MS = 60_000;
 
-/** An action whose replacements have been ordered. */
-interface Ordered {
-  readonly action: ConsolidationAction;
-  /** Names of the claims stored for it. */
-  readonly replacements: readonly string[];
-  readonly untilMs: number;
-}
-
-/** What consolidation remembers between looks. After a restart, nodes bought for nothing are empty, and go as such. */
+/** What consolidation remembers between looks. What it has ordered stands on the claims. */
 export class ConsolidationMemory {
   readonly podChanges = new PodChanges();
   readonly brake = new ConsolidationBrake();
   /** By claim name: what was last told of why it stays. */
   readonly told = new Map<string, string>();
-  ordered: Ordered | null = null;
   notBeforeMs = 0;
   /** Claims that the last action has deleted: a watch that is late may show them as if nothing had happened. */
   leaving: { readonly nodeClaims: readonly string[]; readonly untilMs: number } | null = null;
   /** The cluster that nothing was found for. */
   fruitless: ClusterSnapshot | null = null;
-  readonly #reservedUntilMs = new Map<string, number>();
 
-  /** Keeps a claim for pods that are still elsewhere. */
-  reserve(claim: string, untilMs: number): void {
-    this.#reservedUntilMs.set(claim, untilMs);
-  }
-
-  /** Until when the claim of that name is kept for pods that come; 0 for not at all. */
-  reservedUntilMs(claim: string): number {
-    return this.#reservedUntilMs.get(claim) ?? 0;
-  }
-
-  prune(nowMs: number, claims: ReadonlySet<string>): void {
-    for (const [name, untilMs] of [...this.#reservedUntilMs])
-      if (untilMs <= nowMs) this.#reservedUntilMs.delete(name);
+  prune(claims: ReadonlySet<string>): void {
     for (const name of [...this.told.keys()]) if (!claims.has(name)) this.told.delete(name);
   }
 
@@ -71,31 +54,35 @@ export class ConsolidationMemory {
     return {
       consolidationPodChanges: this.podChanges.size,
       consolidationTold: this.told.size,
-      consolidationReserved: this.#reservedUntilMs.size,
     };
   }
 }
 
-export interface ConsolidatingNodes {
-  readonly live: LiveState;
+export interface ConsolidatingNodes extends Ordering {
   readonly nominations: Nominations;
   readonly memory: ConsolidationMemory;
 }
 
 /** One look: goes on with what was ordered, or looks for what pays. One action at a time. */
-export async function consolidateNodes(ports: Ports, consolidating: ConsolidatingNodes): Promise<NextRun> {
-  const { live, memory } = consolidating;
-  const snapshot = live.snapshot();
-  memory.prune(snapshot.takenAtMs, new Set(snapshot.nodeClaims.map(({ name }) => name)));
+export function consolidateNodes(ports: Ports, consolidating: ConsolidatingNodes): Promise<NextRun> {
+  return consolidating.orders.exclusively(() => look(ports, consolidating));
+}
+
+async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<NextRun> {
+  const { live, memory, orders } = consolidating;
+  const snapshot = orders.seen(live.snapshot());
+  orders.look(snapshot);
+  memory.prune(new Set(snapshot.nodeClaims.map(({ name }) => name)));
   const isWanted = snapshot.provisioners.some(
     ({ disruption }) => disruption.consolidation === 'WhenEmptyOrUnderutilized',
   );
-  if (!isWanted && memory.ordered === null) return WHEN_CHANGED;
+  const [ordered] = orders.open('Underutilized');
+  if (!isWanted && ordered === undefined) return WHEN_CHANGED;
   memory.podChanges.look(snapshot);
-  if (memory.ordered === null && isFruitless(memory, snapshot)) return { afterMs: LOOK_AGAIN_MS };
+  if (ordered === undefined && isFruitless(memory, snapshot)) return { afterMs: LOOK_AGAIN_MS };
   const { catalogue } = await readCatalogue(ports.cloud, snapshot);
-  if (memory.ordered !== null) return finish(ports, consolidating, memory.ordered, catalogue);
-  const decision = await ports.planner.consolidate(problemOf(consolidating, catalogue));
+  if (ordered !== undefined) return finish(ports, consolidating, ordered, catalogue);
+  const decision = await ports.planner.consolidate(problemOf(consolidating, snapshot, catalogue));
   ports.telemetry.metrics.gauge('cooper_consolidation_trials', {}, decision.trials);
   await tellStaying(ports, consolidating, decision);
   const { action } = decision;
@@ -111,10 +98,13 @@ export async function consolidateNodes(ports: Ports, consolidating: Consolidatin
     return { afterMs: LOOK_AGAIN_MS };
   }
   memory.brake.acting(usdPerHour);
-  const replacements = await order(ports, consolidating, action, snapshot);
-  const untilMs = ports.clock.nowMs() + DEADLINE_MS;
-  memory.ordered = { action, replacements, untilMs };
-  return { afterMs: replacements.length === 0 ? 0 : WAIT_AGAIN_MS };
+  const order = await orderReplacements(
+    ports,
+    consolidating,
+    { ...action, reason: 'Underutilized' },
+    snapshot,
+  );
+  return { afterMs: order.replacements.length === 0 ? 0 : WAIT_AGAIN_MS };
 }
 
 /** What all nodes that stay cost together, in USD per hour. */
@@ -149,94 +139,67 @@ function isFruitless(
   );
 }
 
-/** The cluster as it is now. */
-function problemOf({ live, nominations, memory }: ConsolidatingNodes, catalogue: Catalogue): Consolidation {
-  const snapshot = live.snapshot();
+/** The cluster as it is now. Nodes that are being replaced, and what replaces them, are not to be touched. */
+function problemOf(
+  { nominations, memory, orders }: ConsolidatingNodes,
+  snapshot: ClusterSnapshot,
+  catalogue: Catalogue,
+): Consolidation {
+  const replaced = claimsBeingReplaced(snapshot);
   const nominatedUntilMs = new Map<string, number>();
   for (const { name } of [...snapshot.nodes, ...snapshot.nodeClaims]) {
-    const untilMs = Math.max(nominations.endsAtMs(name), memory.reservedUntilMs(name));
-    if (untilMs > 0) nominatedUntilMs.set(name, untilMs);
+    const untilMs = Math.max(nominations.endsAtMs(name), orders.reservedUntilMs(name));
+    if (replaced.has(name)) nominatedUntilMs.set(name, Number.POSITIVE_INFINITY);
+    else if (untilMs > 0) nominatedUntilMs.set(name, untilMs);
   }
   return { snapshot, catalogue, view: { nominatedUntilMs, podsChangedAtMs: memory.podChanges.changes() } };
-}
-
-/** Stores the claims of the replacements and keeps them for their pods; returns their names. */
-async function order(
-  ports: Ports,
-  { live, memory }: ConsolidatingNodes,
-  action: ConsolidationAction,
-  snapshot: ClusterSnapshot,
-): Promise<readonly string[]> {
-  const names: string[] = [];
-  for (const [index, replacement] of action.replacements.entries()) {
-    const draft = claimDraft(replacement, snapshot, index);
-    memory.reserve(draft.name, ports.clock.nowMs() + DEADLINE_MS);
-    const { object } = await ports.kube.createNodeClaim(draft);
-    live.record({ type: 'upsert', kind: 'nodeClaim', key: object.name, object });
-    names.push(object.name);
-    const { instanceType, zone, capacityType, usdPerHour } = replacement;
-    const facts = { instanceType, zone, capacityType, usdPerHour, replaces: action.nodeClaims };
-    ports.telemetry.log.info({ nodeClaim: object.name, ...facts }, 'replacement stored');
-    ports.telemetry.metrics.count('cooper_nodeclaims_created_total', {
-      provisioner: replacement.spec.provisioner,
-    });
-    const reason = `replacement: ${action.message}`;
-    const atMs = ports.clock.nowMs();
-    ports.journal.append({ atMs, kind: 'Provisioned', subject: object.name, reason, facts });
-  }
-  return names;
 }
 
 /** Deletes the nodes once their replacements are up and all of it still pays; gives up when it does not. */
 async function finish(
   ports: Ports,
   consolidating: ConsolidatingNodes,
-  { action, replacements, untilMs }: Ordered,
+  order: Order,
   catalogue: Catalogue,
 ): Promise<NextRun> {
-  const { live, memory } = consolidating;
-  const claims = replacements.map((name) => live.get('nodeClaim', name));
-  const isOver = ports.clock.nowMs() > untilMs;
-  if (claims.some((claim) => claim === undefined || claim.deletionRequestedAtMs !== null))
-    return giveUp(ports, consolidating, 'its replacement could not be launched');
-  if (!claims.every((claim) => claim !== undefined && hasCondition(claim, 'Initialized')))
-    return isOver
-      ? giveUp(ports, consolidating, 'its replacement has not come up')
-      : { afterMs: WAIT_AGAIN_MS };
-  const problem = problemOf(consolidating, catalogue);
+  const { live, memory, orders } = consolidating;
+  const { nodeClaims, replacements, message } = order;
+  const standing = standingOf(order, consolidating, ports.clock.nowMs());
+  if (standing.kind === 'waiting') return { afterMs: WAIT_AGAIN_MS };
+  if (standing.kind !== 'up') return giveUp(ports, consolidating, order, standing.message);
+  const snapshot = withoutMarks(orders.seen(live.snapshot()), replacements);
+  const problem = problemOf(consolidating, snapshot, catalogue);
+  const isOver = ports.clock.nowMs() > order.untilMs;
   if (haltOf(problem.snapshot) !== null && !isOver) return { afterMs: WAIT_AGAIN_MS };
-  const changed = await ports.planner.stillPays(problem, { nodeClaims: action.nodeClaims, replacements });
-  if (changed !== null) return giveUp(ports, consolidating, changed);
-  memory.ordered = null;
-  for (const name of replacements) memory.reserve(name, ports.clock.nowMs() + DEADLINE_MS);
-  const { nodeClaims, message } = action;
-  memory.leaving = { nodeClaims, untilMs: ports.clock.nowMs() + DEADLINE_MS };
-  const { savingUsdPerHour, evicted } = action;
-  const gain = { savingUsdPerHour, podsMoved: evicted };
-  await deleteClaims(ports, live, {
-    reason: 'Underutilized',
-    nodeClaims,
-    replacements: [],
-    message,
-    ...gain,
-  });
+  const changed = await ports.planner.stillPays(problem, { nodeClaims, replacements });
+  if (changed !== null) return giveUp(ports, consolidating, order, changed);
+  orders.end(order);
+  const nowMs = ports.clock.nowMs();
+  for (const name of replacements) orders.reserve(name, nowMs + REPLACED_BY_MS);
+  memory.leaving = { nodeClaims, untilMs: nowMs + REPLACED_BY_MS };
+  orders.noteLeaving(nodeClaims, nowMs);
+  const plan = { reason: 'Underutilized', nodeClaims, replacements: [], message } as const;
+  await deleteClaims(ports, live, { ...plan, ...order.gain });
   ports.telemetry.metrics.count('cooper_consolidations_total', {});
-  const facts = { nodeClaims, replacements, savingUsdPerHour, pods: evicted.length };
+  const { savingUsdPerHour, podsMoved } = order.gain ?? {};
+  const facts = { nodeClaims, replacements, savingUsdPerHour, pods: podsMoved?.length };
   ports.telemetry.log.info(facts, 'nodes consolidated');
   return { afterMs: LOOK_AGAIN_MS };
 }
 
 /** Nodes bought for it stay as long as they are of use: once they are empty, they go as empty nodes do. */
-async function giveUp(ports: Ports, { live, memory }: ConsolidatingNodes, reason: string): Promise<NextRun> {
-  const { ordered } = memory;
-  memory.ordered = null;
-  if (ordered === null) return { afterMs: LOOK_AGAIN_MS };
-  memory.notBeforeMs = ports.clock.nowMs() + GIVEN_UP_MS;
-  for (const name of ordered.replacements) memory.reserve(name, 0);
-  const { nodeClaims } = ordered.action;
-  ports.telemetry.log.info({ nodeClaims, reason }, 'consolidation given up');
-  for (const nodeClaim of nodeClaims)
-    await tellStays(ports, live, { nodeClaim, message: `not consolidated after all: ${reason}` });
+async function giveUp(
+  ports: Ports,
+  consolidating: ConsolidatingNodes,
+  order: Order,
+  reason: string,
+): Promise<NextRun> {
+  giveUpOrder(ports, consolidating, order, reason);
+  consolidating.memory.notBeforeMs = ports.clock.nowMs() + GIVEN_UP_MS;
+  for (const name of order.nodeClaims) {
+    const message = `not consolidated after all: ${reason}`;
+    await tellStays(ports, consolidating.live, { nodeClaim: name, message });
+  }
   return { afterMs: LOOK_AGAIN_MS };
 }
 

@@ -17,6 +17,8 @@ import { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
 import { provision } from './provisioning.ts';
 import { ProvisioningMemory } from './provisioningMemory.ts';
+import { ReplacementOrders } from './replacementOrders.ts';
+import { ReplacingMemory, replaceNodes } from './replacing.ts';
 import type { ControllerSettings } from './settings.ts';
 import { type InvalidObject, reportStatus, StatusMemory } from './status.ts';
 import { terminateNodeClaims } from './termination.ts';
@@ -26,6 +28,7 @@ export type ControllerName =
   | 'lifecycle'
   | 'termination'
   | 'disruption'
+  | 'replacing'
   | 'consolidation'
   | 'interruption'
   | 'garbage'
@@ -47,6 +50,7 @@ const WAKES: Readonly<Record<ControllerName, ReadonlySet<ObjectKind>>> = {
   lifecycle: new Set(['nodeClaim', 'node', 'nodeClass']),
   termination: new Set(['nodeClaim', 'node', 'pod']),
   disruption: new Set(['nodeClaim', 'node', 'pod', 'provisioner']),
+  replacing: new Set(['nodeClaim', 'node', 'provisioner']),
   consolidation: new Set(['provisioner']), // it polls
   interruption: new Set([]), // its source says when
   garbage: new Set([]),
@@ -59,6 +63,7 @@ const SPACING_MS: Readonly<Record<ControllerName, number>> = {
   lifecycle: 20,
   termination: 50,
   disruption: 500,
+  replacing: 1000,
   consolidation: 1000,
   interruption: 0,
   garbage: 0,
@@ -87,6 +92,8 @@ export class ControllerManager {
   readonly #misses = new Map<string, number>();
   readonly #sweeps = { count: 0 };
   readonly #told = new Map<string, Set<InterruptionKind>>();
+  readonly #orders = new ReplacementOrders();
+  readonly #replacing = new ReplacingMemory();
   readonly #consolidation = new ConsolidationMemory();
   readonly #toldHeld = new Map<string, string>();
   readonly #evictions = new Backoff(100, 10_000);
@@ -134,6 +141,7 @@ export class ControllerManager {
       lifecycle: turn(),
       termination: turn(),
       disruption: turn(),
+      replacing: turn(),
       consolidation: turn(),
       interruption: turn(),
       garbage: turn(),
@@ -165,6 +173,8 @@ export class ControllerManager {
       interruptionsTold: this.#told.size,
       heldDisruptionsTold: this.#toldHeld.size,
       ...this.#consolidation.sizes(),
+      ...this.#orders.sizes(),
+      ...this.#replacing.sizes(),
       evictions: this.#evictions.size,
       questions: this.#questions.size,
       refusals: this.#refusals.size,
@@ -225,11 +235,16 @@ export class ControllerManager {
         nominations: memory.nominations,
         settings,
         toldHeld: this.#toldHeld,
-        reservedUntilMs: (name) => this.#consolidation.reservedUntilMs(name),
+        reservedUntilMs: (name) => this.#orders.reservedUntilMs(name),
       }),
     );
+    const orders = this.#orders;
+    this.#startIfDue('replacing', nowMs, () =>
+      replaceNodes(ports, { live, orders, memory: this.#replacing }),
+    );
+    const { nominations } = memory;
     this.#startIfDue('consolidation', nowMs, () =>
-      consolidateNodes(ports, { live, nominations: memory.nominations, memory: this.#consolidation }),
+      consolidateNodes(ports, { live, orders, nominations, memory: this.#consolidation }),
     );
     this.#startIfDue('interruption', nowMs, () =>
       heedInterruptions(ports, { live, settings, told: this.#told }),
@@ -307,6 +322,7 @@ const NAMES: readonly ControllerName[] = [
   'provisioning',
   'termination',
   'disruption',
+  'replacing',
   'consolidation',
   'interruption',
   'garbage',

@@ -264,7 +264,7 @@ function sentPods({ nominations, nodeClaims, refusals }: SchedulingPlan): readon
  * A create that failed may have gone through, and its event may be late: a pass that does not know of the claim would
  * spend the limits twice. The name is the plan's, so that it bears repeating.
  */
-async function createSurely(
+export async function createSurely(
   { kube, clock }: Ports,
   draft: NodeClaimDraft,
 ): ReturnType<Ports['kube']['createNodeClaim']> {

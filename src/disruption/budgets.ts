@@ -4,6 +4,7 @@ import { isReady } from '../model/node.ts';
 import { hasCondition } from '../model/nodeClaim.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { isOpen, nextBoundaryMs } from '../model/timeWindow.ts';
+import { claimsBeingReplaced } from './replacements.ts';
 
 /** Without budgets of its own a Provisioner loses at most a tenth of its nodes at once to save money (NodePool v1). */
 const USUAL_BUDGETS: readonly NodeBudget[] = [
@@ -12,7 +13,7 @@ const USUAL_BUDGETS: readonly NodeBudget[] = [
 
 interface Pool {
   nodes: number;
-  /** Being deleted, or not ready: these use the budget up, for whatever reason they go. */
+  /** Being deleted, about to be once their replacements are up, or not ready: these use the budget up, for whatever reason they go. */
   going: number;
   readonly budgets: readonly NodeBudget[];
 }
@@ -29,12 +30,14 @@ export class BudgetRoom {
       pools.set(name, { nodes: 0, going: 0, budgets: budgetsOf(disruption) });
     }
     const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
+    const replaced = claimsBeingReplaced(snapshot);
     for (const claim of snapshot.nodeClaims) {
       const pool = pools.get(claim.spec.provisioner);
       if (pool === undefined || !hasCondition(claim, 'Initialized')) continue;
       const node = nodes.get(claim.status.nodeName);
       pool.nodes += 1;
-      if (claim.deletionRequestedAtMs !== null || node === undefined || !isReady(node)) pool.going += 1;
+      const isGoing = claim.deletionRequestedAtMs !== null || replaced.has(claim.name);
+      if (isGoing || node === undefined || !isReady(node)) pool.going += 1;
     }
     this.#pools = pools;
     this.#atMs = snapshot.takenAtMs;

@@ -1,11 +1,10 @@
-// Which nodes leave now because they are empty or too old, what holds others back, and when to look again.
+// Which nodes leave now because they are empty, what holds others back, and when to look again.
 import type { BudgetedReason } from '../model/disruptionPolicy.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { DisruptionPlan } from '../model/plan.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { BudgetRoom } from './budgets.ts';
-import { decideEmptiness, type EmptinessChange } from './emptiness.ts';
-import { decideExpiration } from './expiration.ts';
+import { decideEmptiness, type EmptinessChange, type EmptinessDue } from './emptiness.ts';
 
 /** A claim that would go now, and what keeps it. */
 export interface HeldDisruption {
@@ -26,16 +25,9 @@ export interface DisruptionDecision {
 /** Windows of budgets begin and end with a minute. */
 const BUDGET_AGAIN_MS = 60_000;
 
-/** One claim that is due. */
-interface Leaving {
-  readonly claim: NodeClaim;
-  readonly reason: 'Empty' | 'Expired';
-  readonly dueAtMs: number;
-}
-
 /**
- * Decides what leaves. Pure: the shell writes the stamps and deletes the claims.
- * Budgets hold for both reasons; nodes that are due first go first, empty ones before the others.
+ * Decides which empty nodes go; those that are due first go first, as far as budgets let them.
+ * Pure: the shell writes the stamps and deletes the claims.
  * @param nominatedUntilMs by node or claim name: until when pods are on their way to it, 0 for not at all
  */
 export function disrupt(
@@ -44,16 +36,8 @@ export function disrupt(
 ): DisruptionDecision {
   const nowMs = snapshot.takenAtMs;
   const emptiness = decideEmptiness(snapshot, nominatedUntilMs);
-  const expiration = decideExpiration(snapshot);
-  const expired = inOrder(expiration, nowMs).map((one): Leaving => ({ ...one, reason: 'Expired' }));
-  const gone = new Set(expired.map(({ claim }) => claim.name));
-  const empty = inOrder(emptiness.due, nowMs)
-    .filter(({ claim }) => !gone.has(claim.name))
-    .map((one): Leaving => ({ ...one, reason: 'Empty' }));
-  const { plans, held } = withinBudgets([...empty, ...expired], snapshot);
-  const later = [...emptiness.due, ...expiration]
-    .map(({ dueAtMs }) => dueAtMs)
-    .filter((dueAtMs) => dueAtMs > nowMs);
+  const { plans, held } = withinBudgets(inOrder(emptiness.due, nowMs), snapshot);
+  const later = emptiness.due.map(({ dueAtMs }) => dueAtMs).filter((dueAtMs) => dueAtMs > nowMs);
   const nominated = snapshot.nodeClaims.flatMap(({ name, status }) => [
     nominatedUntilMs(name),
     nominatedUntilMs(status.nodeName),
@@ -61,23 +45,22 @@ export function disrupt(
   const nominationEnds = nominated.filter((untilMs) => untilMs > nowMs);
   const budgetsAgain = held.length > 0 ? [nowMs + BUDGET_AGAIN_MS] : [];
   const nextAtMs = smallest([...later, ...nominationEnds, ...budgetsAgain]);
-  const forbidding = emptiness.forbidding
-    .filter(({ claim }) => !gone.has(claim.name))
-    .map(({ claim, annotation }): HeldDisruption => {
-      return { claim, reason: 'Empty', message: `the node forbids it by ${annotation}` };
-    });
+  const forbidding = emptiness.forbidding.map(({ claim, annotation }): HeldDisruption => {
+    return { claim, reason: 'Empty', message: `the node forbids it by ${annotation}` };
+  });
   return { plans, held: [...held, ...forbidding], emptinessChanges: emptiness.changes, nextAtMs };
 }
 
 function withinBudgets(
-  leaving: readonly Leaving[],
+  due: readonly EmptinessDue[],
   snapshot: ClusterSnapshot,
 ): Pick<DisruptionDecision, 'plans' | 'held'> {
   const room = new BudgetRoom(snapshot);
   const plans: DisruptionPlan[] = [];
   const held: HeldDisruption[] = [];
-  for (const one of leaving) {
-    const { claim, reason } = one;
+  const reason = 'Empty';
+  for (const one of due) {
+    const { claim } = one;
     const { provisioner } = claim.spec;
     if (room.left(provisioner, reason) < 1) {
       const message = `spec.disruption.budgets of Provisioner ${provisioner} let no more nodes go as ${reason} now`;
@@ -91,19 +74,13 @@ function withinBudgets(
   return { plans, held };
 }
 
-function messageOf({ claim, reason, dueAtMs }: Leaving, nowMs: number): string {
-  const { provisioner } = claim.spec;
-  if (reason === 'Expired')
-    return `node is older than ttlSecondsUntilExpired of Provisioner ${provisioner} allows`;
+function messageOf({ claim, dueAtMs }: EmptinessDue, nowMs: number): string {
   const seconds = Math.round((nowMs - (claim.emptySinceMs ?? dueAtMs)) / 1000);
-  return `node is empty since ${seconds} s, as long as Provisioner ${provisioner} keeps empty nodes`;
+  return `node is empty since ${seconds} s, as long as Provisioner ${claim.spec.provisioner} keeps empty nodes`;
 }
 
 /** Those whose time is up, the longest first; of several at once, by name. */
-function inOrder<T extends { readonly claim: NodeClaim; readonly dueAtMs: number }>(
-  due: readonly T[],
-  nowMs: number,
-): readonly T[] {
+function inOrder(due: readonly EmptinessDue[], nowMs: number): readonly EmptinessDue[] {
   return due
     .filter(({ dueAtMs }) => dueAtMs <= nowMs)
     .sort((left, right) => left.dueAtMs - right.dueAtMs || (left.claim.name < right.claim.name ? -1 : 1));

@@ -5,6 +5,7 @@ import type { Pod } from '../model/pod.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { nodeOptOut, occupiesNode } from './evictable.ts';
+import { replacementsInWait } from './replacements.ts';
 
 /** A change of the stamp that says since when a claim's node is empty. */
 export interface EmptinessChange {
@@ -38,6 +39,7 @@ export function decideEmptiness(
   const ttlMs = new Map(snapshot.provisioners.map((one) => [one.name, emptyTtlMs(one)]));
   const occupied = occupiedNodes(snapshot.pods);
   const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
+  const inWait = replacementsInWait(snapshot);
   const changes: EmptinessChange[] = [];
   const due: EmptinessDue[] = [];
   const forbidding: { readonly claim: NodeClaim; readonly annotation: string }[] = [];
@@ -47,7 +49,10 @@ export function decideEmptiness(
     const node = nodes.get(claim.status.nodeName);
     const expected = Math.max(nominatedUntilMs(claim.name), nominatedUntilMs(claim.status.nodeName));
     const counts =
-      ttl !== null && hasCondition(claim, 'Initialized') && node?.labels[LABEL.initialized] === 'true';
+      ttl !== null &&
+      !inWait.has(claim.name) &&
+      hasCondition(claim, 'Initialized') &&
+      node?.labels[LABEL.initialized] === 'true';
     const empty = counts && !occupied.has(claim.status.nodeName) && expected <= snapshot.takenAtMs;
     const annotation = node === undefined ? null : nodeOptOut(node);
     if (empty && annotation !== null) forbidding.push({ claim, annotation });

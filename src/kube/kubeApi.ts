@@ -15,6 +15,7 @@ import type {
 } from '../ports/kubeApi.ts';
 import { EventPublisher, type EventSettings } from './events.ts';
 import {
+  annotateNodeClaim,
   createNodeClaim,
   deleteNodeClaim,
   readNodeClaims,
@@ -50,6 +51,13 @@ export class ServerKubeApi implements KubeApi {
 
   writeEmptySince(claim: NodeClaim, emptySinceMs: number | null): Promise<WriteOutcome<NodeClaim>> {
     return writeEmptySince(this.#transport, claim, emptySinceMs);
+  }
+
+  annotateNodeClaim(
+    claim: NodeClaim,
+    annotations: Readonly<Record<string, string | null>>,
+  ): Promise<WriteOutcome<NodeClaim>> {
+    return annotateNodeClaim(this.#transport, claim, annotations);
   }
 
   deleteNodeClaim(name: string, uid: string): Promise<'deleted' | 'gone'> {

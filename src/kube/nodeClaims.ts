@@ -48,14 +48,22 @@ export async function writeNodeClaimStatus(
 const NODE_CLAIM_TYPE = { apiVersion: 'karpenter.sh/v1', kind: 'NodeClaim' } as const;
 
 /** Stamps or clears the start of emptiness, provided that the claim is still the version that was read. */
-export async function writeEmptySince(
+export function writeEmptySince(
   transport: KubeTransport,
-  { name, uid, resourceVersion }: NodeClaim,
+  claim: NodeClaim,
   emptySinceMs: number | null,
 ): Promise<WriteOutcome<NodeClaim>> {
   // To the millisecond, which RFC 3339 allows: cut to seconds, a node would go up to a second before its time.
   const stamp = emptySinceMs === null ? null : new Date(emptySinceMs).toISOString();
-  const annotations = { [ANNOTATION.emptinessTimestamp]: stamp };
+  return annotateNodeClaim(transport, claim, { [ANNOTATION.emptinessTimestamp]: stamp });
+}
+
+/** Merges annotations, null removing one, provided that the claim is still the version that was read. */
+export async function annotateNodeClaim(
+  transport: KubeTransport,
+  { name, uid, resourceVersion }: NodeClaim,
+  annotations: Readonly<Record<string, string | null>>,
+): Promise<WriteOutcome<NodeClaim>> {
   const body = { metadata: { uid, resourceVersion, annotations } };
   return writeOutcome(
     await transport.call({ verb: 'patch', target: named(name), body, expected: [404, 409] }),

@@ -36,6 +36,14 @@ export const ANNOTATION = {
   emptinessTimestamp: 'karpenter.sh/emptiness-timestamp',
 } as const;
 
+/** What Cooper notes on NodeClaims beside the emptiness timestamp, so that a restart finds it. */
+export const CLAIM_ANNOTATION = {
+  /** On a replacement: names of the claims that go once it is up, with commas in between. */
+  replaces: 'cooper.sh/replaces',
+  /** On a replacement: the reason by which they go, a colon and a sentence. */
+  replacesBecause: 'cooper.sh/replaces-because',
+} as const;
+
 export const TERMINATION_FINALIZER = 'karpenter.sh/termination';
 export const DISRUPTED_TAINT_KEY = 'karpenter.sh/disrupted';
 export const UNREGISTERED_TAINT_KEY = 'karpenter.sh/unregistered';

@@ -70,6 +70,8 @@ export interface NodeClaim {
   readonly deletionRequestedAtMs: number | null;
   /** Since when its node holds no pods that count; null while it does, or before it is initialized. */
   readonly emptySinceMs: number | null;
+  /** Only the annotations with a meaning here (`CLAIM_ANNOTATION`); absent when it has none of them. */
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly spec: NodeClaimSpec;
   readonly status: NodeClaimStatus;
 }

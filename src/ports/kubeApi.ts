@@ -17,6 +17,7 @@ export interface NodeClaimDraft {
   readonly spec: NodeClaimSpec;
   /** The Provisioner it belongs to: deleting that deletes its claims. */
   readonly ownerUid: string;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Absent fields stay as they are. Labels and annotations merge; null removes one. Taints replace by (key, effect). */
@@ -71,6 +72,11 @@ export interface KubeApi {
   writeNodeClaimStatus(claim: NodeClaim, status: NodeClaimStatus): Promise<WriteOutcome<NodeClaim>>;
   /** Stamps or clears the start of emptiness (annotation `karpenter.sh/emptiness-timestamp`). */
   writeEmptySince(claim: NodeClaim, emptySinceMs: number | null): Promise<WriteOutcome<NodeClaim>>;
+  /** Merges annotations of the claim's own; null removes one. 'conflict' when it has changed since it was read. */
+  annotateNodeClaim(
+    claim: NodeClaim,
+    annotations: Readonly<Record<string, string | null>>,
+  ): Promise<WriteOutcome<NodeClaim>>;
   /** Asks for deletion; the finalizer keeps the claim until its instance is gone. */
   deleteNodeClaim(name: string, uid: string): Promise<'deleted' | 'gone'>;
   /** Takes the termination finalizer off: the claim goes. */

@@ -102,7 +102,8 @@ function patchedNode(node: Node, patch: NodePatch): Node {
   };
 }
 
-function merged(
+/** Names and values with changes merged in; null removes one. */
+export function merged(
   held: Readonly<Record<string, string>>,
   changes: Readonly<Record<string, string | null>>,
 ): Record<string, string> {

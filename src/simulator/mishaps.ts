@@ -37,6 +37,7 @@ const VERSIONED_WRITES: ReadonlySet<string> = new Set([
   'patchNode',
   'writeNodeClaimStatus',
   'writeEmptySince',
+  'annotateNodeClaim',
 ]);
 /** Kinds whose watch may stand still: what irreversible steps rest on. */
 const WATCHED = ['pod', 'node', 'nodeClaim'] as const;

@@ -16,6 +16,7 @@ import type {
 } from '../ports/kubeApi.ts';
 import type { DisruptionBudgets } from './disruptionBudgets.ts';
 import {
+  merged,
   nominateStoredPod,
   patchStoredNode,
   replaceNodeClaim,
@@ -81,6 +82,7 @@ export class SimulatedKube implements KubeApi {
         createdAtMs: storedTimeMs(nowMs),
         deletionRequestedAtMs: null,
         emptySinceMs: null,
+        ...(draft.annotations === undefined ? {} : { annotations: draft.annotations }),
         spec: draft.spec,
         status: NO_STATUS,
       });
@@ -97,6 +99,18 @@ export class SimulatedKube implements KubeApi {
   writeEmptySince(claim: NodeClaim, emptySinceMs: number | null): Promise<WriteOutcome<NodeClaim>> {
     return this.#call(() =>
       replaceNodeClaim(this.#parts.store, claim, (current) => ({ ...current, emptySinceMs })),
+    );
+  }
+
+  annotateNodeClaim(
+    claim: NodeClaim,
+    annotations: Readonly<Record<string, string | null>>,
+  ): Promise<WriteOutcome<NodeClaim>> {
+    return this.#call(() =>
+      replaceNodeClaim(this.#parts.store, claim, (current) => ({
+        ...current,
+        annotations: merged(current.annotations ?? {}, annotations),
+      })),
     );
   }
 

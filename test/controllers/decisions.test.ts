@@ -7,6 +7,8 @@ import { disruptNodes } from '../../src/controllers/disruption.ts';
 import { inlinePlanner } from '../../src/controllers/inlinePlanner.ts';
 import { LiveState } from '../../src/controllers/liveState.ts';
 import { Nominations } from '../../src/controllers/nominations.ts';
+import { ReplacementOrders } from '../../src/controllers/replacementOrders.ts';
+import { ReplacingMemory, replaceNodes } from '../../src/controllers/replacing.ts';
 import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
 import { NO_CONSOLIDATION, type NodeBudget } from '../../src/model/disruptionPolicy.ts';
 import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
@@ -90,9 +92,8 @@ const OF_TIME: readonly Case[] = [
     record: { kind: 'Kept', code: 'DisruptionBlocked', blockedBy: 'default/web-1' },
   },
   {
-    when: 'an old node goes',
+    when: 'an old node goes that nothing need replace',
     provisioner: { ttlUntilExpiredMs: 1000 },
-    pods: [aWebPod()],
     record: { kind: 'Disrupted', code: 'DisruptionExpired' },
   },
   {
@@ -193,10 +194,12 @@ async function told(one: Case, controller: 'disruption' | 'consolidation'): Prom
     reservedUntilMs: () => 0,
   };
   const memory = new ConsolidationMemory();
+  const orders = new ReplacementOrders();
+  const replacing = { live, orders, memory: new ReplacingMemory() };
   const look = (): Promise<unknown> =>
     controller === 'disruption'
-      ? disruptNodes(ports, disrupting)
-      : consolidateNodes(ports, { live, nominations, memory });
+      ? disruptNodes(ports, disrupting).then(() => replaceNodes(ports, replacing))
+      : consolidateNodes(ports, { live, orders, nominations, memory });
   await look();
   const isGone = records.some(({ kind }) => kind === 'Disrupted');
   if (!isGone && one.podsOnServer === undefined) await look();

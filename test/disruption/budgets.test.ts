@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BudgetRoom, budgetState, nextBudgetChange } from '../../src/disruption/budgets.ts';
 import { disrupt } from '../../src/disruption/disruptor.ts';
+import { decideLeaving, expiredNodes } from '../../src/disruption/leaving.ts';
 import { parseCron } from '../../src/model/cronSchedule.ts';
 import {
   type BudgetedReason,
@@ -257,14 +258,15 @@ test('empty nodes go as far as the budget lets them, the longest empty first; th
   assert.equal(decision.nextAtMs, Date.parse('2026-11-21T12:01:00Z'));
 });
 
-test('expired nodes share the budget with empty ones', () => {
-  const policy = { budgets: [budget('1')] };
+function expired(pool: ClusterSnapshot): number {
+  return decideLeaving(pool, expiredNodes(pool), NOBODY).leaving.length;
+}
+
+test('expired nodes share the budget with those that go already', () => {
+  const policy = { budgets: [budget('2')] };
   const provisioner = { ttlUntilExpiredMs: 1000 };
-  const decision = disrupt(aPool({ nodes: 3, policy, provisioner }), NOBODY);
-  assert.deepEqual(
-    decision.plans.map(({ reason }) => reason),
-    ['Expired'],
-  );
+  assert.equal(expired(aPool({ nodes: 3, policy, provisioner })), 2);
+  assert.equal(expired(aPool({ nodes: 3, deleting: 1, policy, provisioner })), 1);
 });
 
 const keeps: readonly { what: string; pool: Partial<Pool>; plans: number }[] = [
@@ -278,11 +280,6 @@ const keeps: readonly { what: string; pool: Partial<Pool>; plans: number }[] = [
   {
     what: 'suspend keeps empty nodes',
     pool: { provisioner: { suspended: true, ttlAfterEmptyMs: 0 } },
-    plans: 0,
-  },
-  {
-    what: 'suspend keeps expired nodes',
-    pool: { provisioner: { suspended: true, ttlUntilExpiredMs: 1 } },
     plans: 0,
   },
   {
@@ -300,13 +297,18 @@ for (const { what, pool, plans } of keeps) {
   test(what, () => assert.equal(disrupt(aPool({ nodes: 1, ...pool }), NOBODY).plans.length, plans));
 }
 
+test('suspend keeps expired nodes', () => {
+  assert.equal(expired(aPool({ nodes: 1, provisioner: { ttlUntilExpiredMs: 1 } })), 1);
+  assert.equal(expired(aPool({ nodes: 1, provisioner: { suspended: true, ttlUntilExpiredMs: 1 } })), 0);
+});
+
 test('jitter spreads the end of nodes over its length and never lets one live longer', () => {
   const ttlMs = 100 * HOUR_MS;
   const pool = aPool({ nodes: 200, policy: { expireJitterMs: 10 * HOUR_MS }, at: '1970-01-01T00:00:00Z' });
   const [base] = pool.provisioners;
   assert.ok(base);
   const provisioners = [{ ...base, ttlUntilExpiredMs: ttlMs }];
-  const at = (ms: number): number => disrupt({ ...pool, provisioners, takenAtMs: ms }, NOBODY).plans.length;
+  const at = (ms: number): number => expired({ ...pool, provisioners, takenAtMs: ms });
   assert.equal(at(90 * HOUR_MS - 1), 0);
   const halfWay = at(95 * HOUR_MS);
   assert.ok(halfWay > 60 && halfWay < 140, `${halfWay}`);

@@ -85,30 +85,6 @@ test('pods that do not count leave the node empty', () => {
   assert.equal(disrupt(aCluster({ pods: [daemon, finished], nodeClaims: claims }), NOBODY).plans.length, 1);
 });
 
-test('a node past its age goes, once, even if it is empty too', () => {
-  const provisioners = [aProvisioner({ ttlAfterEmptyMs: TTL_MS, ttlUntilExpiredMs: 60_000 })];
-  const decision = disrupt(
-    aCluster({ provisioners, nodeClaims: [aRunningClaim({ emptySinceMs: 0 })] }),
-    NOBODY,
-  );
-  assert.deepEqual(
-    decision.plans.map(({ reason }) => reason),
-    ['Expired'],
-  );
-});
-
-test('a node goes at its age to the millisecond, counted from the Node, not the claim', () => {
-  const provisioners = [aProvisioner({ ttlUntilExpiredMs: 60_000 })];
-  const nodes = [anOwnedNode({ createdAtMs: 40_001 })];
-  const young = disrupt(aCluster({ provisioners, nodes }), NOBODY);
-  assert.deepEqual(young.plans, []);
-  assert.equal(young.nextAtMs, 100_001);
-  assert.equal(
-    disrupt(aCluster({ provisioners, nodes: [anOwnedNode({ createdAtMs: 40_000 })] }), NOBODY).plans.length,
-    1,
-  );
-});
-
 test('a claim that is being deleted already is decided on no more', () => {
   const nodeClaims = [aRunningClaim({ emptySinceMs: 0, deletionRequestedAtMs: 90_000 })];
   const decision = disrupt(aCluster({ nodeClaims }), NOBODY);

@@ -1,0 +1,241 @@
+// Nodes that go for their age: replacements first, another look, and only then the nodes.
+
+import type { Leaving } from '../disruption/leaving.ts';
+import {
+  decideLeaving,
+  expiredNodes,
+  leavingNeeds,
+  leavingTrial,
+  notLeavingBecause,
+} from '../disruption/leaving.ts';
+import { withoutMarks } from '../disruption/replacements.ts';
+import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import type { Ports } from '../ports/ports.ts';
+import { Backoff } from './backoff.ts';
+import { readCatalogue } from './catalogue.ts';
+import { type ClaimEvent, tellKept } from './claimEvents.ts';
+import { deleteClaims } from './disruption.ts';
+import { type NextRun, sooner } from './nextRun.ts';
+import {
+  giveUpOrder,
+  type Order,
+  type Ordering,
+  orderReplacements,
+  standingOf,
+  unmarkAbandoned,
+} from './replacementOrders.ts';
+
+/** How often replacements that come up are looked at. */
+const WAIT_AGAIN_MS = 2_000;
+/** Marks that could not be taken off are tried again after this long. */
+const UNMARK_AGAIN_MS = 5_000;
+/** Replacements under way at most, and nodes decided on in one look: each decision plans for all that leave. */
+const ORDERS_MOST = 20;
+/** A node that came to nothing is left alone, ever longer. */
+const PAUSE_FIRST_MS = 60_000;
+const PAUSE_MOST_MS = 1_800_000;
+/** An expired node that nothing can be bought for goes all the same after this long: its going frees its limits. */
+const EXPIRES_ANYWAY_MS = 600_000;
+const NOBODY: ReadonlyMap<string, string> = new Map();
+
+/** What replacing remembers beside its orders. */
+export class ReplacingMemory {
+  readonly pauses = new Backoff(PAUSE_FIRST_MS, PAUSE_MOST_MS);
+  /** By claim name: since when nothing could be bought for it. */
+  readonly unplaceableSinceMs = new Map<string, number>();
+  /** By claim name: what was last told of what holds it. */
+  readonly told = new Map<string, string>();
+
+  keepOnly(claims: ReadonlySet<string>): void {
+    this.pauses.keepOnly(claims);
+    for (const name of [...this.unplaceableSinceMs.keys()])
+      if (!claims.has(name)) this.unplaceableSinceMs.delete(name);
+    for (const name of [...this.told.keys()]) if (!claims.has(name)) this.told.delete(name);
+  }
+
+  sizes(): Readonly<Record<string, number>> {
+    return {
+      replacingPauses: this.pauses.size,
+      replacingUnplaceable: this.unplaceableSinceMs.size,
+      replacingTold: this.told.size,
+    };
+  }
+}
+
+export interface Replacing extends Ordering {
+  readonly memory: ReplacingMemory;
+}
+
+/** One look: goes on with what was ordered, then orders for those that are due. */
+export function replaceNodes(ports: Ports, replacing: Replacing): Promise<NextRun> {
+  return replacing.orders.exclusively(() => look(ports, replacing));
+}
+
+async function look(ports: Ports, replacing: Replacing): Promise<NextRun> {
+  const { live, orders, memory } = replacing;
+  const first = orders.seen(live.snapshot());
+  orders.look(first);
+  memory.keepOnly(new Set(first.nodeClaims.map(({ name }) => name)));
+  await unmarkAbandoned(ports, replacing);
+  for (const order of orders.open('Expired', 'Drifted')) await advance(ports, replacing, order);
+  const snapshot = orders.seen(live.snapshot());
+  const nowMs = snapshot.takenAtMs;
+  const decision = decideLeaving(snapshot, expiredNodes(snapshot), (name) =>
+    memory.pauses.waitMs(name, nowMs),
+  );
+  for (const { held, ...leaving } of decision.held)
+    await tellOnce(ports, replacing, leaving, { type: 'Normal', reason: 'DisruptionBlocked', message: held });
+  const room = ORDERS_MOST - orders.open('Expired', 'Drifted').length;
+  const chosen = decision.leaving.slice(0, Math.max(0, room));
+  if (chosen.length > 0) {
+    const { catalogue } = await readCatalogue(ports.cloud, snapshot);
+    for (const leaving of chosen) await begin(ports, replacing, leaving, catalogue);
+  }
+  const isWaiting = orders.open('Expired', 'Drifted').length > 0 || chosen.length < decision.leaving.length;
+  let next: NextRun = { afterMs: Math.max(0, decision.nextAtMs - ports.clock.nowMs()) };
+  if (isWaiting) next = sooner(next, { afterMs: WAIT_AGAIN_MS });
+  return orders.toUnmark().length > 0 ? sooner(next, { afterMs: UNMARK_AGAIN_MS }) : next;
+}
+
+/** Finds out what the node needs before it goes, and orders that; a node that needs nothing goes at once. */
+async function begin(
+  ports: Ports,
+  replacing: Replacing,
+  leaving: Leaving,
+  catalogue: Catalogue,
+): Promise<void> {
+  const { live, orders, memory } = replacing;
+  const { claim, reason, message } = leaving;
+  const snapshot = orders.seen(live.snapshot());
+  const needs = await needsOf(ports, snapshot, [claim.name], catalogue);
+  const nowMs = ports.clock.nowMs();
+  if (needs.kind === 'unplaceable') return holdUnplaceable(ports, replacing, leaving, needs.message);
+  if (needs.replacements.length === 0) return remove(ports, replacing, leaving, message);
+  const draft = { reason, nodeClaims: [claim.name], replacements: needs.replacements, message };
+  await orderReplacements(ports, replacing, draft, snapshot);
+  memory.pauses.hold(claim.name, nowMs);
+}
+
+async function needsOf(
+  ports: Ports,
+  snapshot: ClusterSnapshot,
+  claims: readonly string[],
+  catalogue: Catalogue,
+): Promise<ReturnType<typeof leavingNeeds>> {
+  const trial = leavingTrial(snapshot, claims);
+  if (trial.pods.length === 0) return { kind: 'places', replacements: [] };
+  const outcome = await ports.planner.plan({ ...trial, catalogue, nominated: NOBODY, budgetMs: 0 });
+  return leavingNeeds(snapshot, claims, outcome.kind === 'passed' ? outcome.plan : null);
+}
+
+/** Carries an order out once its replacements are up and all of it still holds; gives it up when it does not. */
+async function advance(ports: Ports, replacing: Replacing, order: Order): Promise<void> {
+  const { live, orders } = replacing;
+  const standing = standingOf(order, replacing, ports.clock.nowMs());
+  if (standing.kind === 'waiting') return;
+  const claims = order.nodeClaims.flatMap((name) => live.get('nodeClaim', name) ?? []);
+  const leaving = claims.map(
+    (claim): Leaving => ({ claim, reason: reasonOf(order), message: order.message }),
+  );
+  if (standing.kind !== 'up') {
+    giveUpOrder(ports, replacing, order, standing.message);
+    for (const one of leaving) {
+      if (standing.kind === 'notBought') await holdUnplaceable(ports, replacing, one, standing.message);
+      else await holdBroken(ports, replacing, one, standing.message);
+    }
+    return;
+  }
+  const snapshot = orders.seen(live.snapshot());
+  const changed = notLeavingBecause(snapshot, expiredNodes(snapshot), order);
+  if (changed !== null) return giveUpOrder(ports, replacing, order, changed);
+  const { catalogue } = await readCatalogue(ports.cloud, snapshot);
+  const needs = await needsOf(ports, withoutMarks(snapshot, order.replacements), order.nodeClaims, catalogue);
+  if (needs.kind === 'unplaceable' || needs.replacements.length > 0) {
+    const because = needs.kind === 'unplaceable' ? needs.message : 'its pods would need another node by now';
+    giveUpOrder(ports, replacing, order, because);
+    for (const one of leaving) await holdUnplaceable(ports, replacing, one, because);
+    return;
+  }
+  orders.end(order);
+  for (const name of order.replacements) orders.reserve(name, order.untilMs);
+  for (const one of leaving) await remove(ports, replacing, one, order.message);
+}
+
+function reasonOf({ reason }: Order): Leaving['reason'] {
+  return reason === 'Drifted' ? 'Drifted' : 'Expired';
+}
+
+async function remove(
+  ports: Ports,
+  { live, orders, memory }: Replacing,
+  { claim, reason }: Leaving,
+  message: string,
+): Promise<void> {
+  const nodeClaims = [claim.name];
+  orders.noteLeaving(nodeClaims, ports.clock.nowMs());
+  await deleteClaims(ports, live, { reason, nodeClaims, replacements: [], message });
+  memory.unplaceableSinceMs.delete(claim.name);
+}
+
+/** Nothing can be bought for it: tried again after a pause, and an expired node goes all the same in the end. */
+async function holdUnplaceable(
+  ports: Ports,
+  replacing: Replacing,
+  leaving: Leaving,
+  because: string,
+): Promise<void> {
+  const { memory } = replacing;
+  const { name } = leaving.claim;
+  const nowMs = ports.clock.nowMs();
+  const sinceMs = memory.unplaceableSinceMs.get(name) ?? nowMs;
+  memory.unplaceableSinceMs.set(name, sinceMs);
+  const isForced = leaving.reason === 'Expired' && nowMs - sinceMs >= EXPIRES_ANYWAY_MS;
+  if (isForced) {
+    const message = `${leaving.message}; it goes without a replacement: ${because}`;
+    return remove(ports, replacing, leaving, message);
+  }
+  const again = memory.pauses.failed(name, nowMs);
+  const endsAtMs = leaving.reason === 'Expired' ? sinceMs + EXPIRES_ANYWAY_MS : again;
+  memory.pauses.hold(name, Math.min(again, endsAtMs));
+  const minutes = EXPIRES_ANYWAY_MS / 60_000;
+  const end = leaving.reason === 'Expired' ? `; after ${minutes} min it goes all the same` : '';
+  await tellFailed(ports, replacing, leaving, `${because}${end}`);
+}
+
+/** What was bought for it is of no use: the node that works stays, and that is tried again ever more rarely. */
+async function holdBroken(
+  ports: Ports,
+  replacing: Replacing,
+  leaving: Leaving,
+  because: string,
+): Promise<void> {
+  const { memory } = replacing;
+  memory.unplaceableSinceMs.delete(leaving.claim.name);
+  memory.pauses.failed(leaving.claim.name, ports.clock.nowMs());
+  await tellFailed(ports, replacing, leaving, because);
+}
+
+async function tellFailed(
+  ports: Ports,
+  replacing: Replacing,
+  leaving: Leaving,
+  message: string,
+): Promise<void> {
+  await tellOnce(ports, replacing, leaving, { type: 'Warning', reason: 'ReplacementFailed', message });
+}
+
+/** Says once what keeps a node that is due. */
+async function tellOnce(
+  ports: Ports,
+  { live, memory }: Replacing,
+  { claim, reason }: Leaving,
+  event: ClaimEvent,
+): Promise<void> {
+  const message = `${reason}, but kept: ${event.message}`;
+  const gist = message.replace(/[0-9]+/g, '#');
+  if (memory.told.get(claim.name) === gist) return;
+  memory.told.set(claim.name, gist);
+  const facts = { node: claim.status.nodeName, disruption: reason };
+  ports.telemetry.log.info({ nodeClaim: claim.name, ...facts, held: event.message }, 'disruption held back');
+  await tellKept(ports, live, claim, { ...event, message, disruption: reason });
+}
