@@ -1,6 +1,7 @@
 // Nodes that go for their age: replacements first, another look, and only then the nodes.
 
-import type { Leaving } from '../disruption/leaving.ts';
+import type { Displacement } from '../disruption/displaced.ts';
+import type { Leaving, LeavingNeeds } from '../disruption/leaving.ts';
 import {
   decideLeaving,
   expiredNodes,
@@ -9,6 +10,7 @@ import {
   notLeavingBecause,
 } from '../disruption/leaving.ts';
 import { withoutMarks } from '../disruption/replacements.ts';
+import type { SchedulingPlan } from '../model/plan.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
 import { Backoff } from './backoff.ts';
@@ -34,6 +36,8 @@ const ORDERS_MOST = 20;
 /** A node that came to nothing is left alone, ever longer. */
 const PAUSE_FIRST_MS = 60_000;
 const PAUSE_MOST_MS = 1_800_000;
+/** Machines that do not come up cost money in vain: the next one is bought no sooner. */
+const BROKEN_PAUSE_MS = 600_000;
 /** An expired node that nothing can be bought for goes all the same after this long: its going frees its limits. */
 const EXPIRES_ANYWAY_MS = 600_000;
 const NOBODY: ReadonlyMap<string, string> = new Map();
@@ -110,6 +114,8 @@ async function begin(
   const needs = await needsOf(ports, snapshot, [claim.name], catalogue);
   const nowMs = ports.clock.nowMs();
   if (needs.kind === 'unplaceable') return holdUnplaceable(ports, replacing, leaving, needs.message);
+  // Looked at again while it comes up.
+  if (needs.kind === 'later') return;
   if (needs.replacements.length === 0) return remove(ports, replacing, leaving, message);
   const draft = { reason, nodeClaims: [claim.name], replacements: needs.replacements, message };
   await orderReplacements(ports, replacing, draft, snapshot);
@@ -121,17 +127,25 @@ async function needsOf(
   snapshot: ClusterSnapshot,
   claims: readonly string[],
   catalogue: Catalogue,
-): Promise<ReturnType<typeof leavingNeeds>> {
+): Promise<LeavingNeeds> {
   const trial = leavingTrial(snapshot, claims);
-  if (trial.pods.length === 0) return { kind: 'places', replacements: [] };
-  const outcome = await ports.planner.plan({ ...trial, catalogue, nominated: NOBODY, budgetMs: 0 });
-  return leavingNeeds(snapshot, claims, outcome.kind === 'passed' ? outcome.plan : null);
+  const others = leavingTrial(snapshot, []);
+  if (trial.pods.length === others.pods.length) return { kind: 'places', replacements: [] };
+  const planOf = async (displacement: Displacement): Promise<SchedulingPlan | null> => {
+    const outcome = await ports.planner.plan({ ...displacement, catalogue, nominated: NOBODY, budgetMs: 0 });
+    return outcome.kind === 'passed' ? outcome.plan : null;
+  };
+  const plan = await planOf(trial);
+  const asksMuch = plan !== null && plan.nodeClaims.length + plan.refusals.length > 0;
+  const without = asksMuch && others.pods.length > 0 ? await planOf(others) : null;
+  return leavingNeeds(snapshot, claims, plan, without);
 }
 
 /** Carries an order out once its replacements are up and all of it still holds; gives it up when it does not. */
 async function advance(ports: Ports, replacing: Replacing, order: Order): Promise<void> {
   const { live, orders } = replacing;
-  const standing = standingOf(order, replacing, ports.clock.nowMs());
+  const nowMs = ports.clock.nowMs();
+  const standing = standingOf(order, replacing, nowMs);
   if (standing.kind === 'waiting') return;
   const claims = order.nodeClaims.flatMap((name) => live.get('nodeClaim', name) ?? []);
   const leaving = claims.map(
@@ -150,7 +164,8 @@ async function advance(ports: Ports, replacing: Replacing, order: Order): Promis
   if (changed !== null) return giveUpOrder(ports, replacing, order, changed);
   const { catalogue } = await readCatalogue(ports.cloud, snapshot);
   const needs = await needsOf(ports, withoutMarks(snapshot, order.replacements), order.nodeClaims, catalogue);
-  if (needs.kind === 'unplaceable' || needs.replacements.length > 0) {
+  if (needs.kind === 'later' && nowMs <= order.untilMs) return;
+  if (needs.kind !== 'places' || needs.replacements.length > 0) {
     const because = needs.kind === 'unplaceable' ? needs.message : 'its pods would need another node by now';
     giveUpOrder(ports, replacing, order, because);
     for (const one of leaving) await holdUnplaceable(ports, replacing, one, because);
@@ -211,7 +226,9 @@ async function holdBroken(
 ): Promise<void> {
   const { memory } = replacing;
   memory.unplaceableSinceMs.delete(leaving.claim.name);
-  memory.pauses.failed(leaving.claim.name, ports.clock.nowMs());
+  const nowMs = ports.clock.nowMs();
+  const againMs = Math.max(memory.pauses.failed(leaving.claim.name, nowMs), nowMs + BROKEN_PAUSE_MS);
+  memory.pauses.hold(leaving.claim.name, againMs);
   await tellFailed(ports, replacing, leaving, because);
 }
 

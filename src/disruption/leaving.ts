@@ -130,40 +130,64 @@ export function notLeavingBecause(
   return held[0]?.held ?? null;
 }
 
-/** What has to be planned to learn what these nodes need before they go: all that leave are reckoned as gone. */
+/**
+ * What has to be planned to learn what these nodes need before they go: all that leave are reckoned as gone. Nodes that
+ * come up for other pods, or were given up, are no places to count on; those on order for other nodes that leave are.
+ */
 export function leavingTrial(snapshot: ClusterSnapshot, claims: readonly string[]): Displacement {
   const names = new Set([...claims, ...claimsBeingReplaced(snapshot)]);
-  const nodeClaims = snapshot.nodeClaims.map((claim) =>
-    names.has(claim.name) && claim.deletionRequestedAtMs === null
+  const onOrder = replacementsInWait(snapshot);
+  const nodeClaims = snapshot.nodeClaims.map((claim) => {
+    const isUseless = !hasCondition(claim, 'Initialized') && !onOrder.has(claim.name);
+    return (names.has(claim.name) || isUseless) && claim.deletionRequestedAtMs === null
       ? { ...claim, deletionRequestedAtMs: snapshot.takenAtMs }
-      : claim,
-  );
+      : claim;
+  });
   return displacedPods({ ...snapshot, nodeClaims });
 }
 
 export type LeavingNeeds =
   /** Launch these first; none: the pods find places as it is. */
   | { readonly kind: 'places'; readonly replacements: readonly PlannedNodeClaim[] }
+  /** The pods find places on nodes that are still to come up. */
+  | { readonly kind: 'later' }
   | { readonly kind: 'unplaceable'; readonly message: string };
 
+/** Keys of the pods that are on these claims' nodes. */
+function podsOn(snapshot: ClusterSnapshot, claims: readonly string[]): ReadonlySet<string> {
+  const names = new Set(claims);
+  const nodes = new Set(
+    snapshot.nodeClaims.filter(({ name }) => names.has(name)).map(({ status }) => status.nodeName),
+  );
+  return new Set(snapshot.pods.filter(({ nodeName }) => nodes.has(nodeName)).map(podKey));
+}
+
 /**
- * What the nodes need, given the plan of their trial. Nodes planned for the pods of others alone are theirs to buy.
- * @param plan null for one that was not made or has failed its check
+ * What the nodes need, given the plan of their trial; null for one that was not made or has failed its check.
+ * Pods are as good as each other: a new node may be planned for a pod of another node that leaves, whose place goes to
+ * one of ours. So what counts is by how much more the trial asks than the same trial without these nodes.
+ * @param others the plan of that; null when no other pods are on the move
  */
 export function leavingNeeds(
   snapshot: ClusterSnapshot,
   claims: readonly string[],
   plan: SchedulingPlan | null,
+  others: SchedulingPlan | null,
 ): LeavingNeeds {
   if (plan === null) return { kind: 'unplaceable', message: 'no plan for its pods passes its check' };
-  const names = new Set(claims);
-  const nodes = new Set(
-    snapshot.nodeClaims.filter(({ name }) => names.has(name)).map(({ status }) => status.nodeName),
-  );
-  const own = new Set(snapshot.pods.filter(({ nodeName }) => nodes.has(nodeName)).map(podKey));
-  const refusal = plan.refusals.find(({ pod }) => own.has(pod));
-  if (refusal !== undefined)
+  const own = podsOn(snapshot, claims);
+  const refusal = plan.refusals.find(({ pod }) => own.has(pod)) ?? plan.refusals[0];
+  if (refusal !== undefined && plan.refusals.length > (others?.refusals.length ?? 0))
     return { kind: 'unplaceable', message: `pod ${refusal.pod} would find no place: ${refusal.reason}` };
-  const replacements = plan.nodeClaims.filter(({ pods }) => pods.some((pod) => own.has(pod)));
-  return { kind: 'places', replacements };
+  const count = plan.nodeClaims.length - (others?.nodeClaims.length ?? 0);
+  const isOwn = ({ pods }: PlannedNodeClaim): boolean => pods.some((pod) => own.has(pod));
+  const ownFirst = [...plan.nodeClaims.filter(isOwn), ...plan.nodeClaims.filter((one) => !isOwn(one))];
+  if (count > 0) return { kind: 'places', replacements: ownFirst.slice(0, count) };
+  const rising = new Set(
+    snapshot.nodeClaims
+      .filter((claim) => !hasCondition(claim, 'Initialized'))
+      .flatMap(({ name, status }) => [name, status.nodeName]),
+  );
+  const isLater = plan.nominations.some(({ pod, target }) => own.has(pod) && rising.has(target.name));
+  return isLater ? { kind: 'later' } : { kind: 'places', replacements: [] };
 }

@@ -17,6 +17,7 @@ import {
 } from '../../src/disruption/replacements.ts';
 import { type DisruptionPolicy, NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
+import type { SchedulingPlan } from '../../src/model/plan.ts';
 import { podKey } from '../../src/model/pod.ts';
 import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
 import { aBoundPod, aNodeClaim, anOwnedNode, aProvisioner, aSnapshot } from '../builders.ts';
@@ -204,24 +205,29 @@ test('a trial reckons with all nodes that leave, and buys for its own pods only'
   const [first] = pods;
   assert.ok(first);
   const node = (name: string) => ({ pods: [name] }) as never;
-  const plan = {
-    nodeClaims: [node(podKey(first)), node('default/on-b')],
-    nominations: [],
-    refusals: [],
-    usdPerHour: 0,
-    lowerBoundUsdPerHour: 0,
+  const plan = (...pods: readonly string[]): SchedulingPlan => ({
+    ...{ nodeClaims: pods.map(node), nominations: [], refusals: [] },
+    ...{ usdPerHour: 0, lowerBoundUsdPerHour: 0 },
+  });
+  const needed = (plan: SchedulingPlan, others: SchedulingPlan | null): unknown => {
+    const needs = leavingNeeds(snapshot, ['a'], plan, others);
+    return needs.kind === 'places' ? needs.replacements.map((one) => one.pods[0]) : needs.kind;
   };
-  const needs = leavingNeeds(snapshot, ['a'], plan);
-  assert.ok(needs.kind === 'places');
-  assert.equal(needs.replacements.length, 1);
+  const own = podKey(first);
   const refusal = {
-    pod: 'default/on-b',
-    code: 'NoCapacity',
-    provisioner: '',
-    reason: 'none',
-    nearest: '',
-  } as const;
-  assert.equal(leavingNeeds(snapshot, ['a'], { ...plan, refusals: [refusal] }).kind, 'places');
-  assert.equal(leavingNeeds(snapshot, ['b'], { ...plan, refusals: [refusal] }).kind, 'unplaceable');
-  assert.equal(leavingNeeds(snapshot, ['a'], null).kind, 'unplaceable');
+    ...{ pod: 'default/on-b', code: 'NoCapacity' as const, provisioner: '' },
+    ...{ reason: 'none', nearest: '' },
+  };
+  const two = plan('default/on-b', own);
+  const one = plan('default/on-b');
+  assert.deepEqual(needed(two, null), [own, 'default/on-b']);
+  assert.deepEqual(needed(two, one), [own]);
+  // The place that was bought for b went to the pod of a, and b is given the new node.
+  assert.deepEqual(needed(one, plan()), ['default/on-b']);
+  assert.deepEqual(needed(one, one), []);
+  const target = { kind: 'nodeClaim', name: 'x' } as const;
+  assert.equal(needed({ ...plan(), nominations: [{ pod: own, target }] }, null), 'later');
+  assert.deepEqual(needed({ ...one, refusals: [refusal] }, { ...one, refusals: [refusal] }), []);
+  assert.equal(needed({ ...one, refusals: [refusal] }, one), 'unplaceable');
+  assert.equal(leavingNeeds(snapshot, ['a'], null, one).kind, 'unplaceable');
 });
