@@ -194,9 +194,9 @@ function tellOrdered(
   { clock, journal, telemetry }: Ports,
   name: string,
   { spec, instanceType, zone, capacityType, usdPerHour }: PlannedNodeClaim,
-  { nodeClaims, message }: ReplacementDraft,
+  { nodeClaims, message, reason: disruption }: ReplacementDraft,
 ): void {
-  const facts = { instanceType, zone, capacityType, usdPerHour, replaces: nodeClaims };
+  const facts = { instanceType, zone, capacityType, usdPerHour, replaces: nodeClaims, disruption };
   telemetry.log.info({ nodeClaim: name, ...facts }, 'replacement stored');
   telemetry.metrics.count('cooper_nodeclaims_created_total', { provisioner: spec.provisioner });
   const reason = `replacement: ${message}`;

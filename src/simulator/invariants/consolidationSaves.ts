@@ -25,6 +25,8 @@ export const consolidationSaves: Invariant = ({ simulation, report }) => {
       if (!SAVING.has(facts.disruption)) episode = null;
       else episode ??= startEpisode(simulation, subject);
     }
+    // Replacements of nodes that go for other reasons are up before the nodes go.
+    if (kind === 'Decision' && facts.replaces !== undefined && !SAVING.has(facts.disruption)) episode = null;
     // Trouble, and Jobs that come: whatever it costs afterwards, it is not consolidation's doing.
     if (kind === 'Mishap' || kind === 'NodeNotReady') episode = null;
     if (kind === 'PodCreated' && isJobPod(simulation, subject)) episode = null;
