@@ -13,7 +13,7 @@ const USUAL_BUDGETS: readonly NodeBudget[] = [
 
 interface Pool {
   nodes: number;
-  /** Being deleted, about to be once their replacements are up, or not ready: these use the budget up, for whatever reason they go. */
+  /** Being deleted, or about to be once replaced, or not ready: these use the budget up, whatever the reason. */
   going: number;
   readonly budgets: readonly NodeBudget[];
 }

@@ -116,7 +116,7 @@ export function replacementsInWait({ nodeClaims, takenAtMs }: ClusterSnapshot): 
   );
 }
 
-/** The snapshot as if these claims replaced nothing: whether an order may be carried out is not for itself to hinder. */
+/** The snapshot as if these claims replaced nothing: an order does not stand in its own way. */
 export function withoutMarks(snapshot: ClusterSnapshot, replacements: readonly string[]): ClusterSnapshot {
   const names = new Set(replacements);
   const nodeClaims = snapshot.nodeClaims.map((claim) =>
