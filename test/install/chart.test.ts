@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { parse } from 'yaml';
+import { parsePriceOverrides } from '../../src/aws/prices.ts';
 import { SETTINGS } from '../../src/cli/settingsTable.ts';
 import { METRICS } from '../../src/telemetry/metrics.ts';
 import {
@@ -17,6 +18,8 @@ import {
 } from './harness/helm.ts';
 import { reasonToSkipInstall } from './harness/prerequisites.ts';
 
+const PRICES_MOUNT = '/etc/cooper';
+const MOUNTED = /"name":"prices","mountPath":"\/etc\/cooper","readOnly":true/;
 const NAMED = ['--set', 'clusterName=chris'];
 
 /** What people write, and the one variable that must come of it. */
@@ -65,6 +68,12 @@ const REFUSED: readonly { readonly flags: readonly string[]; readonly because: R
   { flags: [...NAMED, '--set', 'logLevel=loud'], because: /logLevel/ },
   { flags: [...NAMED, '--set', 'clusterEndpoint=x'], because: /clusterEndpoint/ },
   { flags: [...NAMED, '--set', 'replicas=-1'], because: /replicas/ },
+  { flags: [...NAMED, '--set', 'prices.onDemand.c5=-1'], because: /prices.onDemand.c5|prices\/onDemand\/c5/ },
+  { flags: [...NAMED, '--set', 'prices.ondemand.c5=1'], because: /ondemand/ },
+  {
+    flags: [...NAMED, '--set', 'prices.onDemand.c5=1', '--set', 'pricesConfigMap=mine'],
+    because: /prices and pricesConfigMap are both set/,
+  },
 ];
 
 function flagsOf(settings: readonly string[]): readonly string[] {
@@ -102,6 +111,40 @@ describe('the chart', { skip: await reasonToSkipInstall([]) }, () => {
       account.metadata.annotations?.['eks.amazonaws.com/role-arn'] ?? '',
       /karpenter-controller-chris$/,
     );
+  });
+
+  const OWN_PRICES = {
+    onDemand: { 'm5.large': 0.08 },
+    discounts: [{ instanceTypes: 'c5.*', percent: 30 }],
+    surcharges: [{ instanceTypes: '*', usdPerHour: 0.01, capacityType: 'spot' }],
+  };
+
+  test('prices become a file that Cooper can read, and other prices other pods', async () => {
+    const pricedAt = async (prices: object) =>
+      renderChart([...NAMED, '--set-json', `prices=${JSON.stringify(prices)}`]);
+    const { objects, text } = await pricedAt(OWN_PRICES);
+    const { data } = only(objects, 'ConfigMap', 'karpenter-prices') as unknown as {
+      readonly data: Readonly<Record<string, string>>;
+    };
+    const parsed = parsePriceOverrides(data['prices.json'] ?? '');
+    assert.ok(parsed.kind === 'valid', JSON.stringify(parsed));
+    assert.equal(parsed.value.onDemand.get('m5.large'), 0.08);
+    assert.equal(parsed.value.surcharges[0]?.capacityType, 'spot');
+    const deployment = only(objects, 'Deployment');
+    assert.equal(environmentOf(deployment, 'karpenter').PRICES_FILE, `${PRICES_MOUNT}/prices.json`);
+    assert.match(JSON.stringify(deployment), MOUNTED);
+    const checksum = /checksum\/prices: (\w{64})/;
+    const dearer = await pricedAt({ ...OWN_PRICES, onDemand: { 'm5.large': 0.09 } });
+    assert.notEqual(checksum.exec(text)?.[1], checksum.exec(dearer.text)?.[1]);
+  });
+
+  test('prices may come from a ConfigMap that is there already; without any there is neither file nor mount', async () => {
+    const named = await renderChart([...NAMED, '--set', 'pricesConfigMap=mine']);
+    assert.ok(!named.objects.some(({ kind }) => kind === 'ConfigMap'));
+    assert.match(JSON.stringify(only(named.objects, 'Deployment')), /"configMap":\{"name":"mine"/);
+    assert.match(JSON.stringify(only(named.objects, 'Deployment')), MOUNTED);
+    const without = await renderChart(NAMED);
+    assert.doesNotMatch(without.text, /PRICES_FILE|prices/);
   });
 
   test("an image of Karpenter's chart, as one string, is taken as it is", async () => {

@@ -74,6 +74,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{/* The ConfigMap with the user's prices: one that is there already, or the chart's own; nothing without prices. */}}
+{{- define "cooper.pricesConfigMap" -}}
+{{- if and .Values.pricesConfigMap .Values.prices -}}
+{{- fail "prices and pricesConfigMap are both set: keep the prices in one of them" -}}
+{{- end -}}
+{{- if .Values.pricesConfigMap -}}
+{{- .Values.pricesConfigMap -}}
+{{- else if .Values.prices -}}
+{{- include "cooper.fullname" . }}-prices
+{{- end -}}
+{{- end -}}
+
 {{/* Settings that are given somewhere, as environment variables. v0.16's key first, then later ones. */}}
 {{- define "cooper.env" -}}
 {{- $values := .Values -}}
@@ -99,6 +111,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   (list "AWS_PREFIX_DELEGATION" $settings.prefixDelegation)
   (list "AWS_RESERVED_ENIS" $settings.reservedENIs $aws.reservedENIs)
   (list "AWS_TAGS" $settings.tags $aws.tags)
+  (list "PRICES_FILE" (empty (include "cooper.pricesConfigMap" .) | ternary "" "/etc/cooper/prices.json"))
   (list "INTERRUPTION_QUEUE" $settings.interruptionQueue $settings.interruptionQueueName $aws.interruptionQueueName)
   (list "LOG_LEVEL" (include "cooper.logLevel" .))
   (list "METRICS_PORT" $values.controller.metrics.port)
