@@ -47,7 +47,15 @@ export interface DecideMessage {
   readonly ordered: OrderedConsolidation | null;
 }
 
-export type ToThread = NewsMessage | SolveMessage | DecideMessage;
+/** Give back memory that is not needed. */
+export interface RestMessage {
+  readonly kind: 'rest';
+}
+
+/** What a problem takes to be told. */
+export type ProblemMessage = NewsMessage | SolveMessage | DecideMessage;
+
+export type ToThread = ProblemMessage | RestMessage;
 
 /** What has come of a decision on consolidation; plans that were asked for meanwhile may be answered before it. */
 export type Decided =

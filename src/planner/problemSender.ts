@@ -5,7 +5,7 @@ import type { Pod } from '../model/pod.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { PlanProblem } from '../ports/planner.ts';
 import { type ListPart, ListTrail } from './listTrail.ts';
-import type { ListNews, NewsMessage, PodList, SnapshotList, ToThread } from './messages.ts';
+import type { ListNews, NewsMessage, PodList, ProblemMessage, SnapshotList } from './messages.ts';
 import { type PodRow, podRow, SharedNumbers } from './podWire.ts';
 
 const OBJECT_LISTS: readonly Exclude<SnapshotList, 'pods'>[] = [
@@ -29,7 +29,7 @@ const PARTS_A_MESSAGE = 1_000;
 
 /** One for each life of the thread: a new thread knows nothing. */
 export class ProblemSender {
-  readonly #post: (message: ToThread) => void;
+  readonly #post: (message: ProblemMessage) => void;
   readonly #nextTurn: () => Promise<void>;
   readonly #numbers = new SharedNumbers();
   readonly #pods: Readonly<Record<PodList, ListTrail<Pod>>> = {
@@ -42,7 +42,7 @@ export class ProblemSender {
   #spent = 0;
 
   /** @param nextTurn resolves once the event loop has been round */
-  constructor(post: (message: ToThread) => void, nextTurn: () => Promise<void>) {
+  constructor(post: (message: ProblemMessage) => void, nextTurn: () => Promise<void>) {
     this.#post = post;
     this.#nextTurn = nextTurn;
   }

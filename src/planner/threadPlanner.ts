@@ -11,7 +11,7 @@ import type { PlannedNodeClaim, SchedulingPlan } from '../model/plan.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Planner, PlanOutcome, PlanProblem } from '../ports/planner.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
-import type { Decided, FromThread, Planned, ThreadSettings } from './messages.ts';
+import type { Decided, FromThread, Planned, ThreadSettings, ToThread } from './messages.ts';
 import { ProblemSender } from './problemSender.ts';
 
 export interface ThreadPlannerOptions {
@@ -79,6 +79,11 @@ export class ThreadPlanner implements Planner {
   async stillPays(consolidation: Consolidation, ordered: OrderedConsolidation): Promise<string | null> {
     const verdict = await this.#decided(consolidation, ordered);
     return verdict.kind === 'lookedAgain' ? verdict.changed : failureOf(verdict);
+  }
+
+  /** Has the thread give back memory that it does not need. */
+  rest(): void {
+    if (!this.#thread.hasEnded) this.#thread.rest();
   }
 
   /** Ends the thread; a plan under way answers 'failed'. */
@@ -224,6 +229,11 @@ class PlanThread {
 
   async prepare(snapshot: ClusterSnapshot): Promise<void> {
     await this.#sender.prepare(snapshot);
+  }
+
+  rest(): void {
+    const message: ToThread = { kind: 'rest' };
+    this.#worker.postMessage(message);
   }
 
   async end(): Promise<void> {

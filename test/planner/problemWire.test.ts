@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
-import type { SolveMessage, ToThread } from '../../src/planner/messages.ts';
+import type { ProblemMessage, SolveMessage } from '../../src/planner/messages.ts';
 import { ProblemReceiver } from '../../src/planner/problemReceiver.ts';
 import { ProblemSender } from '../../src/planner/problemSender.ts';
 import type { PlanProblem } from '../../src/ports/planner.ts';
@@ -18,7 +18,7 @@ function aProblem(snapshot: ClusterSnapshot, fields: Partial<PlanProblem> = {}):
 
 /** Both sides, with messages copied on the way as between threads. */
 class Wire {
-  readonly messages: ToThread[] = [];
+  readonly messages: ProblemMessage[] = [];
   /** New pods and objects in each turn of the sender. */
   readonly freshByTurn: number[] = [0];
   readonly #receiver = new ProblemReceiver();
@@ -47,7 +47,7 @@ class Wire {
     return counts;
   }
 
-  #deliver(message: ToThread): void {
+  #deliver(message: ProblemMessage): void {
     this.messages.push(message);
     if (message.kind === 'solve') {
       this.#asked = message;
@@ -60,7 +60,7 @@ class Wire {
   }
 }
 
-function fresh(message: ToThread & { readonly kind: 'news' }): number {
+function fresh(message: ProblemMessage & { readonly kind: 'news' }): number {
   const { parts } = message.news;
   return parts.reduce((sum, part) => sum + (part.kind === 'fresh' ? part.items.length : 0), 0);
 }
