@@ -138,7 +138,7 @@ describe('the chart', { skip: await reasonToSkipInstall([]) }, () => {
     assert.notEqual(checksum.exec(text)?.[1], checksum.exec(dearer.text)?.[1]);
   });
 
-  test('prices may come from a ConfigMap that is there already; without any there is neither file nor mount', async () => {
+  test('prices may come from a ConfigMap that is there already; without any there is no file', async () => {
     const named = await renderChart([...NAMED, '--set', 'pricesConfigMap=mine']);
     assert.ok(!named.objects.some(({ kind }) => kind === 'ConfigMap'));
     assert.match(JSON.stringify(only(named.objects, 'Deployment')), /"configMap":\{"name":"mine"/);
