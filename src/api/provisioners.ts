@@ -6,6 +6,7 @@ import { type NodeClassRef, PRICE_LIMIT, type Provisioner } from '../model/provi
 import type { Resources } from '../model/resources.ts';
 import { defaultRequirements } from './defaults.ts';
 import { readDisruptionPolicy, readOffHours, windowProblems } from './disruptionPolicies.ts';
+import { readLaunchFailures } from './launchFailures.ts';
 import { type CheckedManifest, checkManifest } from './manifest.ts';
 import { readNodeClass } from './nodeClasses.ts';
 import type { Parsed } from './parsed.ts';
@@ -39,7 +40,12 @@ export function parseProvisioner(manifest: unknown): Parsed<ParsedProvisioner> {
       : { kind: 'AWSNodeTemplate', name: spec.providerRef.name };
   const id = { key: nodeClassKey(nodeClassRef), generation };
   const nodeClass = spec.provider === undefined ? null : readNodeClass(id, spec.provider);
-  return { kind: 'valid', value: { provisioner: readProvisioner(checked.value, nodeClassRef), nodeClass } };
+  const launchFailures = readLaunchFailures(manifest);
+  const provisioner = {
+    ...readProvisioner(checked.value, nodeClassRef),
+    ...(launchFailures === null ? {} : { launchFailures }),
+  };
+  return { kind: 'valid', value: { provisioner, nodeClass } };
 }
 
 function readProvisioner(

@@ -13,6 +13,8 @@ import { readCatalogue } from './catalogue.ts';
 import { tellKept } from './claimEvents.ts';
 import { ConsolidationBrake } from './consolidationBrake.ts';
 import { deleteClaims } from './disruption.ts';
+import type { LaunchFailuresMemory } from './launchFailures.ts';
+import { launchLeaves, withoutPaused } from './launchPauses.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
 import type { Nominations } from './nominations.ts';
@@ -61,6 +63,7 @@ export class ConsolidationMemory {
 export interface ConsolidatingNodes extends Ordering {
   readonly nominations: Nominations;
   readonly memory: ConsolidationMemory;
+  readonly failures: LaunchFailuresMemory;
 }
 
 /** One look: goes on with what was ordered, or looks for what pays. One action at a time. */
@@ -80,7 +83,8 @@ async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<Ne
   if (!isWanted && ordered === undefined) return WHEN_CHANGED;
   memory.podChanges.look(snapshot);
   if (ordered === undefined && isFruitless(memory, snapshot)) return { afterMs: LOOK_AGAIN_MS };
-  const { catalogue } = await readCatalogue(ports.cloud, snapshot);
+  const leaves = launchLeaves(snapshot, consolidating.failures);
+  const { catalogue } = withoutPaused(await readCatalogue(ports.cloud, snapshot), leaves, { evenOne: false });
   if (ordered !== undefined) return finish(ports, consolidating, ordered, catalogue);
   const decision = await ports.planner.consolidate(problemOf(consolidating, snapshot, catalogue));
   ports.telemetry.metrics.gauge('cooper_consolidation_trials', {}, decision.trials);

@@ -4,6 +4,7 @@ import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { Ports } from '../ports/ports.ts';
 import { deleteAndTell } from './claimEvents.ts';
 import type { Launching } from './launch.ts';
+import { noteNotUp } from './launchFailures.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
 import { notInitializedBecause } from './registration.ts';
 
@@ -14,6 +15,8 @@ export interface Ending {
   readonly reason: GivenBackBecause;
   /** What is wrong, as a sentence without its end. */
   readonly message: string;
+  /** The same in a few words, for pods that wait for the next node. */
+  readonly because: string;
 }
 
 /** Longer than the event of its deletion takes: the claim is not deleted, and told of, twice. */
@@ -37,7 +40,7 @@ export function giveBack(ports: Ports, launching: Launching, claim: NodeClaim, e
 }
 
 async function attempt(ports: Ports, launching: Launching, claim: NodeClaim, ending: Ending): Promise<void> {
-  const { doubts, live } = launching;
+  const { doubts, live, memory } = launching;
   try {
     if (await isThereAfterAll(ports, claim, ending.reason)) {
       doubts.failed(claim.uid, ports.clock.nowMs());
@@ -45,18 +48,20 @@ async function attempt(ports: Ports, launching: Launching, claim: NodeClaim, end
       ports.telemetry.log.warn(facts, 'node claim kept: the watch is behind, its node is there');
       return;
     }
-    const message = `${ending.message}${await consoleHint(ports, claim, ending.reason)}`;
-    await deleteAndTell(ports, live, claim, { type: 'Warning', reason: ending.reason, message });
+    const hint = await hintOf(ports, claim, ending);
+    // A restart must know of it before the claim is gone, or it would launch as before.
+    if (ending.reason !== 'NodeGone')
+      await noteNotUp(ports, { live, failures: memory.failures }, claim, hint.short);
+    const message = `${ending.message}${hint.sentence}`;
+    const { provisioner } = claim.spec;
+    const why = { type: 'Warning', reason: ending.reason, message, facts: { provisioner } } as const;
+    await deleteAndTell(ports, live, claim, why);
     doubts.hold(claim.uid, ports.clock.nowMs() + DELETED_HOLD_MS);
     const { providerId, nodeName: node } = claim.status;
     const facts = { nodeClaim: claim.name, providerId, node, reason: ending.reason, message };
     ports.telemetry.log.warn(facts, 'node claim given back');
-    const { provisioner } = claim.spec;
     const labels = { provisioner, reason: ending.reason };
     ports.telemetry.metrics.count('cooper_nodeclaims_disrupted_total', labels);
-    const atMs = ports.clock.nowMs();
-    const disrupted = { node, disruption: ending.reason, provisioner };
-    ports.journal.append({ atMs, kind: 'Disrupted', subject: claim.name, reason: message, facts: disrupted });
   } catch (failure) {
     doubts.failed(claim.uid, ports.clock.nowMs());
     ports.telemetry.log.error({ nodeClaim: claim.name, error: String(failure) }, 'node claim not given back');
@@ -76,20 +81,25 @@ async function isThereAfterAll(
   return reason === 'NodeGone' || notInitializedBecause(claim, node) === null;
 }
 
+interface Hint {
+  /** To go behind the event's message. */
+  readonly sentence: string;
+  /** For pods that wait for the next node. */
+  readonly short: string;
+}
+
 /** A Node that has joined can be looked at; of an instance that has not, its console is all there is. */
-async function consoleHint(
-  { cloud, telemetry }: Ports,
-  { name, status }: NodeClaim,
-  reason: GivenBackBecause,
-): Promise<string> {
-  if (reason !== 'NeverRegistered' || cloud.consoleTail === undefined) return '';
+async function hintOf({ cloud, telemetry }: Ports, claim: NodeClaim, ending: Ending): Promise<Hint> {
+  if (ending.reason !== 'NeverRegistered') return { sentence: '', short: ending.because };
+  if (cloud.consoleTail === undefined) return { sentence: '', short: ending.because };
   try {
-    const tail = await cloud.consoleTail(status.providerId);
-    return tail.kind === 'lines'
-      ? `; its console says: ${tail.lines.join(' | ')}`
-      : `; its console cannot be shown: ${tail.because}`;
+    const tail = await cloud.consoleTail(claim.status.providerId);
+    if (tail.kind === 'none')
+      return { sentence: `; its console cannot be shown: ${tail.because}`, short: ending.because };
+    const text = tail.lines.join(' | ');
+    return { sentence: `; its console says: ${text}`, short: `console: ${text}` };
   } catch (failure) {
-    telemetry.log.warn({ nodeClaim: name, error: String(failure) }, 'console not read');
-    return '; its console could not be asked for';
+    telemetry.log.warn({ nodeClaim: claim.name, error: String(failure) }, 'console not read');
+    return { sentence: '; its console could not be asked for', short: ending.because };
   }
 }

@@ -12,6 +12,7 @@ import { nodesByProviderId } from './claimNodes.ts';
 import { independently } from './concurrently.ts';
 import { giveBack } from './giveBack.ts';
 import { type Launching, launchClaim } from './launch.ts';
+import { noteUp } from './launchFailures.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
 import { notInitializedBecause, registrationPatch } from './registration.ts';
 import { tellScheduler } from './schedulerNominations.ts';
@@ -31,6 +32,7 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
   const nodes = nodesByProviderId(snapshot.nodes);
   forgetGone(launching, snapshot);
   forgetLosses(launching, snapshot);
+  launching.memory.failures.look(snapshot);
   let next = WHEN_CHANGED;
   const unfinished = snapshot.nodeClaims.filter(
     (claim) =>
@@ -164,7 +166,7 @@ function awaitNode(ports: Ports, launching: Launching, claim: NodeClaim): NextRu
   const minutes = Math.round(settings.registrationTtlMs / 60_000);
   const cause = 'check its user data, instance profile and access entry (or aws-auth)';
   const message = `instance did not become a Node within ${minutes} min; ${cause}`;
-  return giveBack(ports, launching, claim, { reason: 'NeverRegistered', message });
+  return giveBack(ports, launching, claim, { reason: 'NeverRegistered', message, because: 'no Node joined' });
 }
 
 /** A registered Node that stays away was removed by force: its instance is of no use any more. */
@@ -176,7 +178,7 @@ function awaitLostNode(ports: Ports, launching: Launching, claim: NodeClaim): Ne
   const leftMs = sinceMs + NODE_LOST_MS - nowMs;
   if (leftMs > 0) return { afterMs: leftMs };
   const message = `Node ${claim.status.nodeName} is gone while its instance may be there; the instance is given back`;
-  return giveBack(ports, launching, claim, { reason: 'NodeGone', message });
+  return giveBack(ports, launching, claim, { reason: 'NodeGone', message, because: 'Node gone' });
 }
 
 /** The claim as registered; null when another write came in between, whose event may be here already: retried then. */
@@ -242,10 +244,16 @@ async function initializeInTime(
   const minutes = Math.round(registrationTtlMs / 60_000);
   const what = `Node ${node.name} is not ready for pods ${minutes} min after it joined`;
   const message = `${what}: ${because}; it is given back`;
-  return giveBack(ports, launching, claim, { reason: 'NeverInitialized', message });
+  return giveBack(ports, launching, claim, { reason: 'NeverInitialized', message, because });
 }
 
-async function initialize(ports: Ports, { live }: Launching, claim: NodeClaim, node: Node): Promise<NextRun> {
+async function initialize(
+  ports: Ports,
+  { live, memory }: Launching,
+  claim: NodeClaim,
+  node: Node,
+): Promise<NextRun> {
+  await noteUp(ports, { live, failures: memory.failures }, claim);
   const patch = { labels: { [LABEL.initialized]: 'true' } };
   const patched = live.recordNode(node, await ports.kube.patchNode(node, patch));
   // Another write came in between, and its event may be here already: none may come that brings us back.

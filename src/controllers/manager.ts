@@ -244,7 +244,11 @@ export class ControllerManager {
     );
     const { nominations } = memory;
     this.#startIfDue('consolidation', nowMs, () =>
-      consolidateNodes(ports, { live, orders, nominations, memory: this.#consolidation }),
+      consolidateNodes(ports, {
+        ...{ live, orders, nominations },
+        memory: this.#consolidation,
+        failures: memory.failures,
+      }),
     );
     this.#startIfDue('interruption', nowMs, () =>
       heedInterruptions(ports, { live, settings, told: this.#told }),
@@ -259,7 +263,7 @@ export class ControllerManager {
         unreadableClaims: () => this.#status.unreadableClaims(),
       }),
     );
-    this.#startIfDue('status', nowMs, () => reportStatus(ports, live, this.#status));
+    this.#startIfDue('status', nowMs, () => reportStatus(ports, live, this.#status, memory.failures));
     return NAMES.reduce((soonest, name) => Math.min(soonest, this.#nextAtMs(name)), NEVER);
   }
 

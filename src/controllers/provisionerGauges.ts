@@ -18,6 +18,8 @@ export interface ProvisionerFigures {
   readonly nodeClaims: readonly NodeClaim[];
   /** By Provisioner name: capacity in use. */
   readonly used: ReadonlyMap<string, Resources>;
+  /** Names of those whose launches are paused since their nodes never come up. */
+  readonly paused: ReadonlySet<string>;
 }
 
 /** Sets the gauges of every Provisioner; takes back those whose Provisioner, resource or limit is no longer there. */
@@ -36,7 +38,7 @@ export function showProvisioners(metrics: Metrics, shown: ShownGauges, figures: 
   }
 }
 
-function seriesOf({ provisioners, nodeClaims, used }: ProvisionerFigures): readonly Series[] {
+function seriesOf({ provisioners, nodeClaims, used, paused }: ProvisionerFigures): readonly Series[] {
   return provisioners.flatMap(({ name, limits }) => {
     const own = nodeClaims.filter(({ spec }) => spec.provisioner === name);
     const usdPerHour = own.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
@@ -44,6 +46,11 @@ function seriesOf({ provisioners, nodeClaims, used }: ProvisionerFigures): reado
       name: 'cooper_provisioner_usd_per_hour',
       labels: { provisioner: name },
       value: usdPerHour,
+    };
+    const pause = {
+      name: 'cooper_provisioner_launches_paused',
+      labels: { provisioner: name },
+      value: paused.has(name) ? 1 : 0,
     };
     const inUse = used.get(name) ?? {};
     const usage = Object.entries(inUse).map(([resource, value]) => ({
@@ -61,6 +68,6 @@ function seriesOf({ provisioners, nodeClaims, used }: ProvisionerFigures): reado
         { name: 'karpenter_provisioner_usage_pct', labels, value: percent },
       ];
     });
-    return [price, ...usage, ...limitSeries];
+    return [price, pause, ...usage, ...limitSeries];
   });
 }

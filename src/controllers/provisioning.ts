@@ -11,6 +11,7 @@ import { type CatalogueReading, readCatalogue } from './catalogue.ts';
 import { independently } from './concurrently.ts';
 import { brake } from './launchBrake.ts';
 import { withLaunchGroups } from './launchGroups.ts';
+import { launchLeaves, withinLeaves, withoutPaused } from './launchPauses.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
 import { claimName } from './nodeClaimNames.ts';
@@ -42,7 +43,9 @@ export async function provision(ports: Ports, provisioning: Provisioning): Promi
   const keys = [...waiting, ...displaced];
   ports.telemetry.metrics.gauge('cooper_pods_waiting', {}, waiting.length);
   if (keys.length === 0) return WHEN_CHANGED;
-  const reading = withoutRejected(await readCatalogue(ports.cloud, live.snapshot()), memory, startedAtMs);
+  const sold = withoutRejected(await readCatalogue(ports.cloud, live.snapshot()), memory, startedAtMs);
+  const leaves = launchLeaves(live.snapshot(), memory.failures);
+  const reading = withoutPaused(sold, leaves, { evenOne: true });
   const pass: Pass = { reading, refusals: [], placed: new Set(), plansLeft: PLANS_MOST };
   await planAndCarryOut(ports, provisioning, keys, pass);
   ports.telemetry.metrics.gauge('cooper_pods_refused', {}, pass.refusals.length);
@@ -216,7 +219,10 @@ export async function carryOut(
   const holdMs = Math.max(nominationMs(settings.batchMaxMs), 1.5 * settings.retryMs);
   memory.nominations.nominate(plan.nominations, ports.clock.nowMs(), holdMs);
   if (plan.nodeClaims.length > CLAIMS_IN_ONE_TURN) await ports.clock.sleep(0);
-  const launched = withLaunchGroups(withinBrake(ports, memory, plan), `${snapshot.takenAtMs}`);
+  const launched = withLaunchGroups(
+    withinPauses(ports, provisioning, withinBrake(ports, memory, plan)),
+    `${snapshot.takenAtMs}`,
+  );
   const store = async (planned: PlannedNodeClaim, index: number): Promise<void> => {
     const draft = claimDraft(planned, snapshot, index);
     const { object } = await createSurely(ports, draft);
@@ -291,6 +297,21 @@ function withinBrake(
   for (const { spec, pods } of held) {
     const facts = { provisioner: spec.provisioner, pods: pods.slice(0, 5), podCount: pods.length };
     telemetry.log.warn(facts, 'launch held back: the nodes launched for these pods have not taken them');
+    telemetry.metrics.count('cooper_launches_held_back_total', { provisioner: spec.provisioner });
+  }
+  return launched;
+}
+
+/** Of Provisioners whose nodes never came up, one node or none, by what is known as the plan is carried out. */
+function withinPauses(
+  { telemetry }: Ports,
+  { live, memory }: Provisioning,
+  planned: readonly PlannedNodeClaim[],
+): readonly PlannedNodeClaim[] {
+  const { launched, held } = withinLeaves(planned, launchLeaves(live.snapshot(), memory.failures));
+  for (const { spec, pods } of held) {
+    const facts = { provisioner: spec.provisioner, pods: pods.slice(0, 5), podCount: pods.length };
+    telemetry.log.warn(facts, 'launch held back: the last nodes of this Provisioner never came up');
     telemetry.metrics.count('cooper_launches_held_back_total', { provisioner: spec.provisioner });
   }
   return launched;

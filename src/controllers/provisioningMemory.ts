@@ -5,6 +5,7 @@ import { isProvisionable } from '../scheduling/provisionable.ts';
 import { Backoff } from './backoff.ts';
 import { type BatchWindow, batchReadyAtMs, withArrival } from './batchWindow.ts';
 import { BRAKE_FIRST_MS, BRAKE_MOST_MS } from './launchBrake.ts';
+import { LaunchFailuresMemory } from './launchFailures.ts';
 import { Nominations } from './nominations.ts';
 import type { ControllerSettings } from './settings.ts';
 
@@ -33,6 +34,8 @@ export class ProvisioningMemory {
   readonly rejections = new Backoff(REJECTED_FIRST_MS, REJECTED_MOST_MS);
   /** By pod key: a node was launched for it a moment ago (see launchBrake). */
   readonly brakes = new Backoff(BRAKE_FIRST_MS, BRAKE_MOST_MS);
+  /** Nodes that never came up, by Provisioner. */
+  readonly failures = new LaunchFailuresMemory();
   /** What each waiting pod was last told, so that an event says it once. */
   readonly told = new Map<string, string>();
   readonly #settings: ControllerSettings;
@@ -106,6 +109,7 @@ export class ProvisioningMemory {
       nominations: this.nominations.size,
       rejections: this.rejections.size,
       brakes: this.brakes.size,
+      launchFailures: this.failures.size,
       told: this.told.size,
       waiting: this.#waiting.size,
       leaving: this.#leaving.size,

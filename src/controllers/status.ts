@@ -9,6 +9,8 @@ import type { StatusCondition } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
 import { type NotReady, readCatalogue } from './catalogue.ts';
 import { independently } from './concurrently.ts';
+import type { LaunchFailuresMemory } from './launchFailures.ts';
+import { launchLeaves, withoutPaused } from './launchPauses.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
 import { type ShownGauges, showProvisioners } from './provisionerGauges.ts';
@@ -69,12 +71,24 @@ export class StatusMemory {
 }
 
 /** Writes the status of every Provisioner and node template where it has changed. One that fails stops no other. */
-export async function reportStatus(ports: Ports, live: LiveState, memory: StatusMemory): Promise<NextRun> {
+export async function reportStatus(
+  ports: Ports,
+  live: LiveState,
+  memory: StatusMemory,
+  failures: LaunchFailuresMemory,
+): Promise<NextRun> {
   const snapshot = live.snapshot();
-  const { notReady } = await readCatalogue(ports.cloud, snapshot);
+  const leaves = launchLeaves(snapshot, failures);
+  const sold = await readCatalogue(ports.cloud, snapshot);
+  const { notReady } = withoutPaused(sold, leaves, { evenOne: false });
   const used = resourcesByProvisioner(snapshot);
   const { provisioners, nodeClaims } = snapshot;
-  showProvisioners(ports.telemetry.metrics, memory.gauges, { provisioners, nodeClaims, used });
+  showProvisioners(ports.telemetry.metrics, memory.gauges, {
+    provisioners,
+    nodeClaims,
+    used,
+    paused: new Set(leaves.keys()),
+  });
   let next: NextRun = { afterMs: LOOK_AGAIN_MS };
   const failed = (name: string, failure: unknown): void => {
     next = { afterMs: FAILED_AGAIN_MS };
@@ -82,6 +96,7 @@ export async function reportStatus(ports: Ports, live: LiveState, memory: Status
   };
   const reportProvisioner = async (provisioner: Provisioner): Promise<void> => {
     memory.invalid.delete(`Provisioner/${provisioner.name}`);
+    await failures.store(ports, provisioner);
     const problem = notReady.get(provisioner.name);
     const resources = used.get(provisioner.name) ?? NO_RESOURCES;
     const verdict = activeCondition(problem ?? null);

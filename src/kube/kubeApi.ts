@@ -2,6 +2,7 @@
 import type { Node } from '../model/node.ts';
 import type { NodeClaim, NodeClaimStatus } from '../model/nodeClaim.ts';
 import type { Pod } from '../model/pod.ts';
+import type { LaunchFailures } from '../model/provisioner.ts';
 import type { VolumeAttachment } from '../model/volumes.ts';
 import type {
   EventDraft,
@@ -25,7 +26,7 @@ import {
 } from './nodeClaims.ts';
 import { deleteNode, patchNode, readNode, readNodeProviderIds } from './nodes.ts';
 import { deletePod, evictPod, nominatePod, type PodIdentity, readNodePods } from './pods.ts';
-import { writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
+import { writeLaunchFailures, writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
 import type { KubeTransport } from './transport.ts';
 import { readVolumeAttachments } from './volumeAttachments.ts';
 
@@ -110,6 +111,10 @@ export class ServerKubeApi implements KubeApi {
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {
     return writeProvisionerStatus(this.#transport, name, status);
+  }
+
+  writeLaunchFailures(name: string, failures: LaunchFailures | null): Promise<'written' | 'gone'> {
+    return writeLaunchFailures(this.#transport, name, failures);
   }
 
   writeNodeTemplateStatus(name: string, conditions: readonly StatusCondition[]): Promise<'written' | 'gone'> {

@@ -32,6 +32,20 @@ export interface NodeClassRef {
 export const NODES_LIMIT = 'nodes';
 export const PRICE_LIMIT = 'usdPerHour';
 
+/** Nodes in a row, of one configuration, that never came up; written into the Provisioner's status. */
+export interface LaunchFailures {
+  /** Which configuration: of another one nothing is known. */
+  readonly configuration: string;
+  readonly nodes: number;
+  /** How often launches have been stopped since; 0: they go on. */
+  readonly pauses: number;
+  readonly pausedAtMs: number;
+  /** When one node is launched again, to see; in milliseconds since the epoch. */
+  readonly retryAtMs: number;
+  /** What is known of why the last one did not come up. */
+  readonly hint: string;
+}
+
 export interface Provisioner {
   readonly name: string;
   readonly uid: string;
@@ -61,4 +75,6 @@ export interface Provisioner {
   readonly limits: Resources | null;
   readonly weight: number;
   readonly deletionRequestedAtMs: number | null;
+  /** From its status; absent while all is well. */
+  readonly launchFailures?: LaunchFailures;
 }

@@ -2,6 +2,7 @@
 import type { Node } from '../model/node.ts';
 import type { NodeClaim, NodeClaimSpec, NodeClaimStatus } from '../model/nodeClaim.ts';
 import type { Pod } from '../model/pod.ts';
+import type { LaunchFailures } from '../model/provisioner.ts';
 import type { Resources } from '../model/resources.ts';
 import type { Taint } from '../model/taint.ts';
 import type { VolumeAttachment } from '../model/volumes.ts';
@@ -121,6 +122,8 @@ export interface KubeApi {
    */
   readVolumeAttachments(): Promise<readonly VolumeAttachment[]>;
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'>;
+  /** Sets or removes what the Provisioner's status says of nodes that never came up; the rest of it stays. */
+  writeLaunchFailures(name: string, failures: LaunchFailures | null): Promise<'written' | 'gone'>;
   writeNodeTemplateStatus(name: string, conditions: readonly StatusCondition[]): Promise<'written' | 'gone'>;
   /** Best effort: never throws, repeated events are counted up by the adapter. */
   publishEvent(event: EventDraft): Promise<void>;

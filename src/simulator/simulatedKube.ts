@@ -3,6 +3,7 @@ import { TERMINATION_FINALIZER } from '../model/labels.ts';
 import type { Node } from '../model/node.ts';
 import { NO_STATUS, type NodeClaim, type NodeClaimStatus } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
+import type { LaunchFailures } from '../model/provisioner.ts';
 import type { VolumeAttachment } from '../model/volumes.ts';
 import type {
   EventDraft,
@@ -204,6 +205,17 @@ export class SimulatedKube implements KubeApi {
     return this.#call(() => {
       if (this.#parts.store.get('provisioner', name) === undefined) return 'gone';
       this.provisionerStatuses.set(name, status);
+      return 'written';
+    });
+  }
+
+  writeLaunchFailures(name: string, failures: LaunchFailures | null): Promise<'written' | 'gone'> {
+    return this.#call(() => {
+      const held = this.#parts.store.get('provisioner', name);
+      if (held === undefined) return 'gone';
+      const { launchFailures: _, ...rest } = held;
+      const launchFailures = failures === null ? {} : { launchFailures: failures };
+      this.#parts.store.put('provisioner', name, { ...rest, ...launchFailures });
       return 'written';
     });
   }

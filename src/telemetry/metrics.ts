@@ -110,6 +110,11 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     help: 'Price of all NodeClaims of a Provisioner that have an instance.',
     labels: ['provisioner'],
   },
+  cooper_provisioner_launches_paused: {
+    type: 'gauge',
+    help: '1 while a Provisioner launches nothing, or one node to see, because its last nodes never came up.',
+    labels: ['provisioner'],
+  },
   cooper_pods_waiting: {
     type: 'gauge',
     help: 'Pods that ask for capacity, as of the last planning pass.',

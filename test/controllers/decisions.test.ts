@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { ConsolidationMemory, consolidateNodes } from '../../src/controllers/consolidation.ts';
 import { disruptNodes } from '../../src/controllers/disruption.ts';
 import { inlinePlanner } from '../../src/controllers/inlinePlanner.ts';
+import { LaunchFailuresMemory } from '../../src/controllers/launchFailures.ts';
 import { LiveState } from '../../src/controllers/liveState.ts';
 import { Nominations } from '../../src/controllers/nominations.ts';
 import { ReplacementOrders } from '../../src/controllers/replacementOrders.ts';
@@ -199,7 +200,7 @@ async function told(one: Case, controller: 'disruption' | 'consolidation'): Prom
   const look = (): Promise<unknown> =>
     controller === 'disruption'
       ? disruptNodes(ports, disrupting).then(() => replaceNodes(ports, replacing))
-      : consolidateNodes(ports, { live, orders, nominations, memory });
+      : consolidateNodes(ports, { live, orders, nominations, memory, failures: new LaunchFailuresMemory() });
   await look();
   const isGone = records.some(({ kind }) => kind === 'Disrupted');
   if (!isGone && one.podsOnServer === undefined) await look();

@@ -16,19 +16,27 @@ test('a Provisioner that is deleted takes its series along, and a limit that is 
     return text.split('\n').filter((line) => /^(karpenter|cooper)_provisioner_.*\{/.test(line));
   };
   const limited = aProvisioner({ name: 'default', limits: { cpu: 4000 } });
-  showProvisioners(metrics, shown, { provisioners: [limited], nodeClaims, used });
+  const paused = new Set(['default']);
+  showProvisioners(metrics, shown, { provisioners: [limited], nodeClaims, used, paused });
   assert.deepEqual(await series(), [
     'karpenter_provisioner_usage{provisioner="default",resource_type="cpu"} 2000',
     'karpenter_provisioner_limit{provisioner="default",resource_type="cpu"} 4000',
     'karpenter_provisioner_usage_pct{provisioner="default",resource_type="cpu"} 50',
     'cooper_provisioner_usd_per_hour{provisioner="default"} 0.25',
+    'cooper_provisioner_launches_paused{provisioner="default"} 1',
   ]);
-  showProvisioners(metrics, shown, { provisioners: [{ ...limited, limits: null }], nodeClaims, used });
+  showProvisioners(metrics, shown, {
+    provisioners: [{ ...limited, limits: null }],
+    nodeClaims,
+    used,
+    paused: new Set(),
+  });
   assert.deepEqual(await series(), [
     'karpenter_provisioner_usage{provisioner="default",resource_type="cpu"} 2000',
     'cooper_provisioner_usd_per_hour{provisioner="default"} 0.25',
+    'cooper_provisioner_launches_paused{provisioner="default"} 0',
   ]);
-  showProvisioners(metrics, shown, { provisioners: [], nodeClaims, used });
+  showProvisioners(metrics, shown, { provisioners: [], nodeClaims, used, paused: new Set() });
   assert.deepEqual(await series(), []);
   assert.equal(shown.size, 0);
 });

@@ -279,6 +279,8 @@ export class FakeApiServer {
   }
 
   #change(held: Found, { method, body, path }: SeenRequest): { status: number; body: unknown } {
+    if (Array.isArray(body) && body.some((one) => lacksParent(held.object, one)))
+      return failure(422, 'Invalid', 'the path to add to does not exist');
     const changed =
       method === 'PUT' || Array.isArray(body) ? replaced(held.object, body, path) : merged(held.object, body);
     const { uid, resourceVersion } = (changed as FakeObject).metadata;
@@ -344,9 +346,26 @@ function reply(response: http.ServerResponse, status: number, body: unknown): vo
   response.end(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
-/** A status update, or the one JSON patch that is used: `add /status`. */
+interface Addition {
+  readonly path: string;
+  readonly value: unknown;
+}
+
+/** RFC 6902: the object that a value is added to must be there. */
+function lacksParent({ status }: FakeObject, { path }: Addition): boolean {
+  return path.startsWith('/status/') && status === undefined;
+}
+
+/** A status update, or the JSON patches that are used: `add /status` and `add /status/field`. */
 function replaced(held: FakeObject, body: unknown, path: string): FakeObject {
-  if (Array.isArray(body)) return { ...held, status: (body[0] as { value: unknown }).value };
+  if (Array.isArray(body)) {
+    let status = (held.status as Record<string, unknown> | undefined) ?? {};
+    for (const { path: to, value } of body as readonly Addition[]) {
+      if (to === '/status') status = value as Record<string, unknown>;
+      else status = { ...status, [to.slice('/status/'.length)]: value };
+    }
+    return { ...held, status };
+  }
   const sent = body as FakeObject;
   const metadata = {
     ...held.metadata,

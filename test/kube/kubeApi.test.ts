@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { parseNode } from '../../src/api/objects/node.ts';
+import { parseProvisioner } from '../../src/api/provisioners.ts';
 import { KubeApiError } from '../../src/kube/apiError.ts';
 import { ServerKubeApi } from '../../src/kube/kubeApi.ts';
 import type { Node } from '../../src/model/node.ts';
@@ -400,6 +401,36 @@ test('Provisioner status: what it held before goes', async () => {
     ],
   });
   assert.equal(await api.writeProvisionerStatus('other', { resources: {}, conditions: [] }), 'gone');
+});
+
+test('nodes that never came up are noted beside the rest of the status, with or without one', async () => {
+  const path = '/apis/karpenter.sh/v1alpha5/provisioners';
+  const spec = { providerRef: { name: 'default' } };
+  const apiVersion = 'karpenter.sh/v1alpha5';
+  server.put(path, { apiVersion, kind: 'Provisioner', metadata: { name: 'default' }, spec });
+  const failures = {
+    ...{ configuration: '1/AWSNodeTemplate/default/1', nodes: 3, pauses: 1, hint: 'no Node joined' },
+    ...{ pausedAtMs: 1_800_000_000_123, retryAtMs: 1_800_000_300_123 },
+  };
+  const readBack = () => {
+    const parsed = parseProvisioner(stored(path, 'default'));
+    return parsed.kind === 'valid' ? (parsed.value.provisioner.launchFailures ?? null) : assert.fail();
+  };
+  assert.equal(await api.writeLaunchFailures('default', failures), 'written');
+  assert.deepEqual(readBack(), failures);
+  await api.writeProvisionerStatus('default', { resources: { cpu: 1000 }, conditions: [] });
+  assert.deepEqual(readBack(), failures, 'the rest of the status is written beside it');
+  await api.writeLaunchFailures('default', null);
+  assert.equal(readBack(), null);
+  assert.deepEqual(stored(path, 'default').status, { resources: { cpu: '1' }, conditions: [] });
+  assert.equal(await api.writeLaunchFailures('other', null), 'gone');
+});
+
+test('a new Provisioner without a status gets one', async () => {
+  const path = '/apis/karpenter.sh/v1alpha5/provisioners';
+  server.put(path, { metadata: { name: 'default' } });
+  assert.equal(await api.writeProvisionerStatus('default', { resources: {}, conditions: [] }), 'written');
+  assert.deepEqual(stored(path, 'default').status, { resources: {}, conditions: [] });
 });
 
 const event: EventDraft = {

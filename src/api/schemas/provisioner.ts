@@ -103,6 +103,32 @@ const status: ObjectSchema = {
   properties: {
     resources: resourceList('What its nodes have together.'),
     conditions,
+    launchFailures: {
+      type: 'object',
+      description: 'Nodes in a row that never came up; absent while all is well.',
+      properties: {
+        configuration: {
+          type: 'text',
+          description: 'Generations of the Provisioner and its template that they were launched from.',
+          maxLength: 600,
+        },
+        nodes: { type: 'int64', description: 'How many.', minimum: 0 },
+        pauses: { type: 'int64', description: 'How often launches were stopped since.', minimum: 0 },
+        pausedAt: {
+          type: 'text',
+          description: 'When launches were last stopped.',
+          format: 'date-time',
+          maxLength: 64,
+        },
+        retryAt: {
+          type: 'text',
+          description: 'When one node is launched again, to see.',
+          format: 'date-time',
+          maxLength: 64,
+        },
+        hint: { type: 'text', description: 'What is known of why.', maxLength: 1024 },
+      },
+    },
     lastScaleTime: {
       type: 'text',
       description: 'When the number of nodes last changed.',

@@ -1,0 +1,153 @@
+// What is remembered of nodes that never came up: here, and in the Provisioner's status for after a restart.
+import type { NodeClaim } from '../model/nodeClaim.ts';
+import { type NodeClass, nodeClassKey } from '../model/nodeClass.ts';
+import type { LaunchFailures, Provisioner } from '../model/provisioner.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
+import type { Ports } from '../ports/ports.ts';
+import { afterFailure, configurationOf, othersCameUp } from './launchBreaker.ts';
+import type { LiveState } from './liveState.ts';
+
+/** More than this of a console would push the rest out of a pod's event. */
+const HINT_LONGEST = 300;
+
+interface Held {
+  readonly uid: string;
+  failures: LaunchFailures | null;
+  /** As the Provisioner's status has it. */
+  stored: LaunchFailures | null;
+  /** The write under way: they follow each other, so that the last one stands. */
+  writing: Promise<void>;
+}
+
+interface Current {
+  readonly configuration: string;
+  /** Claims stored before were launched from another; 0 for one that was there when we started. */
+  readonly sinceMs: number;
+}
+
+export class LaunchFailuresMemory {
+  readonly #held = new Map<string, Held>();
+  readonly #current = new Map<string, Current>();
+  /** Uids of claims that have been counted: giving one back may take several tries. */
+  readonly #counted = new Set<string>();
+
+  /** How much is remembered. */
+  get size(): number {
+    return this.#held.size + this.#current.size + this.#counted.size;
+  }
+
+  /** What is known of the Provisioner: our own word first, since its status may not have come back to us yet. */
+  of(provisioner: Provisioner): LaunchFailures | null {
+    return this.#heldFor(provisioner).failures;
+  }
+
+  /** Notes which configuration each Provisioner has, and forgets what is gone. */
+  look({ provisioners, nodeClasses, nodeClaims, takenAtMs }: ClusterSnapshot): void {
+    const classes = new Map(nodeClasses.map((one) => [one.key, one]));
+    const names = new Set(provisioners.map(({ name }) => name));
+    for (const name of this.#held.keys()) if (!names.has(name)) this.#held.delete(name);
+    for (const name of this.#current.keys()) if (!names.has(name)) this.#current.delete(name);
+    if (this.#counted.size > 0) {
+      const uids = new Set(nodeClaims.map(({ uid }) => uid));
+      for (const uid of this.#counted) if (!uids.has(uid)) this.#counted.delete(uid);
+    }
+    for (const provisioner of provisioners) {
+      const nodeClass = classes.get(nodeClassKey(provisioner.nodeClassRef));
+      if (nodeClass !== undefined) this.#noteCurrent(provisioner, nodeClass, takenAtMs);
+    }
+  }
+
+  /** The claim's configuration, while its Provisioner still has it; null when it is another by now. */
+  configurationOf({ spec, createdAtMs }: NodeClaim): string | null {
+    const current = this.#current.get(spec.provisioner);
+    return current === undefined || createdAtMs < current.sinceMs ? null : current.configuration;
+  }
+
+  /** Counts the claim; false when that has been done before. */
+  count({ uid }: NodeClaim): boolean {
+    const isNew = !this.#counted.has(uid);
+    this.#counted.add(uid);
+    return isNew;
+  }
+
+  set(provisioner: Provisioner, failures: LaunchFailures | null): void {
+    this.#heldFor(provisioner).failures = failures;
+  }
+
+  /** Resolves once the Provisioner's status has what is known now, or cannot be written: it is tried again later. */
+  store(ports: Ports, provisioner: Provisioner): Promise<void> {
+    const held = this.#heldFor(provisioner);
+    const write = async (): Promise<void> => {
+      const { failures } = held;
+      if (held.stored === failures) return;
+      await ports.kube.writeLaunchFailures(provisioner.name, failures);
+      held.stored = failures;
+    };
+    const failed = (failure: unknown): void => {
+      const facts = { provisioner: provisioner.name, error: String(failure) };
+      ports.telemetry.log.error(facts, 'launch failures not written: a restart would not know of them');
+    };
+    held.writing = held.writing.then(write).catch(failed);
+    return held.writing;
+  }
+
+  #noteCurrent(provisioner: Provisioner, nodeClass: NodeClass, nowMs: number): void {
+    const configuration = configurationOf(provisioner, nodeClass);
+    const known = this.#current.get(provisioner.name);
+    if (known?.configuration === configuration) return;
+    this.#current.set(provisioner.name, { configuration, sinceMs: known === undefined ? 0 : nowMs });
+  }
+
+  #heldFor({ name, uid, ...rest }: Provisioner): Held {
+    const launchFailures = rest.launchFailures ?? null;
+    const held = this.#held.get(name);
+    if (held?.uid === uid) return held;
+    const made: Held = { uid, failures: launchFailures, stored: launchFailures, writing: Promise.resolve() };
+    this.#held.set(name, made);
+    return made;
+  }
+}
+
+/** Notes that the claim's node did not come up, and resolves once a restart would know of it. */
+export async function noteNotUp(
+  ports: Ports,
+  { live, failures }: { readonly live: LiveState; readonly failures: LaunchFailuresMemory },
+  claim: NodeClaim,
+  hint: string,
+): Promise<void> {
+  const provisioner = live.get('provisioner', claim.spec.provisioner);
+  const configuration = failures.configurationOf(claim);
+  if (provisioner === undefined || configuration === null) return;
+  const isCounted = !othersCameUp(claim, live.snapshot().nodeClaims);
+  if (isCounted && failures.count(claim)) {
+    const atMs = ports.clock.nowMs();
+    const before = failures.of(provisioner);
+    const after = afterFailure(before, { configuration, claim, atMs, hint: hint.slice(0, HINT_LONGEST) });
+    failures.set(provisioner, after);
+    if (after.retryAtMs !== (before?.retryAtMs ?? 0)) {
+      const facts = { provisioner: provisioner.name, nodes: after.nodes, hint: after.hint };
+      const until = new Date(after.retryAtMs).toISOString();
+      ports.telemetry.log.warn(
+        { ...facts, until },
+        'launches paused: nodes of this configuration never come up',
+      );
+    }
+  }
+  await failures.store(ports, provisioner);
+}
+
+/** Notes that the claim's node has come up: its configuration is sound. */
+export async function noteUp(
+  ports: Ports,
+  { live, failures }: { readonly live: LiveState; readonly failures: LaunchFailuresMemory },
+  claim: NodeClaim,
+): Promise<void> {
+  const provisioner = live.get('provisioner', claim.spec.provisioner);
+  if (provisioner === undefined) return;
+  const known = failures.of(provisioner);
+  if (known === null || failures.configurationOf(claim) === null) return;
+  failures.set(provisioner, null);
+  if (known.pauses > 0)
+    ports.telemetry.log.info({ provisioner: provisioner.name }, 'launches go on: a node has come up');
+  await failures.store(ports, provisioner);
+}
