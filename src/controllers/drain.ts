@@ -73,10 +73,14 @@ export async function drain(
   let next: NextRun = { afterMs: Math.min(DRAIN_AGAIN_MS, step.nextEndMs - ports.clock.nowMs()) };
   const { writesAtOnce } = draining.settings;
   await concurrently(step.remove, writesAtOnce, async ({ pod, graceSeconds }) => {
-    next = sooner(next, await remove(ports, draining, pod, graceSeconds));
+    // Not in one expression: `next` would be read before the wait.
+    const again = await remove(ports, draining, pod, graceSeconds);
+    next = sooner(next, again);
   });
   await concurrently(step.evict, writesAtOnce, async (pod) => {
-    next = sooner(next, await evict(ports, draining, pod));
+    // Not in one expression: `next` would be read before the wait.
+    const again = await evict(ports, draining, pod);
+    next = sooner(next, again);
   });
   await tellBlocked(ports, draining, claim, step);
   return { kind: 'going', next };

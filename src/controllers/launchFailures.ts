@@ -10,6 +10,9 @@ import type { LiveState } from './liveState.ts';
 /** More than this of a console would push the rest out of a pod's event. */
 const HINT_LONGEST = 300;
 
+/** The API server states creation in whole seconds, cut off. */
+const STORED_WITHIN_MS = 1_000;
+
 interface Held {
   readonly uid: string;
   failures: LaunchFailures | null;
@@ -60,7 +63,8 @@ export class LaunchFailuresMemory {
   /** The claim's configuration, while its Provisioner still has it; null when it is another by now. */
   configurationOf({ spec, createdAtMs }: NodeClaim): string | null {
     const current = this.#current.get(spec.provisioner);
-    return current === undefined || createdAtMs < current.sinceMs ? null : current.configuration;
+    if (current === undefined || createdAtMs + STORED_WITHIN_MS < current.sinceMs) return null;
+    return current.configuration;
   }
 
   /** Counts the claim; false when that has been done before. */

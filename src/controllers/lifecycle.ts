@@ -43,7 +43,9 @@ export async function advanceNodeClaims(ports: Ports, launching: Launching): Pro
     unfinished,
     settings.writesAtOnce,
     async (claim) => {
-      next = sooner(next, await advance(ports, launching, claim, nodes.get(claim.status.providerId)));
+      // Not in one expression: `next` would be read before the wait, and what others found meanwhile lost.
+      const again = await advance(ports, launching, claim, nodes.get(claim.status.providerId));
+      next = sooner(next, again);
     },
     (claim, failure) => {
       next = sooner(next, { afterMs: FAILED_AGAIN_MS });

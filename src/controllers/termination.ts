@@ -74,7 +74,9 @@ export async function terminateNodeClaims(ports: Ports, terminating: Terminating
     async (claim) => {
       const node = nodes.get(claim.status.providerId);
       const pods = node === undefined ? [] : (podsByNode.get(node.name) ?? []);
-      next = sooner(next, await terminateNodeClaim(ports, terminating, claim, { node, pods, instances }));
+      // Not in one expression: `next` would be read before the wait, and what others found meanwhile lost.
+      const again = await terminateNodeClaim(ports, terminating, claim, { node, pods, instances });
+      next = sooner(next, again);
     },
     (claim, failure) => {
       next = sooner(next, { afterMs: FAILED_AGAIN_MS });

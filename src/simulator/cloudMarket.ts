@@ -19,6 +19,19 @@ export interface Shortage {
   readonly untilMs: number;
 }
 
+/** What a Provisioner launches in that time boots, and never becomes a Node: a bad image, user data or role. */
+export interface BadImage {
+  readonly provisioner: string;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+export function hasBadImage(badImages: readonly BadImage[], provisioner: string, nowMs: number): boolean {
+  return badImages.some(
+    (one) => one.provisioner === provisioner && nowMs >= one.fromMs && nowMs < one.untilMs,
+  );
+}
+
 /** The lots that the claim allows, cheapest first; ties by name and zone, so that the answer is always the same. */
 export function allowedLots(spec: NodeClaimSpec, types: ReadonlyMap<string, InstanceType>): readonly Lot[] {
   const requirements = requirementSet(spec.requirements);

@@ -5,7 +5,7 @@ import { schemaProblems } from '../api/schemaProblems.ts';
 import { unknownFieldProblems } from '../api/unknownFields.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import type { InstanceType } from '../model/instanceType.ts';
-import type { Shortage } from './cloudMarket.ts';
+import type { BadImage, Shortage } from './cloudMarket.ts';
 import { autoscaledSteps, burstSteps, dailySteps, type Window } from './curves.ts';
 import { checkedDurationMs } from './durations.ts';
 import type { FaultPlan } from './faults.ts';
@@ -44,6 +44,7 @@ export interface Scenario {
   readonly changes: readonly AppliedChange[];
   readonly faults: FaultPlan;
   readonly shortages: readonly Shortage[];
+  readonly badImages: readonly BadImage[];
   readonly expect: Expectations;
 }
 
@@ -91,6 +92,11 @@ export function parseScenario(document: unknown): Parsed<Scenario> {
       changes,
       faults: readFaults(file.faults ?? {}),
       shortages: (file.faults?.shortages ?? []).map((shortage) => readShortage(shortage, startMs)),
+      badImages: (file.faults?.badImages ?? []).map(({ provisioner, from, until }) => ({
+        provisioner,
+        fromMs: startMs + checkedDurationMs(from),
+        untilMs: startMs + checkedDurationMs(until),
+      })),
       expect: readExpectations(file.expect ?? {}),
     },
   };
@@ -116,6 +122,7 @@ export function setupOf(
     faults: scenario.faults,
     faultsUntilMs: endMs,
     shortages: scenario.shortages,
+    badImages: scenario.badImages,
     provisioners: objects.provisioners,
     nodeClasses: objects.nodeClasses,
     namespaces: objects.namespaces,

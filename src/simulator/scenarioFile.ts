@@ -35,6 +35,12 @@ export interface WireShortage {
   readonly until: string;
 }
 
+export interface WireBadImage {
+  readonly provisioner: string;
+  readonly from: string;
+  readonly until: string;
+}
+
 export interface WireFaults {
   readonly throttled?: number;
   readonly answerLost?: number;
@@ -62,6 +68,7 @@ export interface WireFaults {
   readonly unreadyPodEvery?: string;
   readonly shortageEvery?: string;
   readonly shortages?: readonly WireShortage[];
+  readonly badImages?: readonly WireBadImage[];
 }
 
 export interface WireExpectations {

@@ -144,6 +144,17 @@ const SHORTAGE: ObjectSchema = {
   },
 };
 
+const BAD_IMAGE: ObjectSchema = {
+  type: 'object',
+  description: 'A time in which what a Provisioner launches never becomes a Node.',
+  required: ['provisioner', 'from', 'until'],
+  properties: {
+    provisioner: text('Whose instances.'),
+    from: duration('Begin, since the start.'),
+    until: duration('End, since the start; what was launched before stays as it is.'),
+  },
+};
+
 const FAULTS: ObjectSchema = {
   type: 'object',
   description: 'What goes wrong.',
@@ -186,6 +197,12 @@ const FAULTS: ObjectSchema = {
     ),
     shortageEvery: duration('Mean time between pools that run empty for up to 15 minutes.'),
     shortages: { type: 'list', description: 'Times without capacity.', items: SHORTAGE, maxItems: 1000 },
+    badImages: {
+      type: 'list',
+      description: 'Images, user data or roles with which nothing ever joins.',
+      items: BAD_IMAGE,
+      maxItems: 1000,
+    },
   },
 };
 

@@ -12,7 +12,7 @@ import type {
   LaunchedInstance,
   LaunchOutcome,
 } from '../ports/cloudProvider.ts';
-import { allowedLots, isShort, type Lot, type Shortage } from './cloudMarket.ts';
+import { allowedLots, type BadImage, hasBadImage, isShort, type Lot, type Shortage } from './cloudMarket.ts';
 import { CALM, type CloudFaults } from './faults.ts';
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtualClock.ts';
@@ -80,6 +80,7 @@ export interface CloudParts {
   readonly random: Random;
   readonly instanceTypes: readonly InstanceType[];
   readonly timings: CloudTimings;
+  readonly badImages?: readonly BadImage[];
 }
 
 /** How long before its end a spot instance is told (Amazon EC2 User Guide, "Spot Instance interruption notices"). */
@@ -298,8 +299,10 @@ export class SimulatedCloud implements CloudProvider {
     this.#byProviderId.set(created.instance.providerId, created);
     this.#byClaimUid.set(claim.uid, created);
     this.#tell(created);
+    const { badImages = [] } = this.#parts;
+    const isBad = hasBadImage(badImages, claim.spec.provisioner, clock.nowMs());
     clock.after(this.#delay(this.#parts.timings.boot), () => {
-      if (created.instance.state !== 'pending' || random.chance(this.#faults.neverBoots)) return;
+      if (created.instance.state !== 'pending' || random.chance(this.#faults.neverBoots) || isBad) return;
       this.#setState(created, 'running');
     });
     return created;

@@ -8,7 +8,7 @@ import type { Provisioner } from '../model/provisioner.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '../model/volumes.ts';
 import type { DaemonSet, Namespace } from '../model/workloads.ts';
 import type { Ports } from '../ports/ports.ts';
-import type { Shortage } from './cloudMarket.ts';
+import type { BadImage, Shortage } from './cloudMarket.ts';
 import { ControllerProcess } from './controllerProcess.ts';
 import { DaemonSets } from './daemonSets.ts';
 import { type BudgetSpec, DisruptionBudgets } from './disruptionBudgets.ts';
@@ -42,6 +42,8 @@ export interface SimulationSetup {
   /** Mishaps end then, so that the cluster can come to rest. */
   readonly faultsUntilMs: number;
   readonly shortages: readonly Shortage[];
+  /** Absent: what is launched joins, but for the faults. */
+  readonly badImages?: readonly BadImage[];
   readonly provisioners: readonly Provisioner[];
   readonly nodeClasses: readonly NodeClass[];
   readonly namespaces: readonly Namespace[];
@@ -113,8 +115,8 @@ export class Simulation {
     this.attachments = new VolumeAttachments({ clock, store, ledger, random: fork('attachments') });
     const { budgets, attachments } = this;
     this.kube = new SimulatedKube({ clock, store, budgets, attachments, random: fork('kube') });
-    const { instanceTypes, cloudTimings: timings } = setup;
-    this.cloud = new SimulatedCloud({ clock, instanceTypes, timings, random: fork('cloud') });
+    const { instanceTypes, cloudTimings: timings, badImages = [] } = setup;
+    this.cloud = new SimulatedCloud({ clock, instanceTypes, timings, badImages, random: fork('cloud') });
     this.workloads = new Workloads({ clock, store, budgets: this.budgets, random: fork('workloads') });
     this.kubelets = new Kubelets(
       { clock, store, ledger, random: fork('kubelets') },
@@ -263,9 +265,24 @@ export class Simulation {
     for (const workload of setup.workloads) this.workloads.add(workload);
   }
 
+  /** As the API server does: a change counts the generation up and leaves the status alone. */
   #apply({ nodeClasses, provisioners }: Omit<AppliedChange, 'atMs'>): void {
-    for (const nodeClass of nodeClasses) this.store.put('nodeClass', nodeClass.key, nodeClass);
-    for (const provisioner of provisioners) this.store.put('provisioner', provisioner.name, provisioner);
+    for (const nodeClass of nodeClasses) {
+      const held = this.store.get('nodeClass', nodeClass.key);
+      const generation = held === undefined ? nodeClass.generation : held.generation + 1;
+      this.store.put('nodeClass', nodeClass.key, { ...nodeClass, generation });
+    }
+    for (const provisioner of provisioners) {
+      const held = this.store.get('provisioner', provisioner.name);
+      if (held === undefined) {
+        this.store.put('provisioner', provisioner.name, provisioner);
+        continue;
+      }
+      const { launchFailures } = held;
+      const status = launchFailures === undefined ? {} : { launchFailures };
+      const generation = held.generation + 1;
+      this.store.put('provisioner', provisioner.name, { ...provisioner, ...status, generation });
+    }
   }
 }
 

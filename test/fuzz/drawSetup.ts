@@ -5,6 +5,7 @@ import type { InstanceType } from '../../src/model/instanceType.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import type { PodSpec } from '../../src/model/pod.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
+import type { BadImage } from '../../src/simulator/cloudMarket.ts';
 import type { BudgetSpec } from '../../src/simulator/disruptionBudgets.ts';
 import { drawFaults } from '../../src/simulator/faults.ts';
 import { Random } from '../../src/simulator/random.ts';
@@ -40,6 +41,7 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
     faults: drawFaults(random.fork('faults')),
     faultsUntilMs: START_MS + TROUBLED_MS,
     shortages: [],
+    badImages: drawBadImages(random.fork('badImages')),
     provisioners: withConsolidation(
       random.fork('consolidation'),
       drawProvisioners(random.fork('provisioners')),
@@ -55,6 +57,13 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
     volumes: volumesOf(workloads),
     keepEntries: 200,
   };
+}
+
+/** Sometimes nothing that the first Provisioner launches joins, from some time on until the faults end. */
+function drawBadImages(random: Random): readonly BadImage[] {
+  if (!random.chance(0.15)) return [];
+  const fromMs = START_MS + random.integer(0, 20) * MINUTE_MS;
+  return [{ provisioner: 'default', fromMs, untilMs: START_MS + TROUBLED_MS }];
 }
 
 /** The first takes any pod without limits, so that nothing waits for ever; others add taints, limits, short lives. */

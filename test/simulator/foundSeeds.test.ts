@@ -16,6 +16,10 @@ const FOUND = [
   { seed: 273, was: 'a claim whose deletion went through was launched again before the watch showed it' },
   { seed: 1579, was: 'the simulated scheduler forgot a pod for which a nominated sibling had made a place' },
   { seed: 17, was: 'two nodes were consolidated and bought again for ever' },
+  {
+    seed: 80021,
+    was: 'of claims looked at together, one whose time was up soonest was forgotten for another that had more',
+  },
   { seed: 1329, was: 'pods that were taken off a silent node counted as the doing of a consolidation' },
 ];
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../../src/controllers/backoff.ts';
+import { LaunchFailuresMemory } from '../../src/controllers/launchFailures.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import { hasCondition, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import { podKey } from '../../src/model/pod.ts';
@@ -44,6 +45,8 @@ function eachMinute(simulation: Simulation, act: () => void): void {
 
 const { prune, succeeded } = Backoff.prototype;
 const FORGETTING = { prune, succeeded };
+const { count } = LaunchFailuresMemory.prototype;
+const COUNTING = { count };
 
 const PLANTED: readonly Planted[] = [
   {
@@ -176,6 +179,21 @@ const PLANTED: readonly Planted[] = [
         for (const again of 'bcdef') await create({ ...draft, name: `${draft.name}${again}` });
         return create(draft);
       };
+    },
+  },
+  {
+    bug: 'nodes that never came up are not counted',
+    found: 'launchesStop',
+    plant: () => {
+      LaunchFailuresMemory.prototype.count = () => false;
+    },
+    undo: () => Object.assign(LaunchFailuresMemory.prototype, COUNTING),
+  },
+  {
+    bug: 'a restart knows nothing of nodes that never came up',
+    found: 'launchesStop',
+    plant: ({ kube }) => {
+      kube.writeLaunchFailures = async () => 'written';
     },
   },
   {

@@ -2,7 +2,7 @@
 import { LABEL } from '../../src/model/labels.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
 import { CALM, type FaultPlan } from '../../src/simulator/faults.ts';
-import { Simulation } from '../../src/simulator/simulation.ts';
+import { Simulation, type SimulationSetup } from '../../src/simulator/simulation.ts';
 import type { ReplicaStep } from '../../src/simulator/workloads.ts';
 import { aPodSpec, aProvisioner, GIB } from '../builders.ts';
 import { drawSetup, START_MS } from '../fuzz/drawSetup.ts';
@@ -13,10 +13,12 @@ export function aSmallCluster(
   faults: Partial<FaultPlan>,
   steps: readonly ReplicaStep[] = [{ atMs: START_MS, replicas: 6 }],
   provisioner: Partial<Provisioner> = {},
+  setup: Partial<SimulationSetup> = {},
 ): Simulation {
   return new Simulation({
     ...drawSetup(1, FUZZ_CATALOGUE),
     faults: { ...CALM, ...faults },
+    badImages: [],
     daemonSets: [],
     budgets: [],
     provisioners: [
@@ -41,5 +43,6 @@ export function aSmallCluster(
         runTimeMs: null,
       },
     ],
+    ...setup,
   });
 }

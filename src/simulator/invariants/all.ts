@@ -9,6 +9,7 @@ import { drainsComeFirst } from './drainsComeFirst.ts';
 import { graceHolds } from './graceHolds.ts';
 import { instancesHaveClaims } from './instancesHaveClaims.ts';
 import type { Invariant, Violation } from './invariant.ts';
+import { launchesStop } from './launchesStop.ts';
 import { limitsHold } from './limitsHold.ts';
 import { memoryStaysFlat } from './memoryStaysFlat.ts';
 import { nodesHoldTheirPods } from './nodesHoldTheirPods.ts';
@@ -32,6 +33,7 @@ export const ALWAYS: Readonly<Record<string, Invariant>> = {
   decisionsAreFresh,
   memoryStaysFlat,
   runawayBrakeHolds,
+  launchesStop,
 };
 
 /** Those, and what must hold once all is quiet at the end. */
