@@ -242,13 +242,9 @@ export class ControllerManager {
     this.#startIfDue('replacing', nowMs, () =>
       replaceNodes(ports, { live, orders, memory: this.#replacing }),
     );
-    const { nominations } = memory;
+    const { nominations, failures } = memory;
     this.#startIfDue('consolidation', nowMs, () =>
-      consolidateNodes(ports, {
-        ...{ live, orders, nominations },
-        memory: this.#consolidation,
-        failures: memory.failures,
-      }),
+      consolidateNodes(ports, { live, orders, nominations, failures, memory: this.#consolidation }),
     );
     this.#startIfDue('interruption', nowMs, () =>
       heedInterruptions(ports, { live, settings, told: this.#told }),
