@@ -81,26 +81,40 @@ export function nominationsToWrite(
   sent: readonly SentPod[],
   nowMs: number,
 ): readonly PodNomination[] {
-  const snapshot = live.snapshot();
-  const found = sent.flatMap(({ pod: key, target }): PodNomination[] => {
-    const pod = live.get('pod', key);
-    if (pod === undefined || !memory.waiting().has(key)) return [];
-    const node = live.get('node', nodeNameOf(target, live, snapshot) ?? '');
-    const nodeName = node === undefined || node.deletionRequestedAtMs !== null ? '' : node.name;
+  const waiting = memory.waiting();
+  const nodeNames = new Map<string, string>();
+  const found: PodNomination[] = [];
+  for (const { pod: key, target } of sent) {
+    const pod = waiting.has(key) ? live.get('pod', key) : undefined;
+    if (pod === undefined) continue;
+    const nodeName = nodeNames.get(target) ?? stayingNodeName(target, live);
+    nodeNames.set(target, nodeName);
     const isTold = pod.nominatedNodeName === nodeName || memory.toldJustNow(key, nodeName, nowMs);
-    return isTold ? [] : [{ pod, nodeName }];
-  });
+    if (!isTold) found.push({ pod, nodeName });
+  }
+  // Most often all has been told: then nobody pays for the lists of a large cluster.
+  if (found.length === 0) return found;
   const pods = found.map(({ pod }) => pod);
-  const left = awaitingPreemption(pods, snapshot, (pod) => memory.mayPreempt(pod, nowMs));
+  const left = awaitingPreemption(pods, live.snapshot(), (pod) => memory.mayPreempt(pod, nowMs));
   return found.filter(({ pod }) => !left.has(podKey(pod)));
 }
 
+/** The Node that stands for the target and does not leave; '' when there is none. */
+function stayingNodeName(target: string, live: LiveState): string {
+  const node = live.get('node', nodeNameOf(target, live, () => live.snapshot()) ?? '');
+  return node === undefined || node.deletionRequestedAtMs !== null ? '' : node.name;
+}
+
 /** The Node of that name, or the one that the NodeClaim of that name has become; null while there is none. */
-function nodeNameOf(target: string, live: LiveState, snapshot: ClusterSnapshot): string | null {
+function nodeNameOf(
+  target: string,
+  live: LiveState,
+  snapshotOf: () => Pick<ClusterSnapshot, 'nodes'>,
+): string | null {
   const claim = live.get('nodeClaim', target);
   if (claim === undefined) return live.get('node', target)?.name ?? null;
   const { providerId } = claim.status;
-  return providerId === '' ? null : (nodesByProviderId(snapshot.nodes).get(providerId)?.name ?? null);
+  return providerId === '' ? null : (nodesByProviderId(snapshotOf().nodes).get(providerId)?.name ?? null);
 }
 
 /**
@@ -117,7 +131,7 @@ export function targetsBefore(
   for (const pod of pods) {
     const key = podKey(pod);
     const target = remembered.get(key) ?? pod.nominatedNodeName;
-    if (target !== '') targets.set(key, nodeNameOf(target, live, snapshot) ?? target);
+    if (target !== '') targets.set(key, nodeNameOf(target, live, () => snapshot) ?? target);
   }
   return targets;
 }

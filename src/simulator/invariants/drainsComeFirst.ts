@@ -14,7 +14,7 @@ export const drainsComeFirst: Invariant = ({ simulation, report }) => {
   const isMisjudged = misjudgedStarts(simulation);
   const boundAtMs = new WeakMap<Pod, number>();
   simulation.store.subscribe((event) => {
-    if (event.kind === 'pod' && event.type === 'upsert')
+    if (event.kind === 'pod' && event.type === 'upsert' && event.object.nodeName !== '')
       boundAtMs.set(event.object, simulation.clock.nowMs());
   });
   simulation.cloud.observe({
