@@ -1,12 +1,13 @@
 // What stands in the way of a drain: said in an event and in the claim's Drained condition, once per change.
 import type { DrainStep } from '../disruption/drainStep.ts';
+import type { Obstacle } from '../disruption/obstacle.ts';
 import { selectorMatches } from '../model/labelSelector.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { PodDisruptionBudget } from '../model/workloads.ts';
 import type { Ports } from '../ports/ports.ts';
 import { writeCondition } from './claimConditions.ts';
-import { tellClaim } from './claimEvents.ts';
+import { tellKept } from './claimEvents.ts';
 import type { LiveState } from './liveState.ts';
 
 /** What blocks changes with every pod that goes: it is told at most this often. */
@@ -31,14 +32,18 @@ export async function tellBlocked(
   step: DrainStep,
 ): Promise<void> {
   const blocks = blocksOf(step, refusals, live);
-  if (blocks.length === 0) return;
+  const [first] = blocks;
+  if (first === undefined) return;
   const more = blocks.length > NAMED_MOST ? `; and ${blocks.length - NAMED_MOST} more` : '';
-  const message = `${blocks.slice(0, NAMED_MOST).join('; ')}${more}`;
+  const named = blocks.slice(0, NAMED_MOST).map((block) => block.message);
+  const message = `${named.join('; ')}${more}`;
   const told = telling.get(claim.uid);
   const nowMs = ports.clock.nowMs();
   if (told !== undefined && (told.message === message || nowMs < told.atMs + TOLD_EVERY_MS)) return;
   telling.set(claim.uid, { message, atMs: nowMs });
-  await tellClaim(ports, live, claim, { type: 'Warning', reason: 'FailedDraining', message });
+  const { blockedBy } = first;
+  const why = { type: 'Warning', reason: 'FailedDraining', message, disruption: 'Draining' } as const;
+  await tellKept(ports, live, claim, blockedBy === undefined ? why : { ...why, blockedBy });
   const condition = { type: 'Drained', status: 'Unknown', reason: 'Draining', message } as const;
   await writeCondition(ports, live, claim, condition);
 }
@@ -48,17 +53,20 @@ function blocksOf(
   { forbidding, evict }: DrainStep,
   refusals: ReadonlyMap<string, number>,
   live: LiveState,
-): readonly string[] {
+): readonly Obstacle[] {
   const refused = evict.filter((pod) => refusals.has(pod.uid));
   if (forbidding.length + refused.length === 0) return [];
   const budgets = Map.groupBy(live.snapshot().disruptionBudgets, ({ namespace }) => namespace);
   return [
-    ...forbidding.map(
-      ({ pod, annotation }) =>
-        `pod ${podKey(pod)} forbids the drain by ${annotation}: remove the annotation or the pod`,
-    ),
-    ...refused.map((pod) => refusalOf(pod, budgets.get(pod.namespace) ?? [])),
-  ].sort();
+    ...forbidding.map(({ pod, annotation }) => ({
+      message: `pod ${podKey(pod)} forbids the drain by ${annotation}: remove the annotation or the pod`,
+      blockedBy: podKey(pod),
+    })),
+    ...refused.map((pod) => ({
+      message: refusalOf(pod, budgets.get(pod.namespace) ?? []),
+      blockedBy: podKey(pod),
+    })),
+  ].sort((left, right) => (left.message < right.message ? -1 : 1));
 }
 
 /** The server says only that a budget refuses; which one is told from the budgets as the watch has them. */

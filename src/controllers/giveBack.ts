@@ -2,7 +2,7 @@
 // what the console of the instance says.
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { Ports } from '../ports/ports.ts';
-import { deleteAndTell } from './claimEvents.ts';
+import { deleteAndTell, tellKept } from './claimEvents.ts';
 import type { Launching } from './launch.ts';
 import { noteNotUp } from './launchFailures.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
@@ -46,6 +46,14 @@ async function attempt(ports: Ports, launching: Launching, claim: NodeClaim, end
       doubts.failed(claim.uid, ports.clock.nowMs());
       const facts = { nodeClaim: claim.name, reason: ending.reason };
       ports.telemetry.log.warn(facts, 'node claim kept: the watch is behind, its node is there');
+      const message = `${ending.reason}, but kept: its node is there after all`;
+      const why = {
+        type: 'Normal',
+        reason: 'DisruptionBlocked',
+        message,
+        disruption: ending.reason,
+      } as const;
+      await tellKept(ports, live, claim, why);
       return;
     }
     const hint = await hintOf(ports, claim, ending);

@@ -2,7 +2,7 @@
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { InterruptionKind, InterruptionNotice, InterruptionSource } from '../ports/interruptions.ts';
 import type { Ports } from '../ports/ports.ts';
-import { tellClaim, tellDecision } from './claimEvents.ts';
+import { tellDecision } from './claimEvents.ts';
 import { independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
@@ -133,9 +133,8 @@ async function heed(
     ? `${sentence(notice, ports.clock.nowMs())}; its pods are moved off and replaced now`
     : sentence(notice, ports.clock.nowMs());
   const event = { type: 'Warning', reason: reaction.event, message } as const;
-  if (leaving)
-    await tellDecision(ports, live, claim, { kind: 'Disrupted', ...event, disruption: 'Interrupted', facts });
-  else await tellClaim(ports, live, claim, event);
+  const decision = stays && !reaction.leaves ? 'Kept' : 'Disrupted';
+  await tellDecision(ports, live, claim, { kind: decision, ...event, disruption: 'Interrupted', facts });
 }
 
 function sentence({ message, deadlineMs }: InterruptionNotice, nowMs: number): string {

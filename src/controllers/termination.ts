@@ -7,7 +7,7 @@ import { type Pod, podKey } from '../model/pod.ts';
 import type { Instance } from '../ports/cloudProvider.ts';
 import type { Ports } from '../ports/ports.ts';
 import { writeCondition } from './claimConditions.ts';
-import { tellClaim } from './claimEvents.ts';
+import { tellDecision } from './claimEvents.ts';
 import { nodesByProviderId } from './claimNodes.ts';
 import { independently } from './concurrently.ts';
 import { type Draining, type DrainOutcome, type DrainSight, drain } from './drain.ts';
@@ -178,7 +178,10 @@ async function noteDrained(
   const condition = { type: 'Drained', status: 'False', reason: ELAPSED, message } as const;
   await writeCondition(ports, live, claim, condition);
   if (!hasCondition(claim, 'InstanceTerminating'))
-    await tellClaim(ports, live, claim, { type: 'Warning', reason: ELAPSED, message });
+    await tellDecision(ports, live, claim, {
+      ...{ kind: 'Disrupted', type: 'Warning', reason: ELAPSED, message },
+      podsMoved: left.map(podKey),
+    });
 }
 
 async function cordon(ports: Ports, { live }: Terminating, node: Node): Promise<void> {

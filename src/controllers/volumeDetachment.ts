@@ -4,7 +4,7 @@ import type { NodeClaim, NodeClaimCondition } from '../model/nodeClaim.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { AttachmentLists } from './attachmentLists.ts';
 import { writeCondition } from './claimConditions.ts';
-import { tellClaim } from './claimEvents.ts';
+import { tellKept } from './claimEvents.ts';
 import type { DrainSight } from './drain.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
@@ -54,7 +54,8 @@ export async function awaitDetachment(
   if (held?.message !== message) {
     const waiting = { type: 'VolumesDetached', status: 'Unknown', reason: AWAITED, message } as const;
     await writeCondition(ports, live, claim, waiting);
-    await tellClaim(ports, live, claim, { type: 'Normal', reason: AWAITED, message });
+    const why = { type: 'Normal', reason: AWAITED, message, disruption: 'Draining' } as const;
+    await tellKept(ports, live, claim, why);
   }
   return { afterMs: VOLUMES_AGAIN_MS };
 }
