@@ -18,6 +18,7 @@ export function nodeText(one: NodeExplanation, colours: Colors): readonly string
   const sections = [
     headOf(one, colours),
     drainOf(one, colours),
+    ordersOf(one, colours),
     reasonsOf(one, colours),
     budgetsOf(one, colours),
     podsOf(one, colours),
@@ -120,6 +121,13 @@ function podsOf({ pods, node }: NodeExplanation, colours: Colors): readonly stri
   ]);
   const table = columns([['POD', 'OWNER', 'CPU', 'MEMORY', 'WHEN THE NODE GOES'], ...rows]);
   return [colours.bold('Pods'), ...table.map((line) => `  ${line}`)];
+}
+
+function ordersOf({ orders, takenAtMs }: NodeExplanation, colours: Colors): readonly string[] {
+  return orders.flatMap(({ reason, orderedAtMs, nodeClaims, replacements, message }) => [
+    colours.bold(`Replacement under way for ${durationText(takenAtMs - orderedAtMs)}`),
+    `  ${nodeClaims.join(', ')} go as ${reason} once ${replacements.join(', ')} are up: ${message}`,
+  ]);
 }
 
 function drainOf({ drain, takenAtMs }: NodeExplanation, colours: Colors): readonly string[] {

@@ -10,7 +10,7 @@ import { type ConsolidationTrial, judge, trialOf } from './consolidationTrial.ts
 import { occupiesNode } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
 import { nextOpeningMs } from './explainBudgets.ts';
-import { type ExplainedClaim, explained } from './explainTime.ts';
+import { type ExplainedClaim, explained } from './explainEmptiness.ts';
 import type { Proposal, ReasonExplanation } from './explanation.ts';
 import type { Obstacle } from './obstacle.ts';
 import { proposedNode } from './proposedNode.ts';

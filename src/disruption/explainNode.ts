@@ -11,9 +11,11 @@ import { EvictionRoom } from './evictionRoom.ts';
 import { explainBudgets } from './explainBudgets.ts';
 import { explainConsolidation } from './explainConsolidation.ts';
 import { explainDrain } from './explainDrain.ts';
+import { type ExplainedClaim, explainEmptiness } from './explainEmptiness.ts';
 import { explainLaunch } from './explainLaunch.ts';
-import { type ExplainedClaim, explainEmptiness, explainExpiration } from './explainTime.ts';
-import type { NodeExplanation, PodOnNode, ReasonExplanation } from './explanation.ts';
+import { explainExpiration } from './explainLeaving.ts';
+import type { NodeExplanation, OrderExplanation, PodOnNode, ReasonExplanation } from './explanation.ts';
+import { openReplacements } from './replacements.ts';
 import { snapshotView } from './snapshotView.ts';
 
 /** A node with its claim; one of the two may be missing: a claim that has not joined, a node that is not Cooper's. */
@@ -59,6 +61,7 @@ export function explainNode(
     pods: podsOnNode(pods, snapshot),
     reasons,
     budgets,
+    orders: claim === undefined ? [] : ordersOf(claim, snapshot),
     drain: claim === undefined ? null : explainDrain(claim, snapshot),
     launch: claim === undefined ? [] : explainLaunch(claim, node),
     nextChangeAtMs: earliest([...reasons, ...budgets], snapshot.takenAtMs),
@@ -66,7 +69,13 @@ export function explainNode(
 }
 
 function explainReasons(one: ExplainedClaim, catalogue: Catalogue): readonly ReasonExplanation[] {
-  return [explainEmptiness(one), explainExpiration(one), explainConsolidation(one, catalogue)];
+  return [explainEmptiness(one), explainExpiration(one, catalogue), explainConsolidation(one, catalogue)];
+}
+
+function ordersOf({ name }: NodeClaim, snapshot: ClusterSnapshot): readonly OrderExplanation[] {
+  return openReplacements(snapshot).filter(
+    ({ nodeClaims, replacements }) => nodeClaims.includes(name) || replacements.includes(name),
+  );
 }
 
 function isAsked({ standing }: ReasonExplanation): boolean {

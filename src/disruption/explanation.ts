@@ -6,7 +6,7 @@ import type { Resources } from '../model/resources.ts';
 import type { Obstacle } from './obstacle.ts';
 
 /** Why a node may go of our own accord. */
-export type ExplainedReason = 'Empty' | 'Expired' | 'Underutilized';
+export type ExplainedReason = BudgetedReason;
 
 /**
  * How things stand with one reason. `off`: nobody asks for it. `no`: it does not apply to the node as it is.
@@ -33,7 +33,8 @@ export interface Proposal {
   readonly replacements: readonly ProposedNode[];
   /** Pods that other nodes would take; those of replacements are listed there. */
   readonly moves: readonly { readonly pod: string; readonly to: string }[];
-  readonly savingUsdPerHour: number;
+  /** Null when the node does not go to save money. */
+  readonly savingUsdPerHour: number | null;
   readonly message: string;
 }
 
@@ -101,6 +102,16 @@ export interface LaunchStep {
   readonly message: string;
 }
 
+/** A replacement that has been ordered: nodes that go once others are up. */
+export interface OrderExplanation {
+  readonly reason: BudgetedReason;
+  readonly orderedAtMs: number;
+  /** Claims that go, and claims launched in their place. */
+  readonly nodeClaims: readonly string[];
+  readonly replacements: readonly string[];
+  readonly message: string;
+}
+
 export interface NodeExplanation {
   readonly takenAtMs: number;
   /** '' while the claim has no Node. */
@@ -120,6 +131,8 @@ export interface NodeExplanation {
   readonly pods: readonly PodOnNode[];
   readonly reasons: readonly ReasonExplanation[];
   readonly budgets: readonly BudgetExplanation[];
+  /** Orders that the node goes by, or was launched for. */
+  readonly orders: readonly OrderExplanation[];
   /** Null unless it is leaving. */
   readonly drain: DrainExplanation | null;
   readonly launch: readonly LaunchStep[];

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Explainable, explainNode } from '../../src/disruption/explainNode.ts';
 import type { ExplainedReason, NodeExplanation, Standing } from '../../src/disruption/explanation.ts';
+import { replacementAnnotations } from '../../src/disruption/replacements.ts';
 import { parseCron } from '../../src/model/cronSchedule.ts';
 import { NO_CONSOLIDATION, type NodeBudget } from '../../src/model/disruptionPolicy.ts';
 import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
@@ -171,9 +172,29 @@ const CASES: readonly Case[] = [
   {
     when: 'it is too old',
     provisioner: { ttlUntilExpiredMs: 2 * DAY_MS },
+    pods: [aWebPod()],
     reason: 'Expired',
     standing: 'due',
-    says: /older than 2 days/,
+    says: /older than ttlSecondsUntilExpired.*replacements are launched first/,
+  },
+  {
+    when: 'it is too old, in working hours',
+    provisioner: {
+      ttlUntilExpiredMs: 2 * DAY_MS,
+      disruption: { ...NO_CONSOLIDATION, budgets: [workingHours()] },
+    },
+    reason: 'Expired',
+    standing: 'blocked',
+    says: /older than.*but kept: spec.disruption.budgets/,
+    changesAtMs: Date.UTC(2026, 2, 2, 17),
+  },
+  {
+    when: 'nothing can be bought for its pods',
+    provisioner: { ttlUntilExpiredMs: 2 * DAY_MS, requirements: [], limits: { cpu: 1000 } },
+    pods: [aWebPod({ cpuMillis: 1900 })],
+    reason: 'Expired',
+    standing: 'blocked',
+    says: /but kept: pod default\/web-1 would find no place/,
   },
   {
     when: 'nobody asks for it',
@@ -272,7 +293,7 @@ test('all pods in the way are named, with their budgets, and what they cost', ()
     pods.map(({ pod, standing }) => `${pod} ${standing}`),
     ['default/free-1 moves', 'default/job-1 keeps', 'default/web-1 keeps'],
   );
-  assert.equal(one?.proposal?.savingUsdPerHour.toFixed(3), '0.056');
+  assert.equal(one?.proposal?.savingUsdPerHour?.toFixed(3), '0.056');
   assert.deepEqual(
     one?.proposal?.replacements.map(({ instanceType }) => instanceType),
     ['c5.small'],
@@ -324,4 +345,18 @@ test('a node without a claim is left alone', () => {
   const explanation = explainNode({ node, claim: undefined }, aSnapshot({ nodes: [node] }), new Map());
   assert.deepEqual(explanation.reasons, []);
   assert.match(explanation.state, /not Cooper's/);
+});
+
+test('a replacement that is under way is told of on both sides', () => {
+  const annotations = replacementAnnotations('Expired', ['claim'], 'too old');
+  const other = aNodeClaim({ name: 'new', createdAtMs: NOW_MS - 5000, annotations });
+  const node = anOwnedNode({ name: 'node' });
+  const old = aNodeClaim({ status: { ...NO_STATUS, providerId: node.providerId, nodeName: node.name } });
+  const snapshot = aSnapshot({ takenAtMs: NOW_MS, nodes: [node], nodeClaims: [old, other] });
+  const order = {
+    ...{ reason: 'Expired', orderedAtMs: NOW_MS - 5000, message: 'too old' },
+    ...{ nodeClaims: ['claim'], replacements: ['new'] },
+  };
+  assert.deepEqual(explainNode({ claim: old, node }, snapshot, CATALOGUE).orders, [order]);
+  assert.deepEqual(explainNode({ claim: other, node: undefined }, snapshot, CATALOGUE).orders, [order]);
 });

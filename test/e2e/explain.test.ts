@@ -71,7 +71,7 @@ describe('cooper explain', { skip: await reasonToSkip() }, () => {
     await world.kubectl(['-n', 'web', 'delete', 'pod', 'huge', '--wait=false']);
   });
 
-  test('a node kept by a PodDisruptionBudget: the pod, the budget, its health; the controller tells the same', async () => {
+  test('a node kept by a PodDisruptionBudget: the pod, the budget, its health; events say the same', async () => {
     await world.apply(
       JSON.stringify({
         apiVersion: 'policy/v1',
