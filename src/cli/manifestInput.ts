@@ -18,7 +18,7 @@ export interface ReadManifests {
 }
 
 /** Annotation of a List that `cooper record` has written: when the cluster was like this. */
-export const TAKEN_AT = 'karpenter.sh/taken-at';
+export const TAKEN_AT = 'cooper.sh/taken-at';
 
 /** All manifests, lists taken apart; null, with the reason written, when a file cannot be read. */
 export async function readManifests(files: readonly string[], io: ReadingIo): Promise<ReadManifests | null> {

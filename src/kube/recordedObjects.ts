@@ -1,6 +1,6 @@
 // What a recording keeps of each object: named fields only. Whatever is not named here never gets past this file.
 import { asRaw, objectIn, type Raw, textIn } from '../api/objects/raw.ts';
-import { ANNOTATION } from '../model/labels.ts';
+import { ANNOTATION, CLAIM_ANNOTATION } from '../model/labels.ts';
 
 /** A field that is kept whole, an object of kept fields, or a list of such. */
 type Shape = 'whole' | FieldShapes | ListShape;
@@ -118,6 +118,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       disruption: 'whole',
       terminationGracePeriod: 'whole',
       suspend: 'whole',
+      schedule: 'whole',
       kubeletConfiguration: 'whole',
       providerRef: 'whole',
       provider: nodeClassSpec(),
@@ -200,6 +201,8 @@ const DECIDING: ReadonlySet<string> = new Set([
 ]);
 /** Yes or no, a number, a duration, an instant. */
 const HARMLESS_VALUE = /^(true|false|-?\d{1,10}|(\d{1,9}(ms|s|m|h|d)){1,4}|\d{4}-\d\d-\d\dT[\d:.]{5,18}Z)$/;
+/** Written by Cooper itself: names of claims, and why they go. */
+const OUR_OWN: ReadonlySet<string> = new Set(Object.values(CLAIM_ANNOTATION));
 /** That it is there says that the pod is a static one; its value is a hash. */
 const MIRROR = 'kubernetes.io/config.mirror';
 
@@ -237,6 +240,7 @@ function keptAnnotations(annotations: Raw | null): Raw | null {
   const kept = Object.keys(annotations).flatMap((name): [string, string][] => {
     if (name === MIRROR) return [[name, '']];
     const value = textIn(annotations, name);
+    if (OUR_OWN.has(name)) return [[name, value]];
     return DECIDING.has(name) && HARMLESS_VALUE.test(value) ? [[name, value]] : [];
   });
   return kept.length === 0 ? null : Object.fromEntries(kept);
