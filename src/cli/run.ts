@@ -247,6 +247,7 @@ function controllerSettings(settings: RunSettings) {
     batchMaxMs: settings.batchMaxDurationMs,
     planBudgetMs: settings.planBudgetMs,
     registrationTtlMs: settings.registrationTtlMs,
+    surgeSingleReplicas: settings.surgeSingleReplicas,
   };
 }
 

@@ -26,6 +26,7 @@ export interface RunSettings {
   readonly pricesFile: string | null;
   /** Name or URL; null: EC2 itself is polled for interruptions. */
   readonly interruptionQueue: string | null;
+  readonly surgeSingleReplicas: boolean;
   readonly dumpFolder: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly leaderElection: boolean;

@@ -121,6 +121,12 @@ export const SETTINGS = {
     type: 'string',
     help: 'name or URL of the SQS queue with interruption notices; default: EC2 is asked for them',
   },
+  surgeSingleReplicas: {
+    env: 'SURGE_SINGLE_REPLICAS',
+    type: 'boolean',
+    default: 'false',
+    help: 'roll a Deployment of one pod annotated cooper.sh/surge before that pod is evicted',
+  },
   dumpFolder: {
     env: 'DUMP_FOLDER',
     type: 'string',

@@ -13,10 +13,9 @@ import type { Ports } from '../ports/ports.ts';
 import type { Backoff } from './backoff.ts';
 import { concurrently } from './concurrently.ts';
 import { type DrainTelling, tellBlocked } from './drainEvents.ts';
-import type { DrainStarts } from './drainStarts.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
-import type { ControllerSettings } from './settings.ts';
+import { type Surging, surge } from './surge.ts';
 
 /** A pod that was evicted or deleted is asked again after this long if nothing has come of it. */
 const ASKED_HOLD_MS = 30_000;
@@ -24,9 +23,8 @@ const ASKED_HOLD_MS = 30_000;
 const DRAIN_AGAIN_MS = 5_000;
 
 /** What drains remember, over all claims. */
-export interface Draining {
+export interface Draining extends Surging {
   readonly live: LiveState;
-  readonly settings: ControllerSettings;
   /** By pod key: pauses after a disruption budget said no. */
   readonly evictions: Backoff;
   /** By claim uid: EC2 was asked a moment ago, and is not asked again before its answer can have changed. */
@@ -34,7 +32,6 @@ export interface Draining {
   /** By pod uid: since when budgets have refused its eviction. */
   readonly refusals: Map<string, number>;
   readonly telling: DrainTelling;
-  readonly starts: DrainStarts;
 }
 
 /** The node and its pods, as far as the watch has told of them. */
@@ -79,7 +76,7 @@ export async function drain(
   });
   await concurrently(step.evict, writesAtOnce, async (pod) => {
     // Not in one expression: `next` would be read before the wait.
-    const again = await evict(ports, draining, pod);
+    const again = await evict(ports, draining, claim, pod);
     next = sooner(next, again);
   });
   await tellBlocked(ports, draining, claim, step);
@@ -104,11 +101,17 @@ function isIrreversible(
   return isEvicting || step.remove.some(({ pod }) => evictions.waitMs(deletionOf(pod), nowMs) === 0);
 }
 
-async function evict(ports: Ports, { evictions, refusals }: Draining, pod: Pod): Promise<NextRun> {
+async function evict(ports: Ports, draining: Draining, claim: NodeClaim, pod: Pod): Promise<NextRun> {
+  const { evictions, refusals } = draining;
   const key = podKey(pod);
   const nowMs = ports.clock.nowMs();
   const waitMs = evictions.waitMs(key, nowMs);
   if (waitMs > 0) return { afterMs: waitMs };
+  const surging = await surge(ports, draining, claim, pod);
+  if (surging !== null) {
+    evictions.hold(key, nowMs + surging.afterMs);
+    return surging;
+  }
   const outcome = await ports.kube.evictPod(pod);
   if (outcome === 'blocked') {
     if (!refusals.has(pod.uid)) refusals.set(pod.uid, nowMs);

@@ -58,6 +58,14 @@ export async function heedInterruptions(ports: Ports, interrupting: Interrupting
   return { afterMs: failed.size > 0 ? Math.min(FAILED_AGAIN_MS, againAfterMs) : againAfterMs };
 }
 
+/** True for a claim whose instance EC2 will take, as far as this process has been told. */
+export function isInterrupted(
+  told: ReadonlyMap<string, ReadonlySet<InterruptionKind>>,
+  uid: string,
+): boolean {
+  return [...(told.get(uid) ?? [])].some((kind) => REACTIONS[kind].leaves);
+}
+
 function watchedInstances({ live }: Interrupting): Parameters<InterruptionSource['receive']>[0] {
   return live.snapshot().nodeClaims.flatMap(({ status }) => {
     const instanceId = instanceIdOf(status.providerId);

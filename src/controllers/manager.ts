@@ -10,7 +10,7 @@ import { disruptNodes } from './disruption.ts';
 import type { DrainTelling } from './drainEvents.ts';
 import { DrainStarts } from './drainStarts.ts';
 import { collectGarbage } from './garbageCollection.ts';
-import { heedInterruptions } from './interruption.ts';
+import { heedInterruptions, isInterrupted } from './interruption.ts';
 import type { Launching } from './launch.ts';
 import { advanceNodeClaims } from './lifecycle.ts';
 import { LiveState } from './liveState.ts';
@@ -225,6 +225,7 @@ export class ControllerManager {
         refusals: this.#refusals,
         telling: this.#drainsTold,
         starts: this.#drainStarts,
+        isInterrupted: (uid) => isInterrupted(this.#told, uid),
         attachments: this.#attachments,
         detachSinceMs: this.#detachSinceMs,
       }),

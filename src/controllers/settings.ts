@@ -20,6 +20,8 @@ export interface ControllerSettings {
   readonly schedulerName: string;
   /** How many writes of one kind may be under way at once. */
   readonly writesAtOnce: number;
+  /** Deployments of one pod that ask for it are rolled before that pod is evicted. */
+  readonly surgeSingleReplicas: boolean;
 }
 
 export const DEFAULT_SETTINGS: ControllerSettings = {
@@ -34,4 +36,5 @@ export const DEFAULT_SETTINGS: ControllerSettings = {
   garbageEveryMs: 120_000,
   schedulerName: 'default-scheduler',
   writesAtOnce: 32,
+  surgeSingleReplicas: false,
 };

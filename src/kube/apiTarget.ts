@@ -27,6 +27,8 @@ export const RESOURCE = {
   persistentVolumes: { group: '', version: 'v1', resource: 'persistentvolumes' },
   persistentVolumeClaims: { group: '', version: 'v1', resource: 'persistentvolumeclaims' },
   daemonSets: { group: 'apps', version: 'v1', resource: 'daemonsets' },
+  deployments: { group: 'apps', version: 'v1', resource: 'deployments' },
+  replicaSets: { group: 'apps', version: 'v1', resource: 'replicasets' },
   storageClasses: { group: 'storage.k8s.io', version: 'v1', resource: 'storageclasses' },
   csiNodes: { group: 'storage.k8s.io', version: 'v1', resource: 'csinodes' },
   volumeAttachments: { group: 'storage.k8s.io', version: 'v1', resource: 'volumeattachments' },

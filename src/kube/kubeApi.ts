@@ -4,6 +4,7 @@ import type { NodeClaim, NodeClaimStatus } from '../model/nodeClaim.ts';
 import type { Pod } from '../model/pod.ts';
 import type { LaunchFailures } from '../model/provisioner.ts';
 import type { VolumeAttachment } from '../model/volumes.ts';
+import type { Rollout } from '../model/workloads.ts';
 import type {
   EventDraft,
   KubeApi,
@@ -26,6 +27,7 @@ import {
 } from './nodeClaims.ts';
 import { deleteNode, patchNode, readNode, readNodeProviderIds } from './nodes.ts';
 import { deletePod, evictPod, nominatePod, type PodIdentity, readNodePods } from './pods.ts';
+import { readRollout, restartRollout } from './rollouts.ts';
 import { writeLaunchFailures, writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
 import type { KubeTransport } from './transport.ts';
 import { readVolumeAttachments } from './volumeAttachments.ts';
@@ -103,6 +105,14 @@ export class ServerKubeApi implements KubeApi {
 
   readNodeClaims(): Promise<StoredNodeClaims> {
     return readNodeClaims(this.#transport);
+  }
+
+  readRollout(pod: Pick<Pod, 'namespace' | 'owner'>): Promise<Rollout | null | 'forbidden'> {
+    return readRollout(this.#transport, pod);
+  }
+
+  restartRollout(rollout: Rollout, atMs: number): Promise<'restarted' | 'gone'> {
+    return restartRollout(this.#transport, rollout, atMs);
   }
 
   readVolumeAttachments(): Promise<readonly VolumeAttachment[]> {

@@ -33,6 +33,7 @@ export const ANNOTATION = {
   doNotDisrupt: 'karpenter.sh/do-not-disrupt',
   doNotConsolidate: 'karpenter.sh/do-not-consolidate',
   safeToEvict: 'cluster-autoscaler.kubernetes.io/safe-to-evict',
+  surge: 'cooper.sh/surge',
   emptinessTimestamp: 'karpenter.sh/emptiness-timestamp',
 } as const;
 

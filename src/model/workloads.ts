@@ -24,3 +24,15 @@ export interface Namespace {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
 }
+
+/** A Deployment, as far as it can be rolled. */
+export interface Rollout {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly replicas: number;
+  /** True when it makes a new pod before it deletes an old one. */
+  readonly surges: boolean;
+  /** When it was last asked for a new rollout of the same template; null for never. */
+  readonly restartedAtMs: number | null;
+}

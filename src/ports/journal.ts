@@ -13,6 +13,7 @@ export interface DecisionRecord {
     | 'Empty'
     | 'Disrupted'
     | 'Kept'
+    | 'Surged'
     | 'Evicted'
     | 'Terminated'
     | 'Collected';

@@ -1,11 +1,12 @@
 // Everything written to Kubernetes. Reads come as events through the watch, but for what must not be a moment old.
 import type { Node } from '../model/node.ts';
 import type { NodeClaim, NodeClaimSpec, NodeClaimStatus } from '../model/nodeClaim.ts';
-import type { Pod } from '../model/pod.ts';
+import type { OwnerReference, Pod } from '../model/pod.ts';
 import type { LaunchFailures } from '../model/provisioner.ts';
 import type { Resources } from '../model/resources.ts';
 import type { Taint } from '../model/taint.ts';
 import type { VolumeAttachment } from '../model/volumes.ts';
+import type { Rollout } from '../model/workloads.ts';
 
 /** Result of a write: the object as stored, 'gone' when it is not there, 'conflict' when a newer version is. */
 export type WriteOutcome<T> =
@@ -117,6 +118,13 @@ export interface KubeApi {
   readNodeProviderIds(): Promise<ReadonlySet<string>>;
   /** All NodeClaims as the server has them now. */
   readNodeClaims(): Promise<StoredNodeClaims>;
+  /** The Deployment that makes the pod anew; null when there is none, 'forbidden' without the right to look. */
+  readRollout(pod: {
+    readonly namespace: string;
+    readonly owner: OwnerReference | null;
+  }): Promise<Rollout | null | 'forbidden'>;
+  /** Rolls the Deployment, as `kubectl rollout restart` does; 'gone' also without the right to. */
+  restartRollout(rollout: Rollout, atMs: number): Promise<'restarted' | 'gone'>;
   /**
    * Every attachment of a volume to any node as the server has it now; there is no way to ask for those of one node.
    */

@@ -5,6 +5,7 @@ import { NO_STATUS, type NodeClaim, type NodeClaimStatus } from '../model/nodeCl
 import { type Pod, podKey } from '../model/pod.ts';
 import type { LaunchFailures } from '../model/provisioner.ts';
 import type { VolumeAttachment } from '../model/volumes.ts';
+import type { Rollout } from '../model/workloads.ts';
 import type {
   EventDraft,
   KubeApi,
@@ -31,6 +32,7 @@ import type { ObjectStore } from './objectStore.ts';
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtualClock.ts';
 import type { VolumeAttachments } from './volumeAttachments.ts';
+import type { Workloads } from './workloads.ts';
 
 /** Round trip of one API call, within a region. */
 const CALL_MS = { least: 2, most: 8 };
@@ -41,6 +43,8 @@ export type EvictionEffect = 'evicted' | 'leaving' | 'blocked' | 'gone';
 /** Told of every call that went through, for checkers and the timeline. */
 export interface KubeObserver {
   evicted?(pod: string, outcome: EvictionEffect): void;
+  /** Uid of the Deployment. */
+  rolled?(uid: string): void;
   /** The pod as it was when its deletion was asked for. */
   deleted?(pod: Pod, graceSeconds: number): void;
   published?(event: EventDraft): void;
@@ -52,6 +56,7 @@ export interface KubeParts {
   readonly budgets: DisruptionBudgets;
   readonly random: Random;
   readonly attachments: VolumeAttachments;
+  readonly workloads: Workloads;
 }
 
 export class SimulatedKube implements KubeApi {
@@ -195,6 +200,17 @@ export class SimulatedKube implements KubeApi {
 
   readNodeClaims(): Promise<StoredNodeClaims> {
     return this.#call(() => ({ claims: [...this.#parts.store.values('nodeClaim')], unreadable: [] }));
+  }
+
+  readRollout(pod: Pick<Pod, 'owner'>): Promise<Rollout | null> {
+    return this.#call(() => this.#parts.workloads.rolloutOf(pod));
+  }
+
+  restartRollout({ uid }: Rollout, atMs: number): Promise<'restarted' | 'gone'> {
+    return this.#call(() => {
+      for (const observer of this.#observers) observer.rolled?.(uid);
+      return this.#parts.workloads.restart(uid, atMs);
+    });
   }
 
   readVolumeAttachments(): Promise<readonly VolumeAttachment[]> {

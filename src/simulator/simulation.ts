@@ -113,11 +113,14 @@ export class Simulation {
     const recorder = new Recorder({ clock, store, ledger, history: this.history });
     const fork = (concern: string): Random => this.random.fork(concern);
     this.attachments = new VolumeAttachments({ clock, store, ledger, random: fork('attachments') });
-    const { budgets, attachments } = this;
-    this.kube = new SimulatedKube({ clock, store, budgets, attachments, random: fork('kube') });
+    this.workloads = new Workloads({ clock, store, budgets: this.budgets, random: fork('workloads') });
+    const { budgets, attachments, workloads } = this;
+    this.kube = new SimulatedKube({
+      ...{ clock, store, budgets, attachments, workloads },
+      random: fork('kube'),
+    });
     const { instanceTypes, cloudTimings: timings, badImages = [] } = setup;
     this.cloud = new SimulatedCloud({ clock, instanceTypes, timings, badImages, random: fork('cloud') });
-    this.workloads = new Workloads({ clock, store, budgets: this.budgets, random: fork('workloads') });
     this.kubelets = new Kubelets(
       { clock, store, ledger, random: fork('kubelets') },
       setup.kubeletTimings,

@@ -1,5 +1,6 @@
 // Simulated Deployments and Jobs: they keep as many pods as their curve asks for, and choose which ones go first.
 import { isTerminal, type Pod, type PodSpec, podKey } from '../model/pod.ts';
+import type { Rollout } from '../model/workloads.ts';
 import type { DisruptionBudgets } from './disruptionBudgets.ts';
 import { requestPodDeletion } from './kubeWrites.ts';
 import type { ObjectStore } from './objectStore.ts';
@@ -52,6 +53,9 @@ interface Workload {
   readonly ownerName: string;
   readonly live: Map<string, Pod>;
   wanted: number;
+  /** When it was last rolled, and the pods that go once others are ready in their place. */
+  restartedAtMs: number | null;
+  readonly outdated: Set<string>;
   isSyncDue: boolean;
 }
 
@@ -79,6 +83,8 @@ export class Workloads {
       ownerName: spec.kind === 'Job' ? spec.name : `${spec.name}-${random.suffix(9)}`,
       live: new Map(),
       wanted: 0,
+      restartedAtMs: null,
+      outdated: new Set(),
       isSyncDue: false,
     };
     this.#byUid.set(workload.uid, workload);
@@ -96,6 +102,25 @@ export class Workloads {
   wantedOf(ownerUid: string): number | null {
     const workload = this.#byUid.get(ownerUid);
     return workload?.spec.kind === 'Deployment' ? workload.wanted : null;
+  }
+
+  /** The Deployment of the pod as the API server shows it; all of them surge. */
+  rolloutOf({ owner }: Pick<Pod, 'owner'>): Rollout | null {
+    const workload = this.#byUid.get(owner?.uid ?? '');
+    if (workload?.spec.kind !== 'Deployment') return null;
+    const { namespace, name } = workload.spec;
+    const { uid, wanted: replicas, restartedAtMs } = workload;
+    return { namespace, name, uid, replicas, surges: true, restartedAtMs };
+  }
+
+  /** Rolls the Deployment: each pod goes once another one is ready in its place. */
+  restart(uid: string, atMs: number): 'restarted' | 'gone' {
+    const workload = this.#byUid.get(uid);
+    if (workload?.spec.kind !== 'Deployment') return 'gone';
+    workload.restartedAtMs = atMs;
+    for (const key of workload.live.keys()) workload.outdated.add(key);
+    this.#syncLater(workload);
+    return 'restarted';
   }
 
   /** Pods wanted by all workloads together just now. */
@@ -144,11 +169,26 @@ export class Workloads {
   }
 
   #sync(workload: Workload): void {
-    const missing = workload.wanted - workload.live.size;
+    this.#replaceOutdated(workload);
+    const surge = workload.outdated.size > 0 && workload.wanted > 0 ? 1 : 0;
+    const missing = workload.wanted + surge - workload.live.size;
     for (let count = 0; count < missing; count += 1) this.#createPod(workload);
     if (missing >= 0) return;
     const ranked = inDeletionOrder([...workload.live.values()]);
     for (const pod of ranked.slice(0, -missing)) {
+      requestPodDeletion(this.#parts.store, pod, this.#parts.clock.nowMs());
+    }
+  }
+
+  /** As many outdated pods go as there are ready ones beyond what is wanted. */
+  #replaceOutdated({ live, outdated, wanted }: Workload): void {
+    for (const key of outdated) if (!live.has(key)) outdated.delete(key);
+    let spare = [...live.values()].filter(({ ready }) => ready).length - wanted;
+    for (const key of outdated) {
+      const pod = live.get(key);
+      if (pod === undefined || (pod.ready && spare <= 0)) continue;
+      if (pod.ready) spare -= 1;
+      else if (live.size <= wanted) continue;
       requestPodDeletion(this.#parts.store, pod, this.#parts.clock.nowMs());
     }
   }
@@ -193,6 +233,7 @@ export class Workloads {
     if (workload === undefined) return;
     if (pod.deletionRequestedAtMs === null && !isTerminal(pod)) {
       workload.live.set(podKey(pod), pod);
+      if (workload.outdated.size > 0 && pod.ready) this.#syncLater(workload);
       return;
     }
     if (workload.live.delete(podKey(pod))) this.#syncLater(workload);

@@ -11,10 +11,11 @@ import { DISRUPTED_TAINT } from '../../src/disruption/evictable.ts';
 import type { Node } from '../../src/model/node.ts';
 import type { NodeClaim, NodeClaimCondition, NodeClaimSpec } from '../../src/model/nodeClaim.ts';
 import { type Pod, podKey } from '../../src/model/pod.ts';
+import type { Rollout } from '../../src/model/workloads.ts';
 import type { EventDraft, NodePatch } from '../../src/ports/kubeApi.ts';
 import type { Ports } from '../../src/ports/ports.ts';
 import { ClusterState } from '../../src/state/clusterState.ts';
-import { aBoundPod, aNode, aNodeClaim } from '../builders.ts';
+import { aBoundPod, aNode, aNodeClaim, type PodFields } from '../builders.ts';
 
 const NOW_MS = 1_800_000_000_000;
 
@@ -36,6 +37,10 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     /** Pods whose eviction a budget refuses. */
     refused: new Set<string>(),
     nowMs: NOW_MS,
+    /** The Deployment above every pod; null for none. */
+    rollout: null as Rollout | null | 'forbidden',
+    rolled: 0,
+    interrupted: false,
   };
   const ignore = (): void => {};
   const clock = { nowMs: () => done.nowMs, sleep: async () => {} };
@@ -64,6 +69,12 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
         done.evicted.push(name);
         return 'evicted';
       },
+      readRollout: async () => done.rollout,
+      restartRollout: async (rollout: Rollout, atMs: number) => {
+        done.rollout = { ...rollout, restartedAtMs: atMs };
+        done.rolled += 1;
+        return 'restarted';
+      },
       readVolumeAttachments: async () =>
         done.attached.map((volumeName) => ({ nodeName: aNode().name, volumeName })),
       deletePod: async ({ name }: { readonly name: string }, graceSeconds: number) => {
@@ -89,7 +100,12 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     // Only what termination touches.
   } as unknown as Ports;
   const terminating: Terminating = {
-    ...{ live, settings: DEFAULT_SETTINGS, launchesUnderWay: new Set(), goneInstances: new Set() },
+    ...{
+      live,
+      settings: { ...DEFAULT_SETTINGS, surgeSingleReplicas: true },
+      launchesUnderWay: new Set(),
+      goneInstances: new Set(),
+    },
     evictions: new Backoff(100, 10_000),
     questions: new Backoff(2000, 2000),
     refusals: new Map(),
@@ -97,6 +113,7 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     starts: new DrainStarts(),
     attachments: new AttachmentLists(),
     detachSinceMs: new Map(),
+    isInterrupted: () => done.interrupted,
   };
   return { state, done, run: () => terminateNodeClaims(ports, terminating) };
 }
@@ -277,3 +294,58 @@ test('a cluster without volumes is not asked for attachments', async () => {
   assert.deepEqual(done.terminated, [aNode().providerId]);
   assert.equal(condition('VolumesDetached'), undefined);
 });
+
+const ROLLOUT: Rollout = {
+  namespace: 'default',
+  name: 'web',
+  uid: 'uid-web',
+  replicas: 1,
+  surges: true,
+  restartedAtMs: null,
+};
+const SINGLE: PodFields = {
+  name: 'web-1',
+  owner: { kind: 'ReplicaSet', name: 'web', uid: 'set' },
+  annotations: { 'cooper.sh/surge': 'true' },
+  ready: true,
+};
+
+test('a Deployment of one pod that asks for it is rolled once, and its pod evicted if five minutes do not do', async () => {
+  const { done, run } = aDrain([aBoundPod(aNode().name, SINGLE)]);
+  done.rollout = ROLLOUT;
+  for (let times = 0; times < 30; times += 1) {
+    await run();
+    done.nowMs += 10_000;
+  }
+  assert.deepEqual([done.rolled, done.evicted], [1, []]);
+  await run();
+  assert.deepEqual([done.rolled, done.evicted], [1, ['web-1']]);
+});
+
+const PLAIN: readonly {
+  what: string;
+  pod?: PodFields;
+  rollout: Rollout | null | 'forbidden';
+  interrupted?: boolean;
+}[] = [
+  { what: 'a pod that does not ask for it', pod: { annotations: {} }, rollout: ROLLOUT },
+  { what: 'a pod that is not ready', pod: { ready: false }, rollout: ROLLOUT },
+  {
+    what: 'a pod of a StatefulSet',
+    pod: { owner: { kind: 'StatefulSet', name: 'db', uid: 'db' } },
+    rollout: ROLLOUT,
+  },
+  { what: 'a pod of an instance that EC2 takes back', rollout: ROLLOUT, interrupted: true },
+  { what: 'one of several', rollout: { ...ROLLOUT, replicas: 2 } },
+  { what: 'a Deployment that deletes first', rollout: { ...ROLLOUT, surges: false } },
+  { what: 'a ReplicaSet without a Deployment', rollout: null },
+  { what: 'a Deployment that may not be read', rollout: 'forbidden' },
+];
+for (const { what, pod = {}, rollout, interrupted = false } of PLAIN) {
+  test(`${what} is evicted without a rollout`, async () => {
+    const { done, run } = aDrain([aBoundPod(aNode().name, { ...SINGLE, ...pod })]);
+    Object.assign(done, { rollout, interrupted });
+    await run();
+    assert.deepEqual([done.rolled, done.evicted], [0, ['web-1']]);
+  });
+}

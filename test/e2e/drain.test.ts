@@ -1,7 +1,13 @@
 // How nodes are emptied: volumes first, pods that forbid it, and the end of a drain's time.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { Condition, KubeObject, NodeObject, PodObject } from './harness/kube.ts';
+import {
+  type Condition,
+  conditionOf,
+  type KubeObject,
+  type NodeObject,
+  type PodObject,
+} from './harness/kube.ts';
 import { reasonToSkip } from './harness/prerequisites.ts';
 import {
   addFullStaticNode,
@@ -47,7 +53,7 @@ describe('drains', { skip: await reasonToSkip() }, () => {
     world = await startStory({ namespaces: ['web', 'data'] });
     volumes = provisionVolumes(world.kube, problems);
     attacher = attachVolumes(world.kube, DETACH_MS, problems);
-    world.controller.start();
+    world.controller.start({ SURGE_SINGLE_REPLICAS: 'true' });
     await addFullStaticNode(world);
   });
   after(async () => {
@@ -191,6 +197,33 @@ describe('drains', { skip: await reasonToSkip() }, () => {
     await untilNoneLeft();
   });
 
+  test('a Deployment of one pod that asks for it is never without a ready pod', async () => {
+    await world.apply(provisioner({ ttlSecondsAfterEmpty: undefined }));
+    await world.kubectl(['delete', 'pdb', '--all', '-n', 'web']);
+    // It would refuse the eviction for ever: the rollout is what moves the pod.
+    await world.apply(SINGLE_BUDGET);
+    await world.apply(SINGLE);
+    await running('web');
+    const { nodeName = '' } = (await onlyPod('web')).spec;
+    const claim = await claimOf(nodeName);
+    await world.kubectl(['delete', 'nodeclaim', claim.metadata.name, '--wait=false']);
+    const seen: number[] = [];
+    const isReplaced = async (): Promise<boolean> => {
+      const pods = await world.pods('web');
+      seen.push(pods.filter((pod) => conditionOf(pod, 'Ready') === 'True').length);
+      return (await world.kube.get(`${NODE_CLAIMS}/${claim.metadata.name}`)) === null;
+    };
+    await world.until(isReplaced, { what: 'the claim to go', timeoutMs: 120_000, intervalMs: 50 });
+    assert.ok(Math.min(...seen) >= 1, `ready pods over time: ${seen.join(' ')}`);
+    await running('web');
+    assert.notEqual((await onlyPod('web')).spec.nodeName, nodeName);
+    const told = await eventsAbout(world, 'Pod');
+    assert.equal(told.filter((line) => line.startsWith('Surge: Deployment web/single')).length, 1);
+    assert.ok(!told.some((line) => line.startsWith(`Evict: Evicted from ${nodeName}`)));
+    await world.kubectl(['delete', 'deployment,pdb', '--all', '-n', 'web']);
+    await untilNoneLeft();
+  });
+
   /** The node keeps the pod, running, for so long. */
   function staysOn(nodeName: string, durationMs: number): Promise<void> {
     const look = async (): Promise<boolean> => {
@@ -250,6 +283,33 @@ metadata: { name: kept, namespace: web }
 spec:
   maxUnavailable: 0
   selector: { matchLabels: { app: kept } }
+`;
+
+const SINGLE_BUDGET = `
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: { name: single, namespace: web }
+spec:
+  minAvailable: 1
+  selector: { matchLabels: { app: single } }
+`;
+
+const SINGLE = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: single, namespace: web }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: single } }
+  template:
+    metadata:
+      labels: { app: single }
+      annotations: { cooper.sh/surge: 'true' }
+    spec:
+      containers:
+        - name: main
+          image: app
+          resources: { requests: { cpu: 500m, memory: 256Mi } }
 `;
 
 /** A pod that stops within 5 s, and forbids that it is disrupted. */

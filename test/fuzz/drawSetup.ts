@@ -30,14 +30,15 @@ const GRACES_MS = [null, null, 10_000, 60_000, 5 * MINUTE_MS];
 export function drawSetup(seed: number, catalogue: readonly InstanceType[]): SimulationSetup {
   const random = new Random(`fuzz/${seed}`);
   const grace = random.fork('grace');
-  const workloads = withVolumes(random.fork('volumes'), drawWorkloads(random.fork('workloads')));
+  const drawn = drawWorkloads(random.fork('workloads'));
+  const workloads = withSurge(random.fork('surge'), withVolumes(random.fork('volumes'), drawn));
   return {
     seed: `fuzz/${seed}`,
     startMs: START_MS,
     instanceTypes: catalogue,
     cloudTimings: USUAL_TIMINGS,
     kubeletTimings: { readyMs: 6000, startupTaintsMs: 3000, pullMs: 2500, startMs: 700 },
-    settings: { planBudgetMs: 5 },
+    settings: { planBudgetMs: 5, surgeSingleReplicas: true },
     faults: drawFaults(random.fork('faults')),
     faultsUntilMs: START_MS + TROUBLED_MS,
     shortages: [],
@@ -229,4 +230,14 @@ function volumesOf(workloads: readonly WorkloadSpec[]): NonNullable<SimulationSe
     })),
     persistentVolumeClaims: claims.map((one) => ({ ...one, storageClassName: '' })),
   };
+}
+
+/** Some Deployments ask to be rolled while they have one pod, and have one more often. */
+function withSurge(random: Random, workloads: readonly WorkloadSpec[]): readonly WorkloadSpec[] {
+  return workloads.map((one) => {
+    if (one.kind === 'Job' || !random.chance(0.3)) return one;
+    const annotations = { ...one.annotations, 'cooper.sh/surge': 'true' };
+    const steps = one.steps.map((step) => (random.chance(0.6) ? { ...step, replicas: 1 } : step));
+    return { ...one, annotations, steps };
+  });
 }

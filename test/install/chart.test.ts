@@ -53,6 +53,7 @@ const KEYS: readonly {
     ['settings.interruptionQueue=q', 'INTERRUPTION_QUEUE', 'q'],
     ['settings.aws.interruptionQueueName=q', 'INTERRUPTION_QUEUE', 'q'],
     ['controller.leaderElection=false', 'LEADER_ELECTION', 'false'],
+    ['controller.surgeSingleReplicas=true', 'SURGE_SINGLE_REPLICAS', 'true'],
     ['replicas=1', 'LEADER_ELECTION_NAMESPACE', 'karpenter'],
   ].map(([flag = '', variable = '', value = '']) => ({
     flags: ['settings.clusterName=chris', flag],
@@ -155,6 +156,15 @@ describe('the chart', { skip: await reasonToSkipInstall([]) }, () => {
   test('without leader election there is no Lease to hold', async () => {
     const { text } = await renderChart([...NAMED, '--set', 'controller.leaderElection=false']);
     assert.doesNotMatch(text, /leases/);
+  });
+
+  test('Deployments may be patched only where their rollouts are asked for', async () => {
+    const rightsWith = async (...flags: readonly string[]): Promise<string> =>
+      JSON.stringify(only((await renderChart([...NAMED, ...flags])).objects, 'ClusterRole').rules);
+    assert.doesNotMatch(await rightsWith(), /deployments|replicasets/);
+    const surging = await rightsWith('--set', 'controller.surgeSingleReplicas=true');
+    assert.match(surging, /"replicasets"\],"verbs":\["get"\]/);
+    assert.match(surging, /"deployments"\],"verbs":\["get","patch"\]/);
   });
 
   test('no rule has a wildcard, and none is about Secrets or ConfigMaps', async () => {

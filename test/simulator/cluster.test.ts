@@ -18,7 +18,8 @@ function aServer() {
   const budgets = new DisruptionBudgets(store);
   const random = new Random('server');
   const attachments = new VolumeAttachments({ clock, store, ledger: new NodeLedger(store), random });
-  const kube = new SimulatedKube({ clock, store, budgets, attachments, random });
+  const workloads = new Workloads({ clock, store, budgets, random: random.fork('workloads') });
+  const kube = new SimulatedKube({ clock, store, budgets, attachments, workloads, random });
   const driven = async <T>(call: Promise<T>): Promise<T> => {
     clock.advanceTo(clock.nowMs() + 100);
     return call;

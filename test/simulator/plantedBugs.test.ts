@@ -106,6 +106,13 @@ const PLANTED: readonly Planted[] = [
     },
   },
   {
+    bug: 'the only pod of a Deployment is evicted without a rollout',
+    found: 'surgesKeepReady',
+    plant: ({ kube }) => {
+      kube.readRollout = async () => null;
+    },
+  },
+  {
     bug: 'pods that run and are not ready are evicted whatever the policy says',
     found: 'budgetsHold',
     plant: (simulation) => {

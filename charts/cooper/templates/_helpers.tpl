@@ -105,6 +105,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   (list "BATCH_MAX_DURATION" $settings.batchMaxDuration $values.controller.batchMaxDuration)
   (list "BATCH_IDLE_DURATION" $settings.batchIdleDuration $values.controller.batchIdleDuration)
   (list "REGISTRATION_TTL" $settings.registrationTtl)
+  (list "SURGE_SINGLE_REPLICAS" $values.controller.surgeSingleReplicas)
   (list "VM_MEMORY_OVERHEAD" $settings.vmMemoryOverheadPercent $aws.vmMemoryOverheadPercent)
   (list "AWS_ENI_LIMITED_POD_DENSITY" $settings.enableENILimitedPodDensity $aws.enableENILimitedPodDensity)
   (list "AWS_ENABLE_POD_ENI" $settings.enablePodENI $aws.enablePodENI)

@@ -16,6 +16,7 @@ import { nodesHoldTheirPods } from './nodesHoldTheirPods.ts';
 import { optOutsHold } from './optOutsHold.ts';
 import { runawayBrakeHolds } from './runawayBrakeHolds.ts';
 
+import { surgesKeepReady } from './surgesKeepReady.ts';
 import { volumesDetachFirst } from './volumesDetachFirst.ts';
 
 /** Those that must hold at every moment, whatever the scenario. */
@@ -27,6 +28,7 @@ export const ALWAYS: Readonly<Record<string, Invariant>> = {
   budgetsHold,
   graceHolds,
   volumesDetachFirst,
+  surgesKeepReady,
   nodesHoldTheirPods,
   controllersDoNotFail,
   consolidationSaves,
