@@ -55,6 +55,7 @@ async function record(ports: Ports, pod: Pod, rollout: Rollout): Promise<void> {
   const reason = 'its Deployment is rolled before its node goes';
   ports.journal.append({ atMs, kind: 'Surged', subject: podKey(pod), reason, facts });
   const about = { kind: 'Pod' as const, namespace: pod.namespace, name: pod.name, uid: pod.uid };
-  const message = `Deployment ${deployment} is rolled, so that another pod is ready before this one leaves ${pod.nodeName}`;
+  const message =
+    `Deployment ${deployment} is rolled, so that another pod is ready before this one leaves ` + pod.nodeName;
   await ports.kube.publishEvent({ about, type: 'Normal', reason: 'Surge', message });
 }

@@ -310,7 +310,7 @@ const SINGLE: PodFields = {
   ready: true,
 };
 
-test('a Deployment of one pod that asks for it is rolled once, and its pod evicted if five minutes do not do', async () => {
+test('a Deployment of one pod is rolled once, and its pod evicted if five minutes do not do', async () => {
   const { done, run } = aDrain([aBoundPod(aNode().name, SINGLE)]);
   done.rollout = ROLLOUT;
   for (let times = 0; times < 30; times += 1) {
