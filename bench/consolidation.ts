@@ -46,7 +46,7 @@ interface Compared {
 /**
  * The benchmarks `consolidation/NODES/MIX` and `consolidation/decision`.
  * @param only what was asked for
- * @param peerMinutes how long the peer may decide on one cluster
+ * @param peerMinutes CPU time that the peer's decisions on one cluster may take
  */
 export function consolidationBenches(only: string, peerMinutes: number): Readonly<Record<string, Bench>> {
   const benches: Record<string, Bench> = {};
@@ -78,7 +78,9 @@ async function benchOne({ kind, nodes, minutes }: Case, report: Report): Promise
       : await (await karpenterPeer(report)).consolidate(peer, { minutes, spotToSpot: true });
   const name = `consolidation/${nodes}/${kind}`;
   if (answer !== null && !answer.finished)
-    report.note(`${name}: the peer was stopped after ${minutes} minutes, its figures are those until then`);
+    report.note(
+      `${name}: the peer was stopped after ${minutes} minutes of CPU time; its figures are those until then`,
+    );
   const gaveUp = answer?.decisions.filter(({ timedOut }) => timedOut).length ?? 0;
   if (gaveUp > 0) report.note(`${name}: the peer has reached a time limit of its own in ${gaveUp} decisions`);
   const theirs = answer === null ? null : endingOf(answer);

@@ -23,7 +23,7 @@ export interface PeerAnswer {
 
 /** What Karpenter's emptiness, multi-node and single-node consolidation come to. */
 export interface PeerEnding {
-  /** Whether no command was left; otherwise the time was up. */
+  /** Whether no command was left; otherwise its time was up. */
   readonly finished: boolean;
   readonly nodes: number;
   readonly usdPerHour: number;
@@ -48,7 +48,7 @@ export interface PeerEnding {
 }
 
 export interface ConsolidationLimits {
-  /** No decision begins later. */
+  /** CPU time of decisions: once it is spent no other begins, however busy the machine is. */
   readonly minutes: number;
   /** Whether spot nodes may be replaced by spot nodes: Karpenter's feature gate, off unless asked for. */
   readonly spotToSpot: boolean;

@@ -17,8 +17,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   simulator: benchSimulator,
 };
 
-/** How long the peer may decide on one cluster that is consolidated to the end. */
-const PEER_MINUTES = '30';
+/** CPU time that the peer may spend on one cluster that is consolidated to the end. */
+const PEER_MINUTES = '20';
 
 /** Whether the benchmark is asked for: by its name, or by some of its first parts. */
 function isNamedBy(name: string, only: string): boolean {

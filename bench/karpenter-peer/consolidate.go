@@ -72,8 +72,7 @@ func consolidateToRest(ctx context.Context, p *problem, limit time.Duration) (*e
 		return nil, err
 	}
 	out := &ending{}
-	deadline := time.Now().Add(limit)
-	for time.Now().Before(deadline) {
+	for cpuMs := 0.0; cpuMs < float64(limit.Milliseconds()); {
 		command, timedOut, spent, err := c.decide(ctx)
 		if err != nil {
 			return nil, err
@@ -86,6 +85,7 @@ func consolidateToRest(ctx context.Context, p *problem, limit time.Duration) (*e
 		}
 		did.WallMs, did.CPUMs, did.UsdPerHour = spent.wallMs, spent.cpuMs, c.totalUsdPerHour()
 		did.TimedOut = timedOut
+		cpuMs += spent.cpuMs
 		out.Decisions = append(out.Decisions, did)
 		out.Evictions += did.Evicted
 		if command == nil {

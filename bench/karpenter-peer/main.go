@@ -29,7 +29,7 @@ func main() {
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	workers := flags.Int("workers", 1, "goroutines of the solver; production derives 1 from its default CPU request")
 	repeats := flags.Int("repeats", 1, "solve: how often, from scratch each time")
-	limit := flags.Duration("limit", time.Hour, "consolidate: no decision begins later than this")
+	limit := flags.Duration("limit", time.Hour, "consolidate: CPU time of decisions; once it is spent no other begins")
 	spotToSpot := flags.Bool("spot-to-spot", false, "consolidate: the feature gate SpotToSpotConsolidation")
 	_ = flags.Parse(os.Args[2:])
 	log.SetLogger(logr.Discard())
