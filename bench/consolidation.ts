@@ -1,5 +1,6 @@
 // Consolidation of clusters that a scale-down has left fragmented, held against Karpenter's on the same clusters.
-import { consolidate, decided } from '../src/disruption/consolidation.ts';
+import { consolidate } from '../src/disruption/consolidation.ts';
+import { decided } from '../src/disruption/consolidationSearch.ts';
 import type { Catalogue, ClusterSnapshot } from '../src/model/snapshot.ts';
 import { schedule } from '../src/scheduling/scheduler.ts';
 import { consolidated, QUIET, totalUsdPerHour } from '../test/disruption/consolidated.ts';

@@ -1,5 +1,6 @@
 // Plans in the thread that asks: for the simulator, where one thread and a virtual clock make histories repeat.
-import { consolidate, decided, stillPays } from '../disruption/consolidation.ts';
+import { consolidate, stillPays } from '../disruption/consolidation.ts';
+import { decided } from '../disruption/consolidationSearch.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Planner } from '../ports/planner.ts';
 import type { Telemetry } from '../ports/telemetry.ts';

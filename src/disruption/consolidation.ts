@@ -1,7 +1,6 @@
 // Consolidation as a re-plan: the nodes whose pods would be cheaper elsewhere, found by trials.
 import {
   type Consolidation,
-  type ConsolidationAction,
   type ConsolidationDecision,
   type OrderedConsolidation,
   undecided,
@@ -10,28 +9,23 @@ import { isReady } from '../model/node.ts';
 import { hasCondition } from '../model/nodeClaim.ts';
 import { isTerminal, podKey } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
-import { checkedPlan } from '../scheduling/checkedPlan.ts';
-import { FIRST_PLAN_ONLY } from '../scheduling/scheduler.ts';
 import { BudgetRoom } from './budgets.ts';
 import { type Candidate, outOfBudget, selectCandidates } from './consolidationCandidates.ts';
-import { type Judgement, judge, trialOf } from './consolidationTrial.ts';
+import { ConsolidationCluster } from './consolidationCluster.ts';
+import { downsizing, Offers, outlookOf } from './consolidationOutlook.ts';
+import { checked, type Deciding, Search } from './consolidationSearch.ts';
+import { type Judgement, judge, type Terms } from './consolidationTrial.ts';
 import { displacedPods } from './displaced.ts';
+import { occupiesNode } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
 import type { Obstacle } from './obstacle.ts';
 
-/** Goes on when asked to, so that whoever runs it may do something else between two plans. */
-export type Deciding<T> = Generator<void, T, void>;
-
-/** Runs a decision to its end without a pause. */
-export function decided<T>(deciding: Deciding<T>): T {
-  let step = deciding.next();
-  while (!step.done) step = deciding.next();
-  return step.value;
-}
-
-/** Nodes that go together are as many at most, and trials of one decision too: each plans for all their pods. */
-const TOGETHER_MOST = 100;
-const TRIALS_MOST = 40;
+/** Nodes that go together at most. */
+const TOGETHER_MOST = 200;
+/** What an eviction has to save: this share of what a pod costs on average. */
+const EVICTION_SHARE = 0.15;
+/** It has to save so much at least: less is not worth the disturbance. */
+const EVICTION_USD_PER_HOUR = 0.0001;
 /** Pods that have been waiting for longer will not be helped by waiting with them. */
 const WAITING_MS = 600_000;
 /** With a larger share of its nodes unready, a cluster has other troubles (Karpenter v1). */
@@ -49,9 +43,18 @@ export function* consolidate(consolidation: Consolidation): Deciding<Consolidati
   if (halted !== null) return undecided(halted);
   const { candidates, kept } = selectCandidates(snapshot, view);
   const { together, held } = withinBudgets(candidates, snapshot);
-  const search = new Search(consolidation);
-  const many = together.length > 1 ? yield* search.growing(together) : null;
-  const action = many ?? (yield* search.single(candidates));
+  const terms = termsOf(consolidation);
+  const cluster = new ConsolidationCluster(snapshot, candidates);
+  const search = new Search(consolidation, cluster, terms);
+  const shop = { terms, offers: new Offers(consolidation) };
+  const best = yield* search.front(together, outlookOf(together, cluster, shop));
+  if (best === null || best.saving.action.replacements.length > 0) {
+    const { paying, hopeless } = downsizing(candidates, cluster, shop);
+    search.noteHopeless(hopeless);
+    yield* search.growing(withinBudgets(paying, snapshot).together);
+    if (!search.hasFound) yield* search.singles(paying, (some) => withinBudgets(some, snapshot).together);
+  }
+  const action = yield* search.best();
   const blocked = candidates.flatMap((one) => {
     const obstacle = search.blocked.get(one.claim.name) ?? held.get(one.claim.name);
     return obstacle === undefined || action?.nodeClaims.includes(one.claim.name)
@@ -81,7 +84,9 @@ export function* stillPays(
   const { held } = withinBudgets(chosen, snapshot);
   for (const { message } of held.values()) return message;
   yield;
-  const judgement = tried(consolidation, chosen);
+  const cluster = new ConsolidationCluster(snapshot, chosen);
+  const terms = { catalogue: consolidation.catalogue, evictionUsdPerHour: EVICTION_USD_PER_HOUR };
+  const judgement = judge(chosen, checked(consolidation, cluster, chosen), terms);
   if (judgement.kind === 'blocked') return judgement.message;
   if (judgement.action.replacements.length > 0) return 'its pods would need another node by now';
   const bought = snapshot.nodeClaims.filter(({ name }) => replacements.includes(name));
@@ -144,82 +149,17 @@ function withinBudgets(
   return { together, held };
 }
 
-/** Plans for the pods of these nodes as if they were leaving; a plan that fails its check is none. */
-function tried({ snapshot, catalogue }: Consolidation, candidates: readonly Candidate[]): Judgement {
-  const trial = trialOf(snapshot, candidates);
-  const { plan, violations } = checkedPlan(trial.snapshot, catalogue, trial.pods, FIRST_PLAN_ONLY);
-  return judge(candidates, violations.length === 0 ? plan : null, catalogue);
+/** Whether it pays that these nodes go, by a plan before the whole cluster. */
+export function tried(consolidation: Consolidation, candidates: readonly Candidate[]): Judgement {
+  const cluster = new ConsolidationCluster(consolidation.snapshot, candidates);
+  return judge(candidates, checked(consolidation, cluster, candidates), termsOf(consolidation));
 }
 
-type Saving = Extract<Judgement, { readonly kind: 'saves' }>;
-
-class Search {
-  trials = 0;
-  /** By claim name: what its own trial has come to. */
-  readonly blocked = new Map<string, Obstacle>();
-  readonly #consolidation: Consolidation;
-  #best: { readonly size: number; readonly saving: Saving } | null = null;
-
-  constructor(consolidation: Consolidation) {
-    this.#consolidation = consolidation;
-  }
-
-  /** The best of the first 1, 2, 4, 8 … candidates, then of the sizes around the best. */
-  *growing(candidates: readonly Candidate[]): Deciding<ConsolidationAction | null> {
-    const last = candidates.length;
-    let high = last + 1;
-    for (let size = 1, misses = 0; misses < 2; size = Math.min(size * 2, last)) {
-      const isBetter = yield* this.#improves(candidates, size);
-      if (isBetter) high = last + 1;
-      else high = Math.min(high, size);
-      misses = isBetter ? 0 : misses + 1;
-      if (size === last) break;
-    }
-    if (this.#best === null) return null;
-    let low = this.#best.size;
-    while (low + 1 < high && this.trials < TRIALS_MOST) {
-      const middle = (low + high) >> 1;
-      if (yield* this.#improves(candidates, middle)) low = middle;
-      else high = middle;
-    }
-    // A set that needs a new node may do as well without the node that brought it about.
-    while (this.#best.size > 1 && this.#best.saving.action.replacements.length > 0) {
-      if (this.trials >= TRIALS_MOST || !(yield* this.#improves(candidates, this.#best.size - 1))) break;
-    }
-    return this.#best.saving.action;
-  }
-
-  *#improves(candidates: readonly Candidate[], size: number): Deciding<boolean> {
-    const judgement: Judgement = yield* this.#judged(candidates.slice(0, size));
-    if (judgement.kind === 'blocked') {
-      if (size === 1) this.#noteBlocked(candidates, judgement);
-      return false;
-    }
-    if (judgement.netUsdPerHour <= (this.#best?.saving.netUsdPerHour ?? 0)) return false;
-    this.#best = { size, saving: judgement };
-    return true;
-  }
-
-  #noteBlocked([first]: readonly Candidate[], { message, blockedBy }: Obstacle): void {
-    const pod = blockedBy === undefined ? {} : { blockedBy };
-    if (first !== undefined) this.blocked.set(first.claim.name, { message, ...pod });
-  }
-
-  /** The first candidate by itself that pays. */
-  *single(candidates: readonly Candidate[]): Deciding<ConsolidationAction | null> {
-    for (const candidate of candidates) {
-      if (this.trials >= TRIALS_MOST) return null;
-      if (this.blocked.has(candidate.claim.name)) continue;
-      const judgement = yield* this.#judged([candidate]);
-      if (judgement.kind === 'saves' && judgement.netUsdPerHour > 0) return judgement.action;
-      if (judgement.kind === 'blocked') this.#noteBlocked([candidate], judgement);
-    }
-    return null;
-  }
-
-  *#judged(candidates: readonly Candidate[]): Deciding<Judgement> {
-    this.trials += 1;
-    yield;
-    return tried(this.#consolidation, candidates);
-  }
+/** What moving pods has to save, from what they cost on average. */
+function termsOf({ catalogue, snapshot }: Consolidation): Terms {
+  let usdPerHour = 0;
+  for (const { status } of snapshot.nodeClaims) usdPerHour += status.usdPerHour ?? 0;
+  const pods = snapshot.pods.filter((pod) => pod.nodeName !== '' && occupiesNode(pod)).length;
+  const share = (EVICTION_SHARE * usdPerHour) / Math.max(1, pods);
+  return { catalogue, evictionUsdPerHour: Math.max(EVICTION_USD_PER_HOUR, share) };
 }

@@ -53,7 +53,7 @@ export function selectCandidates(snapshot: ClusterSnapshot, view: ConsolidationV
     else {
       const hurt = pods.reduce((sum, pod) => sum + hurtOf(pod), 0);
       const { minimumSavings } = provisioner.disruption;
-      const rank = (usdPerHour * (1 - usedShare(node, pods))) / hurt;
+      const rank = (usdPerHour * Math.sqrt(1 - usedShare(node, pods))) / hurt;
       found.push({ candidate: { claim, pods, usdPerHour, minimumSavings, hurt }, rank });
     }
   }

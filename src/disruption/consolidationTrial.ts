@@ -1,45 +1,42 @@
-// One trial of consolidation: the cluster without some nodes, and what its re-plan would save.
+// Whether a plan for the pods of some nodes pays, and the action that it comes to.
 import type { ConsolidationAction } from '../model/consolidation.ts';
 import { LABEL } from '../model/labels.ts';
 import type { PlannedNodeClaim, SchedulingPlan } from '../model/plan.ts';
-import { type Pod, podKey } from '../model/pod.ts';
-import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
+import { podKey } from '../model/pod.ts';
+import type { Catalogue } from '../model/snapshot.ts';
 import type { Candidate } from './consolidationCandidates.ts';
-import { displacedPods } from './displaced.ts';
 import type { Obstacle } from './obstacle.ts';
 
-/** What has to be planned to learn whether these nodes can go. */
-export interface ConsolidationTrial {
-  readonly snapshot: ClusterSnapshot;
-  readonly pods: readonly Pod[];
-}
-
 export type Judgement =
-  | { readonly kind: 'saves'; readonly action: ConsolidationAction; readonly netUsdPerHour: number }
+  | {
+      readonly kind: 'saves';
+      readonly action: ConsolidationAction;
+      /** The plan that was judged. */
+      readonly plan: SchedulingPlan;
+      /** The saving less the price of the evictions. */
+      readonly netUsdPerHour: number;
+    }
   | ({ readonly kind: 'blocked' } & Obstacle);
 
-/** What moving one plain pod has to save at least: less is not worth the disturbance. */
-const EVICTION_USD_PER_HOUR = 0.0001;
+/** What every set of nodes is judged by. */
+export interface Terms {
+  readonly catalogue: Catalogue;
+  /** What moving one plain pod has to save at least: less is not worth the disturbance. */
+  readonly evictionUsdPerHour: number;
+}
+
 /** Prices that differ by less are the same. */
 const ROUNDING_USD = 1e-6;
 /** EC2 needs so many types to choose from, or spot nodes would be replaced by ever scarcer ones (Karpenter v1). */
 const SPOT_TYPES_LEAST = 15;
 
-/** The cluster as it will be when these nodes are leaving: they take no pods, but still count towards limits. */
-export function trialOf(snapshot: ClusterSnapshot, candidates: readonly Candidate[]): ConsolidationTrial {
-  const names = new Set(candidates.map(({ claim }) => claim.name));
-  const nodeClaims = snapshot.nodeClaims.map((claim) =>
-    names.has(claim.name) ? { ...claim, deletionRequestedAtMs: snapshot.takenAtMs } : claim,
-  );
-  return displacedPods({ ...snapshot, nodeClaims });
-}
-
 /** Whether the plan of a trial pays, given what the nodes that would go cost. */
 export function judge(
   candidates: readonly Candidate[],
   plan: SchedulingPlan | null,
-  catalogue: Catalogue,
+  terms: Terms,
 ): Judgement {
+  const { catalogue } = terms;
   if (plan === null) return blocked('no plan for its pods passes its check');
   const [refusal] = plan.refusals;
   if (refusal !== undefined) {
@@ -48,12 +45,10 @@ export function judge(
   }
   const goingUsd = sum(candidates.map(({ usdPerHour }) => usdPerHour));
   const evicted = candidates.flatMap(({ pods }) => pods.map(podKey));
-  const neededUsd = leastSaving(candidates, goingUsd, evicted.length);
+  const neededUsd = leastSaving(candidates, terms);
   const plannedSavingUsd = goingUsd - plan.usdPerHour;
-  if (plannedSavingUsd < neededUsd) {
-    const saving = plannedSavingUsd <= ROUNDING_USD ? 'nothing' : usd(plannedSavingUsd);
-    return blocked(`its pods would cost as much elsewhere: ${saving} saved, ${usd(neededUsd)} wanted`);
-  }
+  if (plannedSavingUsd < neededUsd)
+    return { kind: 'blocked', ...tooLittle(candidates, plannedSavingUsd, terms) };
   const spareUsd = (plannedSavingUsd - neededUsd) / Math.max(1, plan.nodeClaims.length);
   const replacements: PlannedNodeClaim[] = [];
   let mostUsd = 0;
@@ -66,7 +61,6 @@ export function judge(
     mostUsd += narrowed.mostUsdPerHour;
   }
   const savingUsdPerHour = goingUsd - mostUsd;
-  const hurt = sum(candidates.map((one) => one.hurt));
   const action = {
     nodeClaims: candidates.map(({ claim }) => claim.name),
     replacements,
@@ -75,13 +69,25 @@ export function judge(
     savingUsdPerHour,
     message: messageOf(candidates, replacements, { savingUsdPerHour, evicted: evicted.length }),
   };
-  return { kind: 'saves', action, netUsdPerHour: savingUsdPerHour - hurt * EVICTION_USD_PER_HOUR };
+  return { kind: 'saves', action, plan, netUsdPerHour: savingUsdPerHour - hurtUsdOf(candidates, terms) };
+}
+
+/** Why nodes stay whose pods would cost as much elsewhere. */
+export function tooLittle(candidates: readonly Candidate[], savedUsd: number, terms: Terms): Obstacle {
+  const saving = savedUsd <= ROUNDING_USD ? 'nothing' : usd(savedUsd);
+  const wanted = usd(leastSaving(candidates, terms));
+  return { message: `its pods would cost as much elsewhere: ${saving} saved, ${wanted} wanted` };
+}
+
+function hurtUsdOf(candidates: readonly Candidate[], { evictionUsdPerHour }: Terms): number {
+  return evictionUsdPerHour * sum(candidates.map(({ hurt }) => hurt));
 }
 
 /** The strictest wish of the Provisioners concerned, and always something: so that prices only ever descend. */
-function leastSaving(candidates: readonly Candidate[], goingUsd: number, evicted: number): number {
-  const hurt = sum(candidates.map((one) => one.hurt));
-  let least = Math.max(2 * ROUNDING_USD, hurt * EVICTION_USD_PER_HOUR);
+function leastSaving(candidates: readonly Candidate[], terms: Terms): number {
+  const goingUsd = sum(candidates.map(({ usdPerHour }) => usdPerHour));
+  const evicted = sum(candidates.map(({ pods }) => pods.length));
+  let least = Math.max(2 * ROUNDING_USD, hurtUsdOf(candidates, terms));
   for (const { minimumSavings } of candidates) {
     const { percent, usdPerHour, usdPerHourPerEvictedPod } = minimumSavings;
     least = Math.max(least, (goingUsd * percent) / 100, usdPerHour, usdPerHourPerEvictedPod * evicted);

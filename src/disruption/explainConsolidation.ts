@@ -1,12 +1,9 @@
 // Why a node is consolidated or stays, what that would save, and where its pods would go.
 import type { ConsolidationAction } from '../model/consolidation.ts';
-import type { SchedulingPlan } from '../model/plan.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
-import { checkedPlan } from '../scheduling/checkedPlan.ts';
-import { FIRST_PLAN_ONLY } from '../scheduling/scheduler.ts';
-import { consolidate, decided, haltOf } from './consolidation.ts';
+import { consolidate, haltOf, tried } from './consolidation.ts';
 import { podObstacle, selectCandidates } from './consolidationCandidates.ts';
-import { type ConsolidationTrial, judge, trialOf } from './consolidationTrial.ts';
+import { decided } from './consolidationSearch.ts';
 import { occupiesNode } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
 import { nextOpeningMs } from './explainBudgets.ts';
@@ -37,7 +34,7 @@ export function explainConsolidation(one: ExplainedClaim, catalogue: Catalogue):
   }
   const candidate = candidates.find((each) => each.claim.name === claim.name);
   if (candidate === undefined) return tell('no', 'it holds no pods, or is still coming up');
-  const alone = judge([candidate], planned(trialOf(snapshot, [candidate]), catalogue), catalogue);
+  const alone = tried({ snapshot, catalogue, view }, [candidate]);
   const halted = haltOf(snapshot);
   const proposal = alone.kind === 'saves' ? proposalOf(alone.action) : null;
   if (halted !== null) {
@@ -87,7 +84,7 @@ function unhinderedProposal(one: ExplainedClaim, catalogue: Catalogue): Proposal
   const quiet = { nominatedUntilMs: new Map<string, number>(), podsChangedAtMs: new Map<string, number>() };
   const candidate = selectCandidates(free, quiet).candidates.find((each) => each.claim.name === claim.name);
   if (candidate === undefined) return null;
-  const judgement = judge([candidate], planned(trialOf(free, [candidate]), catalogue), catalogue);
+  const judgement = tried({ snapshot: free, catalogue, view: quiet }, [candidate]);
   return judgement.kind === 'saves' ? proposalOf(judgement.action) : null;
 }
 
@@ -119,9 +116,4 @@ function proposalOf(action: ConsolidationAction): Proposal {
     savingUsdPerHour: action.savingUsdPerHour,
     message: action.message,
   };
-}
-
-function planned({ snapshot, pods }: ConsolidationTrial, catalogue: Catalogue): SchedulingPlan | null {
-  const { plan, violations } = checkedPlan(snapshot, catalogue, pods, FIRST_PLAN_ONLY);
-  return violations.length === 0 ? plan : null;
 }

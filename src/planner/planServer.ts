@@ -1,7 +1,8 @@
 // The planning thread's side of the conversation: takes news of the cluster, plans and checks when asked.
 import { serialize } from 'node:v8';
 import type { MessagePort } from 'node:worker_threads';
-import { consolidate, type Deciding, stillPays } from '../disruption/consolidation.ts';
+import { consolidate, stillPays } from '../disruption/consolidation.ts';
+import type { Deciding } from '../disruption/consolidationSearch.ts';
 import type { SchedulingPlan } from '../model/plan.ts';
 import type { PlanProblem } from '../ports/planner.ts';
 import type { checkedPlan } from '../scheduling/checkedPlan.ts';

@@ -1,7 +1,8 @@
 // Consolidation: what it takes away, what it leaves, and why.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { consolidate, decided, stillPays } from '../../src/disruption/consolidation.ts';
+import { consolidate, stillPays } from '../../src/disruption/consolidation.ts';
+import { decided } from '../../src/disruption/consolidationSearch.ts';
 import type { ConsolidationDecision } from '../../src/model/consolidation.ts';
 import { type DisruptionPolicy, NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import { LABEL } from '../../src/model/labels.ts';

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { consolidate, decided } from '../../src/disruption/consolidation.ts';
+import { consolidate } from '../../src/disruption/consolidation.ts';
+import { decided } from '../../src/disruption/consolidationSearch.ts';
 import type { ConsolidationAction } from '../../src/model/consolidation.ts';
 import {
   type DisruptionPolicy,

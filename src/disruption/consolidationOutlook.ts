@@ -1,0 +1,153 @@
+// What taking nodes away would save at best, reckoned without a plan: which sets of nodes are worth one.
+import type { Consolidation } from '../model/consolidation.ts';
+import type { InstanceType } from '../model/instanceType.ts';
+import { LABEL } from '../model/labels.ts';
+import type { Pod } from '../model/pod.ts';
+import type { Provisioner } from '../model/provisioner.ts';
+import { fits, type Resources } from '../model/resources.ts';
+import type { Candidate } from './consolidationCandidates.ts';
+import type { ConsolidationCluster } from './consolidationCluster.ts';
+import type { Terms } from './consolidationTrial.ts';
+
+/** What a Provisioner may buy, each type at its least price, cheapest first. */
+interface Offer {
+  readonly usdPerHour: number;
+  readonly allocatable: Resources;
+}
+
+export interface Outlook {
+  /** How many of the candidates save most, at best, less the price of the evictions; 0 when none pays. */
+  readonly likely: number;
+  /** How many can go without a node bought in their place. */
+  readonly withoutLaunch: number;
+}
+
+/**
+ * What it would save if only the first candidate went, the first two, and so on. Pods are put on what stays, and what
+ * finds no room is bought by the unit.
+ */
+export function outlookOf(
+  candidates: readonly Candidate[],
+  cluster: ConsolidationCluster,
+  { terms, offers }: { readonly terms: Terms; readonly offers: Offers },
+): Outlook {
+  const sketch = cluster.sketch();
+  const placed = new Map<number, Pod[]>();
+  const rest: Record<string, number> = {};
+  let [goingUsd, hurtUsd, restUsd, bestUsd] = [0, 0, 0, 0];
+  let [likely, withoutLaunch] = [0, 0];
+  for (const [at, candidate] of candidates.entries()) {
+    const { claim, pods, usdPerHour, hurt } = candidate;
+    const seat = cluster.seatOf(candidate);
+    sketch.shut(seat);
+    goingUsd += usdPerHour;
+    hurtUsd += hurt * terms.evictionUsdPerHour;
+    const homeless = [...pods, ...(placed.get(seat) ?? [])];
+    let isShort = false;
+    for (const pod of homeless.sort(largestFirst)) {
+      const home = sketch.place(pod);
+      const there = placed.get(home);
+      if (home < 0) {
+        for (const name in pod.spec.requests) rest[name] = (rest[name] ?? 0) + (pod.spec.requests[name] ?? 0);
+        isShort = true;
+      } else if (there === undefined) placed.set(home, [pod]);
+      else there.push(pod);
+    }
+    if (isShort) restUsd = offers.leastUsdPerHour(claim.spec.provisioner, rest);
+    if (restUsd === 0) withoutLaunch = at + 1;
+    if (goingUsd - hurtUsd - restUsd <= bestUsd) continue;
+    bestUsd = goingUsd - hurtUsd - restUsd;
+    likely = at + 1;
+  }
+  return { likely, withoutLaunch };
+}
+
+function largestFirst({ spec: left }: Pod, { spec: right }: Pod): number {
+  return (
+    (right.requests.cpu ?? 0) - (left.requests.cpu ?? 0) ||
+    (right.requests.memory ?? 0) - (left.requests.memory ?? 0)
+  );
+}
+
+export interface Downsizing {
+  /** The most saved for each eviction first. */
+  readonly paying: readonly Candidate[];
+  /** What the others would save at best, in their order. */
+  readonly hopeless: readonly { readonly candidate: Candidate; readonly savedUsdPerHour: number }[];
+}
+
+/** Which candidates pay by themselves at best: what finds no room elsewhere goes to the cheapest node that holds it. */
+export function downsizing(
+  candidates: readonly Candidate[],
+  cluster: ConsolidationCluster,
+  { terms, offers }: { readonly terms: Terms; readonly offers: Offers },
+): Downsizing {
+  const reckoned = candidates.map((candidate) => {
+    const { claim, usdPerHour, hurt } = candidate;
+    const rest: Record<string, number> = {};
+    for (const { spec } of cluster.homelessOf(candidate))
+      for (const name in spec.requests) rest[name] = (rest[name] ?? 0) + (spec.requests[name] ?? 0);
+    const savedUsdPerHour = usdPerHour - offers.nodeUsdPerHour(claim.spec.provisioner, rest);
+    return { candidate, savedUsdPerHour, pays: savedUsdPerHour > hurt * terms.evictionUsdPerHour };
+  });
+  const rankOf = ({ candidate, savedUsdPerHour }: (typeof reckoned)[number]): number =>
+    savedUsdPerHour / candidate.hurt;
+  const paying = reckoned.filter(({ pays }) => pays).sort((left, right) => rankOf(right) - rankOf(left));
+  return {
+    paying: paying.map(({ candidate }) => candidate),
+    hopeless: reckoned.filter(({ pays }) => !pays),
+  };
+}
+
+/** What is on sale, for quick answers. */
+export class Offers {
+  readonly #byProvisioner: ReadonlyMap<string, readonly Offer[]>;
+  /** By Provisioner and resource: the least that a unit costs on any type. */
+  readonly #unitUsd = new Map<string, ReadonlyMap<string, number>>();
+
+  constructor({ snapshot, catalogue }: Consolidation) {
+    this.#byProvisioner = new Map(
+      snapshot.provisioners.map((one) => [one.name, offersOf(one, catalogue.get(one.name) ?? [])]),
+    );
+  }
+
+  /** No nodes that hold so much together cost less. */
+  leastUsdPerHour(provisioner: string, needed: Resources): number {
+    let least = 0;
+    for (const [name, usd] of this.#unitsOf(provisioner)) least = Math.max(least, usd * (needed[name] ?? 0));
+    return least;
+  }
+
+  /** The cheapest node that holds so much; nothing needs none. */
+  nodeUsdPerHour(provisioner: string, needed: Resources): number {
+    if (Object.keys(needed).length === 0) return 0;
+    const offers = this.#byProvisioner.get(provisioner);
+    const found = offers?.find(({ allocatable }) => fits(needed, allocatable));
+    return found?.usdPerHour ?? this.leastUsdPerHour(provisioner, needed);
+  }
+
+  #unitsOf(provisioner: string): ReadonlyMap<string, number> {
+    const held = this.#unitUsd.get(provisioner);
+    if (held !== undefined) return held;
+    const units = new Map<string, number>();
+    for (const { allocatable, usdPerHour } of this.#byProvisioner.get(provisioner) ?? [])
+      for (const [name, amount] of Object.entries(allocatable))
+        if (amount > 0)
+          units.set(name, Math.min(units.get(name) ?? Number.POSITIVE_INFINITY, usdPerHour / amount));
+    this.#unitUsd.set(provisioner, units);
+    return units;
+  }
+}
+
+function offersOf({ requirements }: Provisioner, types: readonly InstanceType[]): Offer[] {
+  const asked = requirements.find(({ key, operator }) => key === LABEL.capacityType && operator === 'In');
+  return types
+    .flatMap(({ allocatable, offerings }) => {
+      const prices = offerings
+        .filter(({ available }) => available)
+        .filter(({ capacityType }) => asked === undefined || asked.values.includes(capacityType))
+        .map(({ usdPerHour }) => usdPerHour);
+      return prices.length === 0 ? [] : [{ allocatable, usdPerHour: Math.min(...prices) }];
+    })
+    .sort((left, right) => left.usdPerHour - right.usdPerHour);
+}

@@ -1,0 +1,181 @@
+// Looks for the set of nodes that is best taken away: growing sets in some orders, then single nodes.
+import type { Consolidation, ConsolidationAction } from '../model/consolidation.ts';
+import type { SchedulingPlan } from '../model/plan.ts';
+import { checkedPlan } from '../scheduling/checkedPlan.ts';
+import { checkPlan } from '../scheduling/checker/checkPlan.ts';
+import { FIRST_PLAN_ONLY, schedule } from '../scheduling/scheduler.ts';
+import type { Candidate } from './consolidationCandidates.ts';
+import type { ConsolidationCluster } from './consolidationCluster.ts';
+import type { Downsizing, Outlook } from './consolidationOutlook.ts';
+import { type Judgement, judge, type Terms, tooLittle } from './consolidationTrial.ts';
+import type { Obstacle } from './obstacle.ts';
+
+/** Goes on when asked to, so that whoever runs it may do something else between two plans. */
+export type Deciding<T> = Generator<void, T, void>;
+
+/** Runs a decision to its end without a pause. */
+export function decided<T>(deciding: Deciding<T>): T {
+  let step = deciding.next();
+  while (!step.done) step = deciding.next();
+  return step.value;
+}
+
+type Saving = Extract<Judgement, { readonly kind: 'saves' }>;
+
+interface Found {
+  readonly candidates: readonly Candidate[];
+  readonly saving: Saving;
+}
+
+/** Plans of one decision at most. */
+const TRIALS_MOST = 80;
+const HALVINGS_MOST = 5;
+const HOPELESS_SAID = 100;
+/** Finds that are looked at again before the whole cluster. */
+const CHECKS_MOST = 3;
+
+export class Search {
+  trials = 0;
+  /** By claim name: what its own trial has come to. */
+  readonly blocked = new Map<string, Obstacle>();
+  readonly #consolidation: Consolidation;
+  readonly #cluster: ConsolidationCluster;
+  readonly #terms: Terms;
+  /** What pays, as far as the trials could see. */
+  readonly #found: Found[] = [];
+
+  constructor(consolidation: Consolidation, cluster: ConsolidationCluster, terms: Terms) {
+    this.#consolidation = consolidation;
+    this.#cluster = cluster;
+    this.#terms = terms;
+  }
+
+  /** Says of the first of them why no plan was made: of a large cluster there would be no end. */
+  noteHopeless(hopeless: Downsizing['hopeless']): void {
+    for (const { candidate, savedUsdPerHour } of hopeless.slice(0, HOPELESS_SAID))
+      if (!this.blocked.has(candidate.claim.name))
+        this.blocked.set(candidate.claim.name, tooLittle([candidate], savedUsdPerHour, this.#terms));
+  }
+
+  get hasFound(): boolean {
+    return this.#found.length > 0;
+  }
+
+  /** The best of the first candidates, as many as the outlook says, and of the sizes around. */
+  *front(candidates: readonly Candidate[], { likely, withoutLaunch }: Outlook): Deciding<Found | null> {
+    if (likely === 0) return null;
+    let best: Found | null = null;
+    let tried = candidates.length + 1;
+    for (const size of new Set([likely, withoutLaunch])) {
+      if (size === 0) continue;
+      const better: Found | null = yield* this.#better(candidates.slice(0, size), best);
+      if (better === null && size > (best?.candidates.length ?? 0)) tried = Math.min(tried, size);
+      best = better ?? best;
+    }
+    return yield* this.#between(candidates, { best, tried });
+  }
+
+  /** Halves what lies between the best and a size above it that is no better. */
+  *#between(
+    candidates: readonly Candidate[],
+    { best: first, tried }: { readonly best: Found | null; readonly tried: number },
+  ): Deciding<Found | null> {
+    let best = first;
+    let low = best?.candidates.length ?? 0;
+    let high = tried;
+    for (let halvings = 0; low + 1 < high && halvings < HALVINGS_MOST; halvings++) {
+      if (this.trials >= TRIALS_MOST) break;
+      const middle = (low + high) >> 1;
+      const better: Found | null = yield* this.#better(candidates.slice(0, middle), best);
+      if (better !== null) low = middle;
+      else high = middle;
+      best = better ?? best;
+    }
+    return best;
+  }
+
+  /** The best of the first 1, 2, 4, 8 … candidates, then of the sizes around the best. */
+  *growing(candidates: readonly Candidate[]): Deciding<Found | null> {
+    let best: Found | null = null;
+    const last = candidates.length;
+    let high = last + 1;
+    for (let size = 1, misses = 0; misses < 2 && last > 0; size = Math.min(size * 2, last)) {
+      const better: Found | null = yield* this.#better(candidates.slice(0, size), best);
+      if (better !== null) high = last + 1;
+      else high = Math.min(high, size);
+      misses = better === null ? misses + 1 : 0;
+      best = better ?? best;
+      if (size === last) break;
+    }
+    return best === null ? null : yield* this.#between(candidates, { best, tried: high });
+  }
+
+  /**
+   * Every candidate by itself, and those that pay together.
+   * @param allowed those of them that may go at the same time
+   */
+  *singles(
+    candidates: readonly Candidate[],
+    allowed: (paying: readonly Candidate[]) => readonly Candidate[],
+  ): Deciding<void> {
+    const paying: Candidate[] = [];
+    for (const candidate of candidates) {
+      if (this.trials >= TRIALS_MOST) break;
+      if (this.blocked.has(candidate.claim.name)) continue;
+      if ((yield* this.#better([candidate], null)) !== null) paying.push(candidate);
+    }
+    const together = allowed(paying);
+    if (together.length > 1) yield* this.growing(together);
+  }
+
+  *#better(candidates: readonly Candidate[], best: Found | null): Deciding<Found | null> {
+    yield;
+    this.trials += 1;
+    const saving = this.#judged(candidates);
+    const [first] = candidates;
+    if (saving.kind === 'blocked') {
+      if (candidates.length === 1 && first !== undefined) this.blocked.set(first.claim.name, saving);
+      return null;
+    }
+    if (saving.netUsdPerHour <= (best?.saving.netUsdPerHour ?? 0)) return null;
+    const found = { candidates, saving };
+    this.#found.push(found);
+    return found;
+  }
+
+  #judged(candidates: readonly Candidate[]): Judgement {
+    const { snapshot, pods } = this.#cluster.narrowed(candidates);
+    const plan = schedule(snapshot, this.#consolidation.catalogue, pods, FIRST_PLAN_ONLY);
+    return judge(candidates, plan, this.#terms);
+  }
+
+  /** The best of what was found that holds before the whole cluster; null when nothing does. */
+  *best(): Deciding<ConsolidationAction | null> {
+    this.#found.sort((left, right) => right.saving.netUsdPerHour - left.saving.netUsdPerHour);
+    for (const { candidates, saving } of this.#found.slice(0, CHECKS_MOST)) {
+      yield;
+      if (this.#holds(candidates, saving)) return saving.action;
+      yield;
+      const again = checked(this.#consolidation, this.#cluster, candidates);
+      const judgement = judge(candidates, again, this.#terms);
+      if (judgement.kind === 'saves' && judgement.netUsdPerHour > 0) return judgement.action;
+    }
+    return null;
+  }
+
+  #holds(candidates: readonly Candidate[], { plan }: Saving): boolean {
+    const { snapshot, pods } = this.#cluster.whole(candidates);
+    return checkPlan(snapshot, this.#consolidation.catalogue, pods, plan).length === 0;
+  }
+}
+
+/** A plan for the pods of these nodes before the whole cluster; null for one that fails its check. */
+export function checked(
+  { catalogue }: Consolidation,
+  cluster: ConsolidationCluster,
+  candidates: readonly Candidate[],
+): SchedulingPlan | null {
+  const { snapshot, pods } = cluster.whole(candidates);
+  const { plan, violations } = checkedPlan(snapshot, catalogue, pods, FIRST_PLAN_ONLY);
+  return violations.length === 0 ? plan : null;
+}
