@@ -80,7 +80,7 @@ type Answer =
 function answerOf(
   kind: ExplainedKind,
   { name, namespace }: ExplainOptions,
-  { snapshot, catalogue }: ExplainedCluster,
+  { snapshot, catalogue, resting }: ExplainedCluster,
 ): Answer | string {
   if (kind === 'Pod') {
     const key = name.includes('/') ? name : `${namespace}/${name}`;
@@ -89,7 +89,7 @@ function answerOf(
       const near = nearNames(key.slice(key.indexOf('/') + 1), snapshot.pods.map(podKey));
       return missing(`pod ${key}`, near, snapshot.pods.length);
     }
-    return { kind: 'pod', explanation: explainPod(pod, snapshot, catalogue) };
+    return { kind: 'pod', explanation: explainPod(pod, { snapshot, catalogue, resting }) };
   }
   const found = kind === 'Node' ? explainableNode(name, snapshot) : explainableClaim(name, snapshot);
   if (typeof found === 'string') return found;

@@ -1,7 +1,9 @@
 // The cluster that `cooper explain` looks at: a live one, read by lists alone, or one that was saved to files.
 import { asRaw, listIn, objectIn, objectsIn, timeMsIn } from '../api/objects/raw.ts';
 import { SHIPPED_REGION } from '../aws/shippedCatalogue.ts';
-import { notServing } from '../disruption/notServing.ts';
+import { LaunchFailuresMemory } from '../controllers/launchFailures.ts';
+import { launchLeaves } from '../controllers/launchPauses.ts';
+import { type RestingProvisioners, restingProvisioners } from '../disruption/restingProvisioners.ts';
 import { connectKube } from '../kube/connect.ts';
 import { type EventSubject, listCluster, listEvents, type ToldEvent } from '../kube/listing.ts';
 import { REAL_TIMING } from '../kube/timing.ts';
@@ -30,6 +32,8 @@ export interface SourceOptions {
 export interface ExplainedCluster {
   readonly snapshot: ClusterSnapshot;
   readonly catalogue: Catalogue;
+  /** Provisioners that launch nothing now; left out of the catalogue. */
+  readonly resting: RestingProvisioners;
   /** What is to be known of the answer: where prices and the time come from, what could not be read. */
   readonly notes: readonly string[];
   /** Events about an object; none of a saved cluster. */
@@ -50,13 +54,14 @@ export async function readCluster(options: SourceOptions, io: ReadingIo): Promis
   const region = options.region ?? regionOf(snapshot);
   const notes = [...read.notes, ...[...read.faults, ...input.invalid].map(invalidNote)];
   const writeError = (line: string): void => void notes.push(line);
-  const serving = snapshot.provisioners.filter((one) => notServing(one, snapshot) === null);
+  const resting = restingNow(snapshot);
+  const serving = snapshot.provisioners.filter(({ name }) => !resting.has(name));
   const catalogue = catalogueOf({ ...snapshot, provisioners: serving }, { types, region }, { writeError });
   if (types === null)
     notes.push(
       `types and on-demand prices of what would be bought are those shipped with Cooper, for ${region}`,
     );
-  return { snapshot, catalogue, notes, events: read.events };
+  return { snapshot, catalogue, resting, notes, events: read.events };
 }
 
 interface ReadSource {
@@ -113,6 +118,15 @@ function latestTimeMs(manifests: readonly unknown[]): number {
       note(timeMsIn(objectIn(objectIn(asRaw(status), 'state'), 'running'), 'startedAt'));
   }
   return latestMs;
+}
+
+/** Those that rest by what they say, and those whose launches are paused because their nodes never came up. */
+function restingNow(snapshot: ClusterSnapshot): RestingProvisioners {
+  const paused = [...launchLeaves(snapshot, new LaunchFailuresMemory())].flatMap(
+    ([name, { leave, problem }]) =>
+      leave === 'none' ? [[name, { reason: problem.message, nearest: '' }] as const] : [],
+  );
+  return new Map([...paused, ...restingProvisioners(snapshot)]);
 }
 
 function invalidNote({ object, field, problem }: InvalidObject): string {

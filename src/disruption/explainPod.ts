@@ -18,14 +18,22 @@ import type {
   PodExplanation,
   ProvisionerRefusal,
 } from './explanation.ts';
-import { notServing } from './notServing.ts';
 import type { Obstacle } from './obstacle.ts';
 import { proposedNode } from './proposedNode.ts';
+import type { RestingProvisioners } from './restingProvisioners.ts';
 
 const SCHEDULER = 'default-scheduler';
 
+export interface PodSurroundings {
+  readonly snapshot: ClusterSnapshot;
+  /** What may be bought; Provisioners that rest are left out. */
+  readonly catalogue: Catalogue;
+  readonly resting: RestingProvisioners;
+}
+
 /** Explains from the snapshot alone, with the packer and the checks that the controllers use. */
-export function explainPod(pod: Pod, snapshot: ClusterSnapshot, catalogue: Catalogue): PodExplanation {
+export function explainPod(pod: Pod, around: PodSurroundings): PodExplanation {
+  const { snapshot } = around;
   const isBound = pod.nodeName !== '' && !isTerminal(pod);
   const obstacles = isBound ? obstaclesOf(pod, snapshot) : [];
   return {
@@ -40,7 +48,7 @@ export function explainPod(pod: Pod, snapshot: ClusterSnapshot, catalogue: Catal
     nominated: nominationOf(pod, snapshot),
     budgets: budgetsOf(pod, snapshot),
     obstacles,
-    place: isBound ? placeAfter(pod, snapshot, catalogue) : placeNow(pod, snapshot, catalogue),
+    place: isBound ? placeAfter(pod, around) : placeNow(pod, around),
   };
 }
 
@@ -86,7 +94,8 @@ function obstaclesOf(pod: Pod, snapshot: ClusterSnapshot): readonly Obstacle[] {
 }
 
 /** Where the pod goes if all pods that wait are planned for now, as the controller does. */
-function placeNow(pod: Pod, snapshot: ClusterSnapshot, catalogue: Catalogue): PlaceExplanation {
+function placeNow(pod: Pod, around: PodSurroundings): PlaceExplanation {
+  const { snapshot } = around;
   // A pod that the scheduler has not tried yet is planned for as if it had: that is what will happen if it fails.
   const asked = { ...pod, unschedulableSinceMs: pod.unschedulableSinceMs ?? snapshot.takenAtMs };
   if (!isProvisionable(asked, SCHEDULER)) return { kind: 'none', message: 'nothing is planned for it' };
@@ -97,11 +106,12 @@ function placeNow(pod: Pod, snapshot: ClusterSnapshot, catalogue: Catalogue): Pl
   const preempting = awaitingPreemption(others, snapshot, () => false);
   const waiting = others.filter((one) => !preempting.has(podKey(one)));
   const pods = [asked, ...waiting, ...displaced.pods];
-  return placeIn(pod, { snapshot: displaced.snapshot, catalogue, pods });
+  return placeIn(pod, { ...around, snapshot: displaced.snapshot, pods });
 }
 
 /** Where the pod goes if its node goes now, with all other pods of that node. */
-function placeAfter(pod: Pod, snapshot: ClusterSnapshot, catalogue: Catalogue): PlaceExplanation {
+function placeAfter(pod: Pod, around: PodSurroundings): PlaceExplanation {
+  const { snapshot } = around;
   if (!occupiesNode(pod)) return { kind: 'none', message: 'it belongs to its node, and ends with it' };
   if (!mustLeave(pod))
     return { kind: 'none', message: 'it tolerates the taint of leaving nodes, and ends with its node' };
@@ -123,7 +133,7 @@ function placeAfter(pod: Pod, snapshot: ClusterSnapshot, catalogue: Catalogue): 
   });
   if (!pods.some((one) => podKey(one) === podKey(pod)))
     return { kind: 'none', message: 'it is terminating; its owner makes another one' };
-  return placeIn(pod, { snapshot: gone, catalogue, pods });
+  return placeIn(pod, { ...around, snapshot: gone, pods });
 }
 
 function withoutNode(snapshot: ClusterSnapshot, nodeName: string): ClusterSnapshot {
@@ -135,9 +145,7 @@ function withoutNode(snapshot: ClusterSnapshot, nodeName: string): ClusterSnapsh
   };
 }
 
-interface Placing {
-  readonly snapshot: ClusterSnapshot;
-  readonly catalogue: Catalogue;
+interface Placing extends PodSurroundings {
   readonly pods: readonly Pod[];
 }
 
@@ -167,8 +175,8 @@ function refusalsOf(pod: Pod, placing: Placing, told: Refusal | undefined): read
   const { provisioners } = placing.snapshot;
   if (provisioners.length === 0 && told !== undefined) return [refusalText('', told)];
   return provisioners.map((one) => {
-    const resting = notServing(one, placing.snapshot);
-    if (resting !== null) return { provisioner: one.name, code: 'NoCapacity', ...resting };
+    const resting = placing.resting.get(one.name);
+    if (resting !== undefined) return { provisioner: one.name, code: 'NoCapacity', ...resting };
     const alone = refusalBy(one, pod, placing) ?? told;
     return alone === undefined ? notPlanned(one) : refusalText(one.name, alone);
   });

@@ -123,6 +123,16 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       providerRef: 'whole',
       provider: nodeClassSpec(),
     },
+    // Without the hint: an excerpt of a console may say anything.
+    status: {
+      launchFailures: {
+        configuration: 'whole',
+        nodes: 'whole',
+        pauses: 'whole',
+        pausedAt: 'whole',
+        retryAt: 'whole',
+      },
+    },
   },
   AWSNodeTemplate: { spec: nodeClassSpec() },
   NodeClaim: {
@@ -176,6 +186,7 @@ const METADATA: Shape = {
   name: 'whole',
   namespace: 'whole',
   uid: 'whole',
+  generation: 'whole',
   labels: 'whole',
   creationTimestamp: 'whole',
   deletionTimestamp: 'whole',

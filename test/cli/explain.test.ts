@@ -14,6 +14,20 @@ import { FakeApiServer, type FakeObject } from '../kube/fakeApiServer.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../docs/examples/explain/cluster.yaml', import.meta.url));
 
+const TAKEN = {
+  apiVersion: 'v1',
+  kind: 'List',
+  metadata: { annotations: { 'cooper.sh/taken-at': '2026-03-02T10:00:00Z' } },
+};
+const FAILURES = {
+  // Generations of the Provisioner and its template, which has none in the example.
+  configuration: '1/AWSNodeTemplate/default/0',
+  nodes: 3,
+  pauses: 1,
+  pausedAt: '2026-03-02T09:50:00Z',
+  retryAt: '2026-03-02T10:30:00Z',
+};
+
 interface Answer {
   readonly code: number;
   readonly text: string;
@@ -146,6 +160,24 @@ test('a Provisioner that rests is not planned with', async () => {
   const file = saved({ apiVersion: 'v1', kind: 'List', items });
   const { text } = await explain('pod', 'shop/render-1', { snapshot: [file] });
   assert.match(text, /default: NoCapacity: Provisioner "default" is suspended; set spec.suspend to false/);
+});
+
+test('a Provisioner whose nodes never come up launches nothing, and says until when', async () => {
+  const items = exampleObjects().map((one) =>
+    one.kind === 'Provisioner' ? { ...one, status: { launchFailures: FAILURES } } : one,
+  );
+  const file = saved({ ...TAKEN, items });
+  const { text } = await explain('pod', 'shop/render-1', { snapshot: [file] });
+  assert.match(
+    text,
+    /default: NoCapacity: .*its last 3 nodes never came up .*nothing is launched until 2026-03-02T10:30/,
+  );
+  const later = { ...FAILURES, configuration: 'another' };
+  const changed = items.map((one) =>
+    one.kind === 'Provisioner' ? { ...one, status: { launchFailures: later } } : one,
+  );
+  const after = await explain('pod', 'shop/render-1', { snapshot: [saved({ ...TAKEN, items: changed })] });
+  assert.match(after.text, /default: InsufficientResources/);
 });
 
 const PATHS: Readonly<Record<string, string>> = {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { explainPod } from '../../src/disruption/explainPod.ts';
 import type { PodExplanation } from '../../src/disruption/explanation.ts';
+import { restingProvisioners } from '../../src/disruption/restingProvisioners.ts';
 import { type Pod, podKey } from '../../src/model/pod.ts';
 import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
 import {
@@ -29,7 +30,8 @@ function explain(pod: Pod, cluster: Partial<ClusterSnapshot> = {}): PodExplanati
     provisioners,
     pods: [pod, ...(cluster.pods ?? [])],
   });
-  return explainPod(pod, snapshot, new Map(provisioners.map(({ name }) => [name, TYPES])));
+  const catalogue = new Map(provisioners.map(({ name }) => [name, TYPES]));
+  return explainPod(pod, { snapshot, catalogue, resting: restingProvisioners(snapshot) });
 }
 
 const STATES: readonly { readonly when: string; readonly pod: Pod; readonly says: RegExp }[] = [

@@ -1,14 +1,30 @@
-// Why a Provisioner launches nothing at all just now, whatever the pod.
+// Provisioners that launch nothing at all just now, whatever the pod, and why.
 import { nodeClassKey } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { isOpen } from '../model/timeWindow.ts';
 
-/** The reason and the mend; null for a Provisioner that may launch. */
-export function notServing(
+/** By name: the reason, and what would mend it. */
+export type RestingProvisioners = ReadonlyMap<string, Rest>;
+
+export interface Rest {
+  readonly reason: string;
+  readonly nearest: string;
+}
+
+/** Those that rest by what they say themselves. */
+export function restingProvisioners(snapshot: ClusterSnapshot): RestingProvisioners {
+  const rests = snapshot.provisioners.flatMap((one): [string, Rest][] => {
+    const rest = restOf(one, snapshot);
+    return rest === null ? [] : [[one.name, rest]];
+  });
+  return new Map(rests);
+}
+
+function restOf(
   { name, suspended, deletionRequestedAtMs, nodeClassRef, offHours = [] }: Provisioner,
   { nodeClasses, takenAtMs }: ClusterSnapshot,
-): { readonly reason: string; readonly nearest: string } | null {
+): Rest | null {
   if (suspended)
     return { reason: `Provisioner "${name}" is suspended`, nearest: 'set spec.suspend to false' };
   if (deletionRequestedAtMs !== null)
