@@ -4,16 +4,26 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { GetQueueUrlCommand, ListQueuesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { runCommand } from '../e2e/harness/command.ts';
 import type { AwsCall } from '../e2e/harness/moto.ts';
 import { addFullStaticNode, provisioner, startStory, storyManifest } from '../e2e/harness/story.ts';
 import type { World } from '../e2e/harness/world.ts';
 import { actionsOf, type IamRequest, isAllowed, type PolicyDocument } from './harness/iamPolicy.ts';
-import { type Account, iamRequestsOf, tagsIn } from './harness/iamRequests.ts';
+import { type Account, iamRequestsOf, permissionFor, tagsIn } from './harness/iamRequests.ts';
 import { reasonToSkipInstall, TERRAFORM } from './harness/prerequisites.ts';
 import { MODULE, prepareTerraform, rootModule, type Terraform } from './harness/terraform.ts';
 
+/** Made by Terraform, about the queue itself, or by the test that puts a notice into it. */
+const NOT_COOPERS: ReadonlySet<string> = new Set([
+  ...['CreateQueue', 'TagQueue', 'SetQueueAttributes', 'GetQueueAttributes', 'ListQueueTags', 'DeleteQueue'],
+  ...['ListQueues', 'SendMessage'],
+]);
+/** Calls without which the story was not told. */
+const CALLED = [
+  ...['CreateFleet', 'CreateLaunchTemplate', 'TerminateInstances', 'GetParameter'],
+  ...['GetQueueUrl', 'ReceiveMessage', 'DeleteMessageBatch'],
+] as const;
 const ROLE = 'karpenter-controller-chris';
 const MODULE_ARGUMENTS = `
   cluster_name              = "chris"
@@ -36,10 +46,6 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   'ec2:GetConsoleOutput':
     'only of an instance that never became a Node; shown by test/e2e/neverJoined.test.ts',
   'ec2:DescribeImages': 'AWSNodeTemplates with an amiSelector',
-  'sqs:DeleteMessage': 'only once there is a notice',
-  'sqs:GetQueueUrl': 'recorded by the stand-in for EC2 and SSM alone; shown by test/e2e/interruption.test.ts',
-  'sqs:ReceiveMessage':
-    'recorded by the stand-in for EC2 and SSM alone; shown by test/e2e/interruption.test.ts',
 };
 
 interface Outputs {
@@ -109,8 +115,7 @@ describe('the Terraform module', { skip: await reasonToSkipInstall([TERRAFORM]) 
     const refused = asked.filter(({ request }) => !isAllowed(policies, request));
     assert.deepEqual(refused, []);
     const actions = new Set(asked.map(({ call }) => call.action));
-    for (const action of ['CreateFleet', 'CreateLaunchTemplate', 'TerminateInstances', 'GetParameter'])
-      assert.ok(actions.has(action), `${action} was not called`);
+    for (const action of CALLED) assert.ok(actions.has(action), `${action} was not called`);
   });
 
   test('with foreign tags, roles, images or regions nothing that changes something is allowed', async () => {
@@ -144,7 +149,7 @@ describe('the Terraform module', { skip: await reasonToSkipInstall([TERRAFORM]) 
   });
 
   test('every action that the policies name is called, or explained', async () => {
-    const called = new Set((await world.moto.calls()).map(({ service, action }) => `${service}:${action}`));
+    const called = new Set((await ownCalls(world)).map(permissionFor));
     const unused = actionsOf(policies).filter((action) => !called.has(action));
     assert.deepEqual(
       unused.filter((action) => EXPLAINED[action] === undefined),
@@ -157,10 +162,7 @@ describe('the Terraform module', { skip: await reasonToSkipInstall([TERRAFORM]) 
     await terraform.run(root, 'destroy', '-auto-approve', '-no-color', '-input=false');
     assert.equal((await terraform.run(root, 'state', 'list')).trim(), '');
     await assert.rejects(rolePolicy(world, 'read'), /NoSuchEntity/);
-    const sqs = new SQSClient({
-      ...{ endpoint: world.moto.endpoint, region: world.moto.region },
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    });
+    const sqs = sqsClient(world);
     assert.deepEqual((await sqs.send(new ListQueuesCommand({}))).QueueUrls ?? [], []);
     sqs.destroy();
   });
@@ -200,8 +202,15 @@ function withTags(request: IamRequest, prefix: string, rename: (key: string) => 
   return { ...request, context: Object.fromEntries(renamed) };
 }
 
+function sqsClient({ moto: { endpoint, region } }: World): SQSClient {
+  return new SQSClient({ endpoint, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
+}
+
 /** A node comes and goes under the default instance profile that the module has made. */
-async function runStory(world: World, { instance_profile_name }: Outputs): Promise<void> {
+async function runStory(
+  world: World,
+  { instance_profile_name, interruption_queue_name }: Outputs,
+): Promise<void> {
   world.controller.start({ AWS_DEFAULT_INSTANCE_PROFILE: instance_profile_name });
   await addFullStaticNode(world);
   const selector = { 'kubernetes.io/cluster/chris': '*' };
@@ -218,13 +227,29 @@ async function runStory(world: World, { instance_profile_name }: Outputs): Promi
     what: 'the instance to be terminated',
     timeoutMs: 90_000,
   });
+  const sqs = sqsClient(world);
+  const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: interruption_queue_name }));
+  await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: '{"not": "a notice"}' }));
+  sqs.destroy();
+  await world.until(async () => (await world.moto.calls('DeleteMessageBatch')).length > 0, {
+    what: 'what is no notice to be taken out of the queue',
+    timeoutMs: 40_000,
+  });
+}
+
+/** Terraform asks about its queue, and the test sends a notice; all else that EC2, SSM and SQS are asked is Cooper's. */
+async function ownCalls(world: World): Promise<readonly AwsCall[]> {
+  const calls = await world.moto.calls();
+  return calls.filter(({ params, service, action }) =>
+    service === 'sqs' ? !NOT_COOPERS.has(action) : params.DryRun !== true && action !== 'DescribeRegions',
+  );
 }
 
 async function allRequests(
   world: World,
   { node_role_arn }: Outputs,
 ): Promise<readonly { readonly call: AwsCall; readonly request: IamRequest }[]> {
-  const calls = await world.moto.calls();
+  const calls = await ownCalls(world);
   const tags = new Map<string, Readonly<Record<string, string>>>();
   for (const { action, params } of calls) {
     if (action === 'CreateLaunchTemplate')
@@ -237,9 +262,7 @@ async function allRequests(
     nodeRoleArn: node_role_arn,
     tagsOf: (name) => tags.get(name) ?? {},
   };
-  // The module itself is applied through other services; what EC2 and SSM are asked is Cooper's doing.
-  const own = calls.filter(({ params, action }) => params.DryRun !== true && action !== 'DescribeRegions');
-  return own.flatMap((call) => iamRequestsOf(call, account).map((request) => ({ call, request })));
+  return calls.flatMap((call) => iamRequestsOf(call, account).map((request) => ({ call, request })));
 }
 
 /** The text of an inline policy of the controller's role, as IAM answers it. */

@@ -52,10 +52,10 @@ export interface InstanceShape {
   readonly nvidiaGpus: number;
 }
 
-/** One call that reached EC2 or SSM. Times are milliseconds since the Unix epoch; null = not yet. */
+/** One call that reached EC2, SSM or SQS. Times are milliseconds since the Unix epoch; null = not yet. */
 export interface AwsCall {
   readonly id: number;
-  readonly service: 'ec2' | 'ssm';
+  readonly service: 'ec2' | 'ssm' | 'sqs';
   readonly action: string;
   readonly startedAtMs: number;
   /** When it took effect: from here on a killed caller has bought something. */

@@ -1,4 +1,4 @@
-"""Every EC2 and SSM call is written down; tests can slow a call down, make it fail, or lose its answer."""
+"""Every EC2, SSM and SQS call is written down; tests can slow a call down, make it fail, or lose its answer."""
 
 import json
 import re
@@ -12,6 +12,8 @@ from moto.ec2.exceptions import EC2ClientError
 from state import CONTROL, LOCK, now_ms
 
 SERVICES = ("ec2", "ssm")
+# Only written down: a wait for messages would hold up every other call if it were carried out under the lock.
+WRITTEN_DOWN_ONLY = ("sqs",)
 
 # What is on sale does not change while a test runs; writing it out takes moto seconds, and every start asks for it.
 UNCHANGING = ("DescribeInstanceTypes", "DescribeInstanceTypeOfferings")
@@ -38,8 +40,8 @@ def error_code(status, body):
 
 
 def params_of(response):
-    """EC2's parameters are parsed by moto before the call; SSM's are the JSON of the body."""
-    if response.service_name == "ssm":
+    """EC2's parameters are parsed by moto before the call; SSM's and SQS's are the JSON of the body."""
+    if response.service_name in ("ssm", "sqs"):
         return json.loads(response.body or "{}")
     return json.loads(json.dumps(response.params or {}, default=str))
 
@@ -98,6 +100,11 @@ def install():
     original = BaseResponse.call_action
 
     def call_action(self):
+        if self.service_name in WRITTEN_DOWN_ONLY:
+            entry = write_down(self, self._get_action())
+            reply = original(self)
+            entry.update(status=reply[0], errorCode=error_code(reply[0], reply[2]), answeredAtMs=now_ms())
+            return reply
         if self.service_name not in SERVICES:
             return original(self)
         action = self._get_action()

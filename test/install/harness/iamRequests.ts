@@ -34,6 +34,13 @@ export function iamRequestsOf(
           context: regional,
         },
       ];
+    case 'sqs:GetQueueUrl':
+    case 'sqs:ReceiveMessage':
+    case 'sqs:DeleteMessageBatch': {
+      const queue = String(call.params.QueueName ?? call.params.QueueUrl).replace(/^.*\//, '');
+      const resource = `arn:aws:sqs:${account.region}:${account.id}:${queue}`;
+      return [{ action: permissionFor(call), resource, context: regional }];
+    }
     case 'ec2:CreateLaunchTemplate':
       return made(account, action, { 'launch-template': tagsIn(call.params, 'launch-template') });
     case 'ec2:CreateFleet':
@@ -49,6 +56,11 @@ export function iamRequestsOf(
     default:
       throw new Error(`${action}: say in iamRequests.ts what IAM is asked for it`);
   }
+}
+
+/** The action that policies name for a call. Source: Service Authorization Reference, "Amazon SQS". */
+export function permissionFor({ service, action }: Pick<AwsCall, 'service' | 'action'>): string {
+  return service === 'sqs' ? `sqs:${action.replace(/Batch$/, '')}` : `${service}:${action}`;
 }
 
 /** A fleet is judged itself, and EC2 launches its instances in the caller's name. */
