@@ -9,7 +9,7 @@ import { ServerKubeApi } from '../kube/kubeApi.ts';
 import { readServerInfo, type ServerInfo } from '../kube/serverInfo.ts';
 import { backoffMs, REAL_TIMING } from '../kube/timing.ts';
 import { KubeTransport } from '../kube/transport.ts';
-import { hintAtGarbage, RestingMemory } from '../planner/restingMemory.ts';
+import { giveMemoryBack, RestingMemory } from '../planner/restingMemory.ts';
 import { ThreadPlanner } from '../planner/threadPlanner.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Log, Telemetry } from '../ports/telemetry.ts';
@@ -149,8 +149,8 @@ async function startControllers(
   const freshness = keepFresh(async () => {
     telemetry.metrics.gauge('cooper_watch_staleness_seconds', {}, watch.stalenessMs(Date.now()) / 1000);
     await Promise.all([refresh(), planner.prepare(state.snapshot(Date.now()))]);
-    if (!complete || !resting.isWorthHinting(process.memoryUsage.rss())) return;
-    hintAtGarbage();
+    if (!complete || !resting.isWorthGivingBack(process.memoryUsage.rss())) return;
+    giveMemoryBack();
     planner.rest();
   }, log);
   return {

@@ -9,7 +9,7 @@ import type { checkedPlan } from '../scheduling/checkedPlan.ts';
 import { dumpsInto } from '../telemetry/dumps.ts';
 import type { Decided, DecideMessage, Planned, ThreadSettings, ToThread } from './messages.ts';
 import { ProblemReceiver } from './problemReceiver.ts';
-import { hintAtGarbage } from './restingMemory.ts';
+import { giveMemoryBack } from './restingMemory.ts';
 
 /** Reading so many takes a few milliseconds. */
 const CLAIMS_A_SLICE = 500;
@@ -20,7 +20,7 @@ export function servePlans(port: MessagePort, settings: ThreadSettings, plan: ty
   const receiver = new ProblemReceiver();
   port.on('message', (message: ToThread) => {
     if (message.kind === 'news') return receiver.take(message);
-    if (message.kind === 'rest') return hintAtGarbage();
+    if (message.kind === 'rest') return giveMemoryBack();
     if (message.kind === 'decide') {
       void decidedOn(message, receiver).then((decided) => port.postMessage(decided));
       return;

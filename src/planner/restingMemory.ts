@@ -1,37 +1,46 @@
 // Gives memory back to the machine after a burst: both threads' heaps stay as large as they were, unless told.
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Below this the next burst would only ask for it again. */
 const GROWTH_THAT_MATTERS = 1.2;
 
-/** Decides from readings, taken some time apart, when a hint at garbage is worth its while. */
+/** A heap of so much is collected within 100 ms; that of a large cluster would stop the thread for longer. */
+const COLLECTED_AT_ONCE_BYTES = 128 * 1024 * 1024;
+
+/** Decides from readings, taken some time apart, when giving memory back is worth its while. */
 export class RestingMemory {
-  /** The least since the reading that followed the last hint; null before it has been taken. */
+  /** The least since the reading that followed the last time; null before that has been taken. */
   #restingBytes: number | null = null;
-  #isHinted = false;
+  #isGivenBack = false;
 
   /**
    * True at the first reading, and whenever memory has grown by a fifth since it was at rest.
    * @param residentBytes of the whole process
    */
-  isWorthHinting(residentBytes: number): boolean {
-    if (this.#isHinted) {
+  isWorthGivingBack(residentBytes: number): boolean {
+    if (this.#isGivenBack) {
       this.#restingBytes = residentBytes;
-      this.#isHinted = false;
+      this.#isGivenBack = false;
       return false;
     }
     const restingBytes = this.#restingBytes ?? 0;
-    this.#isHinted = residentBytes > restingBytes * GROWTH_THAT_MATTERS;
+    this.#isGivenBack = residentBytes > restingBytes * GROWTH_THAT_MATTERS;
     this.#restingBytes = Math.min(restingBytes, residentBytes);
-    return this.#isHinted;
+    return this.#isGivenBack;
   }
 }
 
 /**
- * Tells V8 that this thread may hold much garbage. A context that comes and goes is its cue: some ten seconds later,
- * and only while little is allocated, it collects in small steps and shrinks the space for new objects. `gc()` would
- * do the same at once, and stop the thread for as long as the heap is large.
+ * Collects this thread's garbage and shrinks its space for new objects; of a large heap when V8 sees fit: a context that
+ * comes and goes is its cue to collect in small steps, some ten seconds later and only while little is allocated.
  */
-export function hintAtGarbage(): void {
-  runInNewContext('0');
+export function giveMemoryBack(): void {
+  if (getHeapStatistics().used_heap_size > COLLECTED_AT_ONCE_BYTES) runInNewContext('0');
+  else collector()();
+}
+
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
 }
