@@ -237,7 +237,7 @@ async function runStory(
   });
 }
 
-/** Terraform asks about its queue, and the test sends a notice; all else that EC2, SSM and SQS are asked is Cooper's. */
+/** Terraform makes its queue, and the test fills it: all else that EC2, SSM and SQS are asked is Cooper's. */
 async function ownCalls(world: World): Promise<readonly AwsCall[]> {
   const calls = await world.moto.calls();
   return calls.filter(({ params, service, action }) =>
