@@ -32,8 +32,8 @@ export class RestingMemory {
 }
 
 /**
- * Collects this thread's garbage and shrinks its space for new objects. A large heap is left to V8: a context that comes
- * and goes is its cue to collect in small steps, some ten seconds later and only while little is allocated.
+ * Collects this thread's garbage and shrinks its space for new objects. A large heap is left to V8: a context that
+ * comes and goes is its cue to collect in small steps, some ten seconds later and only while little is allocated.
  */
 export function giveMemoryBack(): void {
   if (getHeapStatistics().used_heap_size > COLLECTED_AT_ONCE_BYTES) runInNewContext('0');
