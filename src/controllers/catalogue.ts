@@ -1,4 +1,5 @@
 // What each Provisioner may buy just now, and why some may buy nothing.
+import { isOff, offUntil } from '../disruption/offHours.ts';
 import type { InstanceType } from '../model/instanceType.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
@@ -10,6 +11,11 @@ import type { CloudProvider } from '../ports/cloudProvider.ts';
 export interface NotReady {
   readonly reason: string;
   readonly message: string;
+}
+
+/** True when the Provisioner is kept from buying by its own fields, as somebody wants it, and nothing is amiss. */
+export function isIntended({ reason }: NotReady): boolean {
+  return reason === 'Suspended' || reason === 'OffHours';
 }
 
 export interface CatalogueReading {
@@ -29,6 +35,8 @@ export async function readCatalogue(
   const read = async (provisioner: Provisioner): Promise<void> => {
     const nodeClass = classes.get(nodeClassKey(provisioner.nodeClassRef));
     if (provisioner.suspended) notReady.set(provisioner.name, suspended(provisioner));
+    else if (isOff(provisioner, snapshot.takenAtMs))
+      notReady.set(provisioner.name, off(provisioner, snapshot));
     else if (nodeClass === undefined) notReady.set(provisioner.name, missingNodeClass(provisioner));
     else await readOne(provisioner, nodeClass);
   };
@@ -48,6 +56,12 @@ export async function readCatalogue(
 function suspended({ name }: Provisioner): NotReady {
   const message = `Provisioner ${name}: spec.suspend: true, so nothing is launched; set it to false to go on`;
   return { reason: 'Suspended', message };
+}
+
+function off(provisioner: Provisioner, { takenAtMs }: ClusterSnapshot): NotReady {
+  const until = offUntil(provisioner, takenAtMs);
+  const message = `Provisioner ${provisioner.name} ${until} by its spec.schedule, so nothing is launched`;
+  return { reason: 'OffHours', message };
 }
 
 function missingNodeClass({ name, nodeClassRef }: Provisioner): NotReady {

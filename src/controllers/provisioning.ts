@@ -1,5 +1,6 @@
 // From pods that wait to NodeClaims stored: one batch, one plan, carried out.
 import { displacedPods } from '../disruption/displaced.ts';
+import { isOff } from '../disruption/offHours.ts';
 import type { PlannedNodeClaim, Refusal, SchedulingPlan } from '../model/plan.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
@@ -219,8 +220,12 @@ export async function carryOut(
   const holdMs = Math.max(nominationMs(settings.batchMaxMs), 1.5 * settings.retryMs);
   memory.nominations.nominate(plan.nominations, ports.clock.nowMs(), holdMs);
   if (plan.nodeClaims.length > CLAIMS_IN_ONE_TURN) await ports.clock.sleep(0);
+  const wanted = {
+    ...plan,
+    nodeClaims: plan.nodeClaims.filter((one) => isStillOpen(one, provisioning, ports)),
+  };
   const launched = withLaunchGroups(
-    withinPauses(ports, provisioning, withinBrake(ports, memory, plan)),
+    withinPauses(ports, provisioning, withinBrake(ports, memory, wanted)),
     `${snapshot.takenAtMs}`,
   );
   const store = async (planned: PlannedNodeClaim, index: number): Promise<void> => {
@@ -255,6 +260,25 @@ export async function carryOut(
     ports.telemetry.log.error(facts, 'node claim not stored; its pods are planned for again');
   });
   await tellScheduler(ports, provisioning, sentPods(plan));
+}
+
+/** False when its Provisioner has gone, was suspended or went off while the plan was made: it buys nothing more. */
+function isStillOpen(
+  { spec, pods }: PlannedNodeClaim,
+  { live }: Provisioning,
+  { clock, telemetry }: Ports,
+): boolean {
+  const owner = live.get('provisioner', spec.provisioner);
+  const isOpen =
+    owner !== undefined &&
+    owner.deletionRequestedAtMs === null &&
+    !owner.suspended &&
+    !isOff(owner, clock.nowMs());
+  if (!isOpen) {
+    const facts = { provisioner: spec.provisioner, pods: pods.length };
+    telemetry.log.info(facts, 'planned node not launched: its provisioner no longer launches any');
+  }
+  return isOpen;
 }
 
 /** All pods of the plan. Those of a claim just stored are told once its Node is there; an older word is taken back. */
@@ -350,7 +374,9 @@ function explained(refusal: Refusal, { notReady }: CatalogueReading): Refusal {
   if (refusal.code !== 'NoProvisioner' && refusal.code !== 'NoCapacity') return refusal;
   const [first] = notReady.values();
   const cause = refusal.provisioner === '' ? first : notReady.get(refusal.provisioner);
-  return cause === undefined ? refusal : { ...refusal, reason: cause.message };
+  if (cause === undefined) return refusal;
+  const code = cause.reason === 'OffHours' ? cause.reason : refusal.code;
+  return { ...refusal, code, reason: cause.message };
 }
 
 function untilDue(memory: ProvisioningMemory, nowMs: number): NextRun {

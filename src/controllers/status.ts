@@ -1,4 +1,5 @@
 // What users read off their own objects: capacity in use, whether the object can be used, and why not.
+import { instant, nextTurnMs } from '../disruption/offHours.ts';
 import type { ObjectKind } from '../model/clusterEvent.ts';
 import { LABEL } from '../model/labels.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
@@ -7,7 +8,7 @@ import { NO_RESOURCES, type Resources } from '../model/resources.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { StatusCondition } from '../ports/kubeApi.ts';
 import type { Ports } from '../ports/ports.ts';
-import { type NotReady, readCatalogue } from './catalogue.ts';
+import { isIntended, type NotReady, readCatalogue } from './catalogue.ts';
 import { independently } from './concurrently.ts';
 import type { LaunchFailuresMemory } from './launchFailures.ts';
 import { launchLeaves, withoutPaused } from './launchPauses.ts';
@@ -89,7 +90,7 @@ export async function reportStatus(
     used,
     paused: new Set(leaves.keys()),
   });
-  let next: NextRun = { afterMs: LOOK_AGAIN_MS };
+  let next: NextRun = { afterMs: untilLook(snapshot) };
   const failed = (name: string, failure: unknown): void => {
     next = { afterMs: FAILED_AGAIN_MS };
     ports.telemetry.log.error({ object: name, error: String(failure) }, 'status not written');
@@ -99,7 +100,7 @@ export async function reportStatus(
     await failures.store(ports, provisioner);
     const problem = notReady.get(provisioner.name);
     const resources = used.get(provisioner.name) ?? NO_RESOURCES;
-    const verdict = activeCondition(problem ?? null);
+    const verdict = activeCondition(problem ?? null, offFrom(provisioner, snapshot.takenAtMs));
     const changed = await writeProvisioner(ports, memory, provisioner, { resources, verdict });
     if (changed && problem !== undefined) await tellProvisioner(ports, provisioner, problem);
   };
@@ -121,6 +122,14 @@ export async function reportStatus(
   return next;
 }
 
+/** In a while, or when a Provisioner goes off or on if that is sooner. */
+function untilLook({ provisioners, takenAtMs }: ClusterSnapshot): number {
+  return provisioners.reduce(
+    (soonest, one) => Math.min(soonest, nextTurnMs(one, takenAtMs) - takenAtMs),
+    LOOK_AGAIN_MS,
+  );
+}
+
 /** A template is as good as the Provisioners that name it can make it; one that none names is taken at its word. */
 function templateVerdict(
   key: string,
@@ -128,7 +137,9 @@ function templateVerdict(
   notReady: ReadonlyMap<string, NotReady>,
 ): Verdict {
   const users = provisioners.filter(({ nodeClassRef }) => nodeClassKey(nodeClassRef) === key);
-  const problem = users.map(({ name }) => notReady.get(name)).find((one) => one !== undefined);
+  const problem = users
+    .map(({ name }) => notReady.get(name))
+    .find((one) => one !== undefined && !isIntended(one));
   return activeCondition(problem ?? null);
 }
 
@@ -153,10 +164,19 @@ export function resourcesByProvisioner(snapshot: ClusterSnapshot): ReadonlyMap<s
   return used;
 }
 
+/** When a Provisioner that is on goes off; '' when it never does. */
+function offFrom(provisioner: Provisioner, nowMs: number): string {
+  const turnMs = nextTurnMs(provisioner, nowMs);
+  return Number.isFinite(turnMs) ? `off from ${instant(turnMs)} on by spec.schedule` : '';
+}
+
 type Verdict = Omit<StatusCondition, 'sinceMs'>;
 
-function activeCondition(problem: { readonly reason: string; readonly message: string } | null): Verdict {
-  if (problem === null) return { type: 'Active', status: 'True', reason: 'Ready', message: '' };
+function activeCondition(
+  problem: { readonly reason: string; readonly message: string } | null,
+  message = '',
+): Verdict {
+  if (problem === null) return { type: 'Active', status: 'True', reason: 'Ready', message };
   return { type: 'Active', status: 'False', reason: problem.reason, message: problem.message };
 }
 
@@ -242,8 +262,12 @@ async function tellProvisioner(
   problem: { readonly reason: string; readonly message: string },
 ): Promise<void> {
   const about = { kind: 'Provisioner' as const, namespace: '', name, uid };
-  ports.telemetry.log.warn({ provisioner: name, ...problem }, 'provisioner is not ready');
-  await ports.kube.publishEvent({ about, type: 'Warning', ...problem });
+  const isWanted = isIntended(problem);
+  ports.telemetry.log[isWanted ? 'info' : 'warn'](
+    { provisioner: name, ...problem },
+    'provisioner is not ready',
+  );
+  await ports.kube.publishEvent({ about, type: isWanted ? 'Normal' : 'Warning', ...problem });
 }
 
 interface Told {

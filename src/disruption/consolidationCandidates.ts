@@ -81,7 +81,7 @@ function keepsNode(
 ): string | null {
   const { minimumNodeAgeMs, consolidateAfterMs } = provisioner.disruption;
   if (provisioner.suspended) return `Provisioner ${provisioner.name} is suspended`;
-  const annotation = nodeOptOut(node);
+  const annotation = nodeOptOut(node, nowMs);
   if (annotation !== null) return `the node forbids it by ${annotation}`;
   if (!isReady(node) || node.unschedulable || node.deletionRequestedAtMs !== null)
     return 'the node is not ready for pods';

@@ -1,10 +1,11 @@
-// Which nodes leave now because they are empty, what holds others back, and when to look again.
+// Which nodes leave now: empty ones, and those of a Provisioner that is off; what holds others; when to look again.
 import type { BudgetedReason } from '../model/disruptionPolicy.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { DisruptionPlan } from '../model/plan.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { BudgetRoom } from './budgets.ts';
 import { decideEmptiness, type EmptinessChange, type EmptinessDue } from './emptiness.ts';
+import { decideOffHours, offUntil } from './offHours.ts';
 
 /** A claim that would go now, and what keeps it. */
 export interface HeldDisruption {
@@ -22,11 +23,20 @@ export interface DisruptionDecision {
   readonly nextAtMs: number;
 }
 
-/** Windows of budgets begin and end with a minute. */
-const BUDGET_AGAIN_MS = 60_000;
+/** Windows of budgets begin and end with a minute; opt-outs end at any time. */
+const HELD_AGAIN_MS = 60_000;
+
+/** One claim that is due. */
+interface Due {
+  readonly claim: NodeClaim;
+  readonly reason: 'Empty' | 'OffHours';
+  /** One sentence. */
+  readonly message: string;
+}
 
 /**
- * Decides which empty nodes go; those that are due first go first, as far as budgets let them.
+ * Decides which nodes go, as far as budgets let them: empty ones, those that are due first, then those that are not
+ * wanted at this hour.
  * Pure: the shell writes the stamps and deletes the claims.
  * @param nominatedUntilMs by node or claim name: until when pods are on their way to it, 0 for not at all
  */
@@ -36,45 +46,62 @@ export function disrupt(
 ): DisruptionDecision {
   const nowMs = snapshot.takenAtMs;
   const emptiness = decideEmptiness(snapshot, nominatedUntilMs);
-  const { plans, held } = withinBudgets(inOrder(emptiness.due, nowMs), snapshot);
+  const empty = inOrder(emptiness.due, nowMs).map((one): Due => {
+    return { claim: one.claim, reason: 'Empty', message: emptyFor(one, nowMs) };
+  });
+  const isEmpty = new Set(empty.map(({ claim }) => claim.name));
+  const offHours = decideOffHours(snapshot);
+  const off = offHours.leaving
+    .filter(({ name }) => !isEmpty.has(name))
+    .map((claim): Due => ({ claim, reason: 'OffHours', message: notWanted(claim, snapshot) }));
+  const { plans, held } = withinBudgets([...empty, ...off], snapshot);
   const later = emptiness.due.map(({ dueAtMs }) => dueAtMs).filter((dueAtMs) => dueAtMs > nowMs);
   const nominated = snapshot.nodeClaims.flatMap(({ name, status }) => [
     nominatedUntilMs(name),
     nominatedUntilMs(status.nodeName),
   ]);
   const nominationEnds = nominated.filter((untilMs) => untilMs > nowMs);
-  const budgetsAgain = held.length > 0 ? [nowMs + BUDGET_AGAIN_MS] : [];
-  const nextAtMs = smallest([...later, ...nominationEnds, ...budgetsAgain]);
-  const forbidding = emptiness.forbidding.map(({ claim, annotation }): HeldDisruption => {
-    return { claim, reason: 'Empty', message: `the node forbids it by ${annotation}` };
-  });
-  return { plans, held: [...held, ...forbidding], emptinessChanges: emptiness.changes, nextAtMs };
+  const keptOn = offHours.kept
+    .filter(({ claim }) => !isEmpty.has(claim.name))
+    .map(({ claim, message }): HeldDisruption => ({ claim, reason: 'OffHours', message }));
+  const told = new Set([...off, ...keptOn].map(({ claim }) => claim.name));
+  const forbidding = emptiness.forbidding
+    .filter(({ claim }) => !told.has(claim.name))
+    .map(({ claim, annotation }): HeldDisruption => {
+      return { claim, reason: 'Empty', message: `the node forbids it by ${annotation}` };
+    });
+  const allHeld = [...held, ...forbidding, ...keptOn];
+  const heldAgain = allHeld.length > 0 ? [nowMs + HELD_AGAIN_MS] : [];
+  const nextAtMs = smallest([...later, ...nominationEnds, ...heldAgain, offHours.nextAtMs]);
+  return { plans, held: allHeld, emptinessChanges: emptiness.changes, nextAtMs };
 }
 
 function withinBudgets(
-  due: readonly EmptinessDue[],
+  due: readonly Due[],
   snapshot: ClusterSnapshot,
 ): Pick<DisruptionDecision, 'plans' | 'held'> {
   const room = new BudgetRoom(snapshot);
   const plans: DisruptionPlan[] = [];
   const held: HeldDisruption[] = [];
-  const reason = 'Empty';
-  for (const one of due) {
-    const { claim } = one;
+  for (const { claim, reason, message } of due) {
     const { provisioner } = claim.spec;
     if (room.left(provisioner, reason) < 1) {
-      const message = `spec.disruption.budgets of Provisioner ${provisioner} let no more nodes go as ${reason} now`;
-      held.push({ claim, reason, message });
+      const blocked = `spec.disruption.budgets of Provisioner ${provisioner} let no more nodes go as ${reason} now`;
+      held.push({ claim, reason, message: blocked });
       continue;
     }
     room.take(provisioner, 1);
-    const message = messageOf(one, snapshot.takenAtMs);
     plans.push({ reason, nodeClaims: [claim.name], replacements: [], message });
   }
   return { plans, held };
 }
 
-function messageOf({ claim, dueAtMs }: EmptinessDue, nowMs: number): string {
+function notWanted({ spec }: NodeClaim, { provisioners, takenAtMs }: ClusterSnapshot): string {
+  const owner = provisioners.find(({ name }) => name === spec.provisioner);
+  return `Provisioner ${spec.provisioner} ${offUntil(owner ?? {}, takenAtMs)} by its spec.schedule`;
+}
+
+function emptyFor({ claim, dueAtMs }: EmptinessDue, nowMs: number): string {
   const seconds = Math.round((nowMs - (claim.emptySinceMs ?? dueAtMs)) / 1000);
   return `node is empty since ${seconds} s, as long as Provisioner ${claim.spec.provisioner} keeps empty nodes`;
 }

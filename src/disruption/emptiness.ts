@@ -54,7 +54,7 @@ export function decideEmptiness(
       hasCondition(claim, 'Initialized') &&
       node?.labels[LABEL.initialized] === 'true';
     const empty = counts && !occupied.has(claim.status.nodeName) && expected <= snapshot.takenAtMs;
-    const annotation = node === undefined ? null : nodeOptOut(node);
+    const annotation = node === undefined ? null : nodeOptOut(node, snapshot.takenAtMs);
     if (empty && annotation !== null) forbidding.push({ claim, annotation });
     if (!empty || annotation !== null) {
       if (claim.emptySinceMs !== null) changes.push({ claim, emptySinceMs: null });

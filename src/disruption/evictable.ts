@@ -50,10 +50,20 @@ export function consolidationOptOut(pod: Pod, nowMs: number): string | null {
   return optOut(pod, nowMs);
 }
 
-/** The annotation by which a node is not taken away to save money, or null; it expires all the same. */
-export function nodeOptOut({ annotations }: Node): string | null {
-  if (annotations[ANNOTATION.doNotDisrupt] === 'true') return ANNOTATION.doNotDisrupt;
-  return annotations[ANNOTATION.doNotConsolidate] === 'true' ? ANNOTATION.doNotConsolidate : null;
+/**
+ * The annotation by which a node is not taken away to save money, or null; it expires all the same. `do-not-disrupt`
+ * may name a duration: it holds for so long from the node's creation on.
+ */
+export function nodeOptOut(node: Node, nowMs: number): string | null {
+  const { annotations } = node;
+  if (forbidsDisruption(node, nowMs)) return ANNOTATION.doNotDisrupt;
+  if (annotations[ANNOTATION.doNotConsolidate] === 'true') return ANNOTATION.doNotConsolidate;
+  return annotations[ANNOTATION.scaleDownDisabled] === 'true' ? ANNOTATION.scaleDownDisabled : null;
+}
+
+/** True when the node forbids all that is of our own accord, and not consolidation alone. */
+export function forbidsDisruption({ annotations, createdAtMs }: Node, nowMs: number): boolean {
+  return holds(annotations[ANNOTATION.doNotDisrupt], createdAtMs, nowMs);
 }
 
 /** An annotation that is neither `true` nor a duration forbids nothing. */

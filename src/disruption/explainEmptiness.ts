@@ -1,4 +1,4 @@
-// Why a node goes or stays for being empty or old, and when.
+// Why a node goes or stays for being empty, and when.
 import type { ConsolidationView } from '../model/consolidation.ts';
 import { LABEL } from '../model/labels.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
@@ -8,7 +8,6 @@ import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { disrupt } from './disruptor.ts';
 import { decideEmptiness, emptyTtlMs } from './emptiness.ts';
 import { nodeOptOut, occupiesNode } from './evictable.ts';
-import { decideExpiration } from './expiration.ts';
 import { nextOpeningMs } from './explainBudgets.ts';
 import type { ExplainedReason, ReasonExplanation, Standing } from './explanation.ts';
 
@@ -41,7 +40,7 @@ export function explainEmptiness({ claim, provisioner, snapshot, view }: Explain
   const nominatedUntilMs = (name: string): number => view.nominatedUntilMs.get(name) ?? 0;
   const nominatedMs = Math.max(nominatedUntilMs(claim.name), nominatedUntilMs(node.name));
   if (nominatedMs > snapshot.takenAtMs) return tell('no', 'it is empty, but pods are on their way to it');
-  const annotation = nodeOptOut(node);
+  const annotation = nodeOptOut(node, snapshot.takenAtMs);
   if (annotation !== null) {
     const message = `the node forbids it by ${annotation}`;
     return tell('blocked', `it is empty, but kept: ${message}`, { obstacles: [{ message }] });
@@ -55,27 +54,10 @@ export function explainEmptiness({ claim, provisioner, snapshot, view }: Explain
   return whetherHeld({ claim, provisioner, snapshot, view }, 'Empty', 'it is empty, and its time is up');
 }
 
-/** Expiry: off, not old enough, kept by a budget, or due. */
-export function explainExpiration(one: ExplainedClaim): ReasonExplanation {
-  const { claim, provisioner, snapshot } = one;
-  const { name, ttlUntilExpiredMs } = provisioner;
-  if (provisioner.suspended) return explained('Expired', 'off', `Provisioner ${name} is suspended`);
-  if (ttlUntilExpiredMs === null)
-    return explained('Expired', 'off', `Provisioner ${name} sets no ttlSecondsUntilExpired`);
-  const due = decideExpiration(snapshot).find((each) => each.claim.name === claim.name);
-  if (due === undefined) return explained('Expired', 'no', 'it is leaving already');
-  if (due.dueAtMs > snapshot.takenAtMs) {
-    const jitter = provisioner.disruption.expireJitterMs > 0 ? ', somewhat earlier by expireJitter' : '';
-    const message = `it goes at the age of ${seconds(ttlUntilExpiredMs)}${jitter}`;
-    return explained('Expired', 'later', message, { changesAtMs: due.dueAtMs });
-  }
-  return whetherHeld(one, 'Expired', `it is older than ${seconds(ttlUntilExpiredMs)}`);
-}
-
 /** Due by its time: the decision itself says whether it goes now. */
-function whetherHeld(
+export function whetherHeld(
   { claim, provisioner, snapshot, view }: ExplainedClaim,
-  reason: 'Empty' | 'Expired',
+  reason: 'Empty' | 'OffHours',
   because: string,
 ): ReasonExplanation {
   const { held } = disrupt(snapshot, (name) => view.nominatedUntilMs.get(name) ?? 0);

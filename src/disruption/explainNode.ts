@@ -14,6 +14,7 @@ import { explainDrain } from './explainDrain.ts';
 import { type ExplainedClaim, explainEmptiness } from './explainEmptiness.ts';
 import { explainLaunch } from './explainLaunch.ts';
 import { explainExpiration } from './explainLeaving.ts';
+import { explainOffHours } from './explainOffHours.ts';
 import type { NodeExplanation, OrderExplanation, PodOnNode, ReasonExplanation } from './explanation.ts';
 import { openReplacements } from './replacements.ts';
 import { snapshotView } from './snapshotView.ts';
@@ -69,7 +70,13 @@ export function explainNode(
 }
 
 function explainReasons(one: ExplainedClaim, catalogue: Catalogue): readonly ReasonExplanation[] {
-  return [explainEmptiness(one), explainExpiration(one, catalogue), explainConsolidation(one, catalogue)];
+  const offHours = (one.provisioner.offHours ?? []).length > 0 ? [explainOffHours(one)] : [];
+  return [
+    explainEmptiness(one),
+    explainExpiration(one, catalogue),
+    ...offHours,
+    explainConsolidation(one, catalogue),
+  ];
 }
 
 function ordersOf({ name }: NodeClaim, snapshot: ClusterSnapshot): readonly OrderExplanation[] {

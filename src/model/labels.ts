@@ -34,6 +34,7 @@ export const ANNOTATION = {
   doNotConsolidate: 'karpenter.sh/do-not-consolidate',
   safeToEvict: 'cluster-autoscaler.kubernetes.io/safe-to-evict',
   surge: 'cooper.sh/surge',
+  scaleDownDisabled: 'cluster-autoscaler.kubernetes.io/scale-down-disabled',
   emptinessTimestamp: 'karpenter.sh/emptiness-timestamp',
 } as const;
 

@@ -39,6 +39,8 @@ export type RefusalCode =
   | 'HostPort'
   | 'Volume'
   | 'MinValues'
+  /** The Provisioner that would do is off, see its `spec.schedule`. */
+  | 'OffHours'
   /** A fault of ours: no plan with the pod was made in time, or none passed its check. */
   | 'NotPlanned';
 
@@ -68,6 +70,7 @@ export type DisruptionReason =
   | 'Expired'
   | 'Drifted'
   | 'Underutilized'
+  | 'OffHours'
   | 'Interrupted'
   | 'Unhealthy'
   | 'NeverRegistered';

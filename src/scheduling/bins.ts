@@ -26,15 +26,18 @@ export interface Workshop {
   readonly filler: Filler;
 }
 
-/** What a node of this offer counts towards limits. */
+/**
+ * What a node of this offer counts towards limits, whatever its pods: CPU above the baseline of a burstable type is
+ * not part of it.
+ */
 export function offerCharge(
   capacity: CapacityTable,
   provisioner: number,
-  bin: Pick<Bin, 'offer' | 'usdPerHour'>,
+  bin: Pick<Bin, 'offer'>,
 ): LimitCharge {
   const { compiled } = capacity.provisioner(provisioner);
-  const type = compiled.types[capacity.offer(provisioner, bin.offer).type];
-  return chargeOf(type?.capacity ?? {}, bin.usdPerHour);
+  const { type, usdPerHour } = capacity.offer(provisioner, bin.offer);
+  return chargeOf(compiled.types[type]?.capacity ?? {}, usdPerHour);
 }
 
 export function provisionerName(capacity: CapacityTable, provisioner: number): string {

@@ -234,10 +234,8 @@ function patternOf(
   putBack(store, filling);
   if (filling.lots.length === 0) return null;
   const name = provisionerName(capacity, provisioner);
-  const allowed = (id: number): boolean => {
-    const usdPerHour = capacity.offer(provisioner, id).usdPerHour;
-    return ledger.times(name, offerCharge(capacity, provisioner, { offer: id, usdPerHour })) >= 1;
-  };
+  const allowed = (id: number): boolean =>
+    ledger.times(name, offerCharge(capacity, provisioner, { offer: id })) >= 1;
   const cheapest = capacity.cheapest(
     filling.scope,
     filling.used,
@@ -261,7 +259,7 @@ function committed({ store, capacity, ledger }: Workshop, pattern: Pattern, forc
   const { provisioner } = candidate.group;
   const { lots, counts, used, scope } = filling;
   const name = provisionerName(capacity, provisioner);
-  const charge = ledger.isLimited(name) ? offerCharge(capacity, provisioner, { offer, usdPerHour }) : null;
+  const charge = ledger.isLimited(name) ? offerCharge(capacity, provisioner, { offer }) : null;
   let times = charge === null ? Number.POSITIVE_INFINITY : Math.max(1, ledger.times(name, charge));
   for (let at = 0; at < lots.length; at++) {
     const left = store.left[lots[at] as number] as number;

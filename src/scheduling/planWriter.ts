@@ -11,11 +11,11 @@ import {
   type ValueSet,
 } from '../model/requirementSet.ts';
 import { addResources, type Resources } from '../model/resources.ts';
-import { type Bin, provisionerName, type Workshop } from './bins.ts';
+import { type Bin, offerCharge, provisionerName, type Workshop } from './bins.ts';
 import { hasBit } from './bits.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import type { CompiledProvisioner, Offer } from './compiledProvisioner.ts';
-import { chargeOf, type LimitCharge, largerCharge } from './limits.ts';
+import { type LimitCharge, largerCharge } from './limits.ts';
 import { missedFloor } from './minValues.ts';
 import { fitsWithin, fromVector } from './resourceAxis.ts';
 import { isAttachment } from './volumes.ts';
@@ -113,7 +113,7 @@ function listedOffers(bin: Bin, { capacity, scopes, ledger }: Workshop): readonl
   const limited = ledger.isLimited(name);
   const slack = chosen.capacityType === 'spot' ? SPOT_PRICE_SLACK : ON_DEMAND_PRICE_SLACK;
   const most = bin.usdPerHour * slack + PRICE_ROUNDING;
-  let charge = chargeOf(compiled.types[chosen.type]?.capacity ?? {}, bin.usdPerHour);
+  let charge = offerCharge(capacity, provisioner, bin);
   const listed: ListedOffer[] = [];
   for (const [id, offer] of compiled.offers.entries()) {
     if (listed.length >= MOST_TYPES) break;
@@ -131,7 +131,7 @@ function listedOffers(bin: Bin, { capacity, scopes, ledger }: Workshop): readonl
     if ((usdPerHour > most && !short) || !fitsWithin(bin.used, room[offer.type] ?? new Float64Array()))
       continue;
     if (limited) {
-      const larger = largerCharge(charge, chargeOf(compiled.types[offer.type]?.capacity ?? {}, usdPerHour));
+      const larger = largerCharge(charge, offerCharge(capacity, provisioner, { offer: id }));
       const extra = difference(larger, charge);
       if (ledger.times(name, extra) < 1) continue;
       ledger.add(name, extra, 1);
@@ -170,13 +170,17 @@ function openZones(
       ([id, offer]) =>
         offer.capacityType === chosen.capacityType && listed.has(offer.type) && hasBit(offers, id),
     )
-    .map(([id, { zone }]) => ({ zone, usdPerHour: capacity.price(bin.provisioner, id, bin.used) }));
+    .map(([id, { zone, usdPerHour: listUsdPerHour }]) => {
+      return { zone, listUsdPerHour, usdPerHour: capacity.price(bin.provisioner, id, bin.used) };
+    });
   const slack = chosen.capacityType === 'spot' ? SPOT_PRICE_SLACK : ON_DEMAND_PRICE_SLACK;
   // Limits were charged for the dearest type in the zone that was planned: no other zone may cost more.
-  const charged = sold.filter(({ zone }) => zone === chosen.zone).map(({ usdPerHour }) => usdPerHour);
-  const most = ledger.isLimited(compiled.provisioner.name) ? Math.max(...charged) : bin.usdPerHour * slack;
-  const isAcceptable = ({ usdPerHour }: { readonly usdPerHour: number }): boolean =>
-    usdPerHour >= bin.usdPerHour - PRICE_ROUNDING && usdPerHour <= most + PRICE_ROUNDING;
+  const charged = sold.filter(({ zone }) => zone === chosen.zone).map((one) => one.listUsdPerHour);
+  const most = ledger.isLimited(compiled.provisioner.name) ? Math.max(...charged) : Number.POSITIVE_INFINITY;
+  const isAcceptable = ({ usdPerHour, listUsdPerHour }: (typeof sold)[number]): boolean =>
+    usdPerHour >= bin.usdPerHour - PRICE_ROUNDING &&
+    usdPerHour <= bin.usdPerHour * slack + PRICE_ROUNDING &&
+    listUsdPerHour <= most + PRICE_ROUNDING;
   const byZone = Map.groupBy(sold, ({ zone }) => zone);
   const open = [...byZone.keys()].filter((zone) => byZone.get(zone)?.every(isAcceptable));
   return [...new Set([...open, chosen.zone])].sort();

@@ -3,9 +3,10 @@ import { LABEL } from '../model/labels.ts';
 import type { Refusal, RefusalCode } from '../model/plan.ts';
 import { PRICE_LIMIT } from '../model/provisioner.ts';
 import { formatAmount } from '../model/resources.ts';
+import { offerCharge } from './bins.ts';
 import type { CapacityTable } from './capacityTable.ts';
 import { conditionText } from './conditionText.ts';
-import { chargeOf, type LimitExcess, type LimitLedger } from './limits.ts';
+import type { LimitExcess, LimitLedger } from './limits.ts';
 import type { Placement } from './placements.ts';
 import type { Vector } from './resourceAxis.ts';
 
@@ -136,8 +137,7 @@ function resourceVerdict(lot: Misfit, index: number, context: Context): Verdict 
   for (const scope of scopes) {
     const cheapest = capacity.cheapestOfAny(scope, lot.requests);
     if (cheapest === null) continue;
-    const type = compiled.types[compiled.offers[cheapest.offer]?.type ?? -1];
-    const excess = limits.excess(name, chargeOf(type?.capacity ?? {}, cheapest.usdPerHour));
+    const excess = limits.excess(name, offerCharge(capacity, index, cheapest));
     if (excess === null) {
       const floor = capacity.missedFloor(scope, lot.requests, cheapest.offer);
       if (floor === null) continue;

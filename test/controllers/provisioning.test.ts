@@ -5,8 +5,10 @@ import { LiveState } from '../../src/controllers/liveState.ts';
 import { provision } from '../../src/controllers/provisioning.ts';
 import { ProvisioningMemory } from '../../src/controllers/provisioningMemory.ts';
 import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
+import { parseCron } from '../../src/model/cronSchedule.ts';
 import { nodeClassKey } from '../../src/model/nodeClass.ts';
 import { type Pod, podKey } from '../../src/model/pod.ts';
+import type { Provisioner } from '../../src/model/provisioner.ts';
 import type { EventDraft, KubeApi, NodeClaimDraft } from '../../src/ports/kubeApi.ts';
 import type { Planner, PlanOutcome, PlanProblem } from '../../src/ports/planner.ts';
 import type { Ports } from '../../src/ports/ports.ts';
@@ -81,6 +83,13 @@ class Pass {
     this.#memory.note(event, NOW_MS);
   }
 
+  /** Changes the Provisioner; null deletes it. */
+  provisioner(change: Partial<Provisioner> | null): void {
+    const named = { kind: 'provisioner', key: 'default' } as const;
+    if (change === null) this.state.apply({ type: 'delete', ...named });
+    else this.state.apply({ type: 'upsert', ...named, object: aProvisioner(change) });
+  }
+
   async run(): Promise<this> {
     const live = new LiveState(this.state, this.#ports.clock, () => {});
     await provision(this.#ports, { live, memory: this.#memory, settings: SETTINGS });
@@ -122,6 +131,43 @@ test('a plan that passes its check is carried out', async () => {
   assert.equal(pass.problems.length, 1);
   assert.equal(pass.drafts.length, 4);
   assert.deepEqual(pass.plannedPods.toSorted(), ['web-0', 'web-1', 'web-2', 'web-3']);
+});
+
+const DAILY = parseCron('@daily');
+assert.ok(DAILY);
+const OFF = { offHours: [{ schedule: DAILY, durationMs: 86_400_000, timeZone: 'UTC' }] };
+
+const turns: readonly { readonly what: string; readonly change: Partial<Provisioner> | null }[] = [
+  { what: 'is suspended', change: { suspended: true } },
+  { what: 'is being deleted', change: { deletionRequestedAtMs: NOW_MS } },
+  { what: 'goes off', change: OFF },
+  { what: 'has gone', change: null },
+];
+for (const { what, change } of turns) {
+  test(`a Provisioner that ${what} while a plan is made buys nothing by it`, async () => {
+    const pass: Pass = new Pass(PODS, async (problem, honest) => {
+      const outcome = await honest.plan(problem);
+      pass.provisioner(change);
+      return outcome;
+    });
+    await pass.run();
+    assert.equal(pass.problems.length, 1);
+    assert.deepEqual(pass.drafts, []);
+  });
+}
+
+test('a pod that only a Provisioner that is off could take is told when it is on again', async () => {
+  const pass = new Pass(PODS.slice(0, 1), (problem, honest) => honest.plan(problem));
+  pass.provisioner(OFF);
+  await pass.run();
+  assert.deepEqual(pass.drafts, []);
+  assert.deepEqual(
+    pass.events.map(({ reason, message }) => `${reason}: ${message}`),
+    [
+      'FailedProvisioning: OffHours: Provisioner default is off for good by its spec.schedule, so nothing is ' +
+        'launched',
+    ],
+  );
 });
 
 test('a claim that was stored without an answer is known to the next pass, and stored under one name', async () => {

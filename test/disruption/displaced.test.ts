@@ -37,3 +37,32 @@ test('a claim that stays displaces nothing', () => {
   const snapshot = aSnapshot({ nodeClaims: [claim], pods: [aBoundPod('leaving', { owner: OWNER })] });
   assert.equal(displacedPods(snapshot).snapshot, snapshot);
 });
+
+const held: readonly {
+  readonly what: string;
+  minutes: number;
+  allowed: number;
+  capMinutes?: number;
+  planned: boolean;
+}[] = [
+  { what: 'a node that leaves since a moment ago', minutes: 9, allowed: 0, planned: true },
+  { what: 'a node that has been leaving for long', minutes: 10, allowed: 0, planned: false },
+  { what: 'one whose budget has room again', minutes: 10, allowed: 1, planned: true },
+  { what: 'one that ends soon by its grace period', minutes: 50, allowed: 0, capMinutes: 60, planned: true },
+  { what: 'one that ends late by its grace period', minutes: 49, allowed: 0, capMinutes: 60, planned: false },
+];
+for (const { what, minutes, allowed, capMinutes, planned } of held) {
+  test(`pods on ${what}, of a budget that lets ${allowed} go, are ${planned ? '' : 'not '}planned for`, () => {
+    const selector = { expressions: [{ key: 'app', operator: 'Exists' as const, values: [] }] };
+    const cap = capMinutes === undefined ? {} : { terminationGracePeriodMs: capMinutes * 60_000 };
+    const { pods } = displacedPods(
+      aSnapshot({
+        takenAtMs: 1 + minutes * 60_000,
+        nodeClaims: [{ ...LEAVING, spec: { ...LEAVING.spec, ...cap } }],
+        pods: [aBoundPod('leaving', { owner: OWNER, labels: { app: 'web' } })],
+        disruptionBudgets: [{ namespace: 'default', name: 'web', selector, disruptionsAllowed: allowed }],
+      }),
+    );
+    assert.equal(pods.length, planned ? 1 : 0);
+  });
+}

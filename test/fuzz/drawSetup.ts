@@ -1,10 +1,11 @@
 // A cluster, an account and their troubles, drawn from one seed: every workload in it can be served in the end.
 
+import { parseCron } from '../../src/model/cronSchedule.ts';
 import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import type { InstanceType } from '../../src/model/instanceType.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import type { PodSpec } from '../../src/model/pod.ts';
-import type { Provisioner } from '../../src/model/provisioner.ts';
+import { NODES_LIMIT, PRICE_LIMIT, type Provisioner } from '../../src/model/provisioner.ts';
 import type { BadImage } from '../../src/simulator/cloudMarket.ts';
 import type { BudgetSpec } from '../../src/simulator/disruptionBudgets.ts';
 import { drawFaults } from '../../src/simulator/faults.ts';
@@ -43,9 +44,9 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
     faultsUntilMs: START_MS + TROUBLED_MS,
     shortages: [],
     badImages: drawBadImages(random.fork('badImages')),
-    provisioners: withConsolidation(
-      random.fork('consolidation'),
-      drawProvisioners(random.fork('provisioners')),
+    provisioners: withBounds(
+      random.fork('bounds'),
+      withConsolidation(random.fork('consolidation'), drawProvisioners(random.fork('provisioners'))),
     ).map((one) => ({ ...one, terminationGracePeriodMs: grace.pick(GRACES_MS) })),
     nodeClasses: [aNodeClass()],
     namespaces: [{ name: 'default', labels: {} }],
@@ -118,6 +119,23 @@ function withConsolidation(random: Random, provisioners: readonly Provisioner[])
         ],
   };
   return provisioners.map((one) => ({ ...one, ttlAfterEmptyMs: null, disruption }));
+}
+
+/** The second one is off now and then, or may have but a few nodes, or cost but a little; the first takes its pods. */
+function withBounds(random: Random, [first, ...others]: readonly Provisioner[]): readonly Provisioner[] {
+  if (first === undefined) return [];
+  const bounded = others.map((one): Provisioner => {
+    const begins = [random.integer(3, 15), random.integer(20, 30)];
+    const schedule = parseCron(`${begins.join(',')} 0 * * *`);
+    const offHours =
+      schedule !== null && random.chance(0.4)
+        ? [{ schedule, durationMs: random.integer(2, 10) * MINUTE_MS, timeZone: 'UTC' }]
+        : [];
+    const limits = random.pick([{}, {}, { [NODES_LIMIT]: random.integer(1, 4) }, { [PRICE_LIMIT]: 0.5 }]);
+    const hasLimits = one.limits !== null || Object.keys(limits).length > 0;
+    return { ...one, offHours, limits: hasLimits ? { ...one.limits, ...limits } : null };
+  });
+  return [first, ...bounded];
 }
 
 function drawWorkloads(random: Random): readonly WorkloadSpec[] {

@@ -129,7 +129,7 @@ const provisionerFields: fc.Arbitrary<Partial<Provisioner>> = fc.record({
   taints: sometimes<Taint[]>(fc.constantFrom([TAINT], [SOFT], [TAINT, SOFT]), []),
   startupTaints: sometimes<Taint[]>(fc.constant([STARTUP]), []),
   limits: sometimes<Readonly<Record<string, number>> | null>(
-    fc.constantFrom({ cpu: 9000 }, { memory: 40 * GIB }, { nodes: 3 }, { cpu: 0 }),
+    fc.constantFrom({ cpu: 9000 }, { memory: 40 * GIB }, { nodes: 3 }, { cpu: 0 }, { usdPerHour: 0.3 }),
     null,
   ),
   weight: fc.constantFrom(0, 0, 10),

@@ -5,7 +5,7 @@ import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import { CALM } from '../../src/simulator/faults.ts';
 import { formatEntry } from '../../src/simulator/history.ts';
-import { ALWAYS_AND_AT_REST, watchInvariants } from '../../src/simulator/invariants/all.ts';
+import { ALWAYS, ALWAYS_AND_AT_REST, watchInvariants } from '../../src/simulator/invariants/all.ts';
 import { Simulation, type SimulationSetup } from '../../src/simulator/simulation.ts';
 import type { WorkloadSpec } from '../../src/simulator/workloads.ts';
 import { aPodSpec, aProvisioner, GIB } from '../builders.ts';
@@ -107,4 +107,26 @@ test('a suspended Provisioner launches nothing and takes nothing away', async ()
   const { nodes, lines } = await ends({ ...setup, provisioners });
   assert.equal(nodes, 0);
   assert.ok(lines.some((line) => line.includes('spec.suspend')));
+});
+
+test('nodes bought for pods that a budget never lets go do not stay idle beside theirs', async () => {
+  const setup = aCluster([aWorkload('web', [6, 6])], false);
+  const provisioners = setup.provisioners.map((one) => ({ ...one, ttlUntilExpiredMs: 20 * MINUTE_MS }));
+  const budget = {
+    ...{ namespace: 'default', name: 'web', minAvailable: null, maxUnavailable: '0' },
+    selector: { expressions: [{ key: 'app', operator: 'In' as const, values: ['web'] }] },
+    unhealthyPodEvictionPolicy: 'IfHealthyBudget' as const,
+  };
+  const simulation = new Simulation({ ...setup, provisioners, budgets: [budget] });
+  const conclude = watchInvariants(simulation, ALWAYS);
+  const instances = async (minutes: number): Promise<number> => {
+    await simulation.run(START_MS + minutes * MINUTE_MS);
+    return [...simulation.cloud.living()].length;
+  };
+  const before = await instances(19);
+  assert.equal(await instances(25), 2 * before);
+  assert.equal(await instances(40), before);
+  assert.equal(await instances(90), before);
+  assert.ok([...simulation.store.values('pod')].every(({ ready }) => ready));
+  assert.deepEqual(conclude(), []);
 });

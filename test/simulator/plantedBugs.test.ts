@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../../src/controllers/backoff.ts';
 import { LaunchFailuresMemory } from '../../src/controllers/launchFailures.ts';
+import { parseCron } from '../../src/model/cronSchedule.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import { hasCondition, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import { podKey } from '../../src/model/pod.ts';
@@ -60,6 +61,24 @@ const PLANTED: readonly Planted[] = [
     bug: 'claims are launched as the largest type, whatever the limits',
     found: 'limitsHold',
     plant: (simulation) => launchDear(simulation, ({ spec }) => spec.provisioner === 'second'),
+  },
+  {
+    bug: 'nodes are bought whatever the hour',
+    found: 'offHoursHold',
+    plant: (simulation) => {
+      const schedule = parseCron('10 0 * * *');
+      const owner = simulation.setup.provisioners.find(({ name }) => name === 'default');
+      assert.ok(schedule && owner);
+      const offHours = [{ schedule, durationMs: 20 * 60_000, timeZone: 'UTC' }];
+      simulation.store.put('provisioner', owner.name, { ...owner, offHours });
+      let spec: NodeClaim['spec'] | null = null;
+      eachMinute(simulation, () => {
+        const [claim] = simulation.store.values('nodeClaim');
+        spec = claim?.spec.provisioner === owner.name ? claim.spec : spec;
+        const name = `again-${simulation.clock.nowMs()}`;
+        if (spec !== null) void simulation.kube.createNodeClaim({ name, spec, ownerUid: owner.uid });
+      });
+    },
   },
   {
     bug: 'pods are evicted without a look at their annotations',

@@ -1,9 +1,11 @@
 // Limits of Provisioners: what their nodes may have together, launches in flight and planned ones included.
+import type { NodeClaimSpec } from '../../model/nodeClaim.ts';
 import type { Provisioner } from '../../model/provisioner.ts';
 import { addResources, maxResources, type Resources } from '../../model/resources.ts';
 import { PRICE_TOLERANCE_USD } from './claimRules.ts';
+import { offeringAllowed } from './faces.ts';
 import type { Host } from './host.ts';
-import type { Hosts, World } from './hosts.ts';
+import { type Hosts, typeNamed, type World } from './hosts.ts';
 
 /** Limits that are no resource of a node. */
 const NODES = 'nodes';
@@ -41,12 +43,23 @@ function largest(host: Host): Resources {
   return host.faces.map(({ capacity }) => capacity).reduce<Resources>(maxResources, {});
 }
 
-/** Planned nodes at their stated price, claims at what they were launched for; unpriced ones count nothing. */
-function spending({ plan, snapshot }: World, { name }: Provisioner): number {
+/** Planned nodes as the dearest that they may become, claims at what they were launched for, if that is known. */
+function spending(world: World, { name }: Provisioner): number {
+  const { plan, snapshot } = world;
   const planned = plan.nodeClaims.filter(({ spec }) => spec.provisioner === name);
   const held = snapshot.nodeClaims.filter(({ spec }) => spec.provisioner === name);
   return (
-    planned.reduce((sum, { usdPerHour }) => sum + usdPerHour, 0) +
+    planned.reduce((sum, { spec }) => sum + dearest(world, spec), 0) +
     held.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0)
   );
+}
+
+/** By the list: what CPU above the baseline of a burstable type may add is not limited. */
+function dearest(world: World, spec: NodeClaimSpec): number {
+  const prices = spec.instanceTypes.flatMap((named) => {
+    const type = typeNamed(world, spec.provisioner, named);
+    const allowed = type?.offerings.filter((offering) => offeringAllowed(spec, type, offering)) ?? [];
+    return allowed.map(({ usdPerHour }) => usdPerHour);
+  });
+  return Math.max(0, ...prices);
 }

@@ -13,6 +13,7 @@ import { launchesStop } from './launchesStop.ts';
 import { limitsHold } from './limitsHold.ts';
 import { memoryStaysFlat } from './memoryStaysFlat.ts';
 import { nodesHoldTheirPods } from './nodesHoldTheirPods.ts';
+import { offHoursHold } from './offHoursHold.ts';
 import { optOutsHold } from './optOutsHold.ts';
 import { runawayBrakeHolds } from './runawayBrakeHolds.ts';
 
@@ -24,6 +25,7 @@ export const ALWAYS: Readonly<Record<string, Invariant>> = {
   instancesHaveClaims,
   limitsHold,
   optOutsHold,
+  offHoursHold,
   drainsComeFirst,
   budgetsHold,
   graceHolds,
