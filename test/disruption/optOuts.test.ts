@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { selectCandidates } from '../../src/disruption/consolidationCandidates.ts';
 import { disrupt } from '../../src/disruption/disruptor.ts';
 import { nextDrainStep } from '../../src/disruption/drainStep.ts';
+import { decideLeaving, expiredNodes } from '../../src/disruption/leaving.ts';
 import { parseCron } from '../../src/model/cronSchedule.ts';
 import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import { ANNOTATION } from '../../src/model/labels.ts';
@@ -90,7 +91,11 @@ const DECISIONS: Readonly<Record<string, (row: Row) => string>> = {
     const { candidates } = selectCandidates(clusterOf(row, { disruption }, true), QUIET);
     return candidates.length > 0 ? 'goes' : 'stays';
   },
-  Expired: (row) => leaves(clusterOf(row, { ttlUntilExpiredMs: 1 }, true), 'Expired'),
+  Expired: (row) => {
+    const snapshot = clusterOf(row, { ttlUntilExpiredMs: 1 }, true);
+    const { leaving } = decideLeaving(snapshot, expiredNodes(snapshot), () => 0);
+    return leaving.length > 0 ? 'goes' : 'stays';
+  },
   OffHours: (row) => leaves(clusterOf(row, { offHours: ALWAYS_OFF }, true), 'OffHours'),
   Eviction: (row) => {
     const { evict } = nextDrainStep(clusterOf(row, {}, true).pods, NOW_MS);
