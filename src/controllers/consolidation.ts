@@ -42,6 +42,8 @@ export class ConsolidationMemory {
   readonly brake = new ConsolidationBrake();
   /** By claim name: what was last told of why it stays. */
   readonly told = new Map<string, string>();
+  /** Why no node was looked at, '' when they were. */
+  halted = '';
   notBeforeMs = 0;
   /** Claims that the last action has deleted: a watch that is late may show them as if nothing had happened. */
   leaving: { readonly nodeClaims: readonly string[]; readonly untilMs: number } | null = null;
@@ -88,6 +90,7 @@ async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<Ne
   if (ordered !== undefined) return finish(ports, consolidating, ordered, catalogue);
   const decision = await ports.planner.consolidate(problemOf(consolidating, snapshot, catalogue));
   ports.telemetry.metrics.gauge('cooper_consolidation_trials', {}, decision.trials);
+  noteHalt(ports, memory, decision.halted);
   await tellStaying(ports, consolidating, decision);
   const { action } = decision;
   memory.fruitless = action === null ? snapshot : null;
@@ -109,6 +112,16 @@ async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<Ne
     snapshot,
   );
   return { afterMs: order.replacements.length === 0 ? 0 : WAIT_AGAIN_MS };
+}
+
+/** Records when consolidation as a whole comes to a halt, once until it goes on: the causes follow each other. */
+function noteHalt({ clock, journal }: Ports, memory: ConsolidationMemory, halted: string): void {
+  const isNew = halted !== '' && memory.halted === '';
+  memory.halted = halted;
+  if (!isNew) return;
+  const facts = { disruption: 'Underutilized' };
+  const code = 'ConsolidationHalted';
+  journal.append({ atMs: clock.nowMs(), kind: 'Kept', subject: 'cluster', reason: halted, code, facts });
 }
 
 /** What all nodes that stay cost together, in USD per hour. */

@@ -26,6 +26,7 @@ import {
   aNodeClass,
   anInstanceType,
   anOwnedNode,
+  aPod,
   aProvisioner,
   GIB,
 } from '../builders.ts';
@@ -223,6 +224,17 @@ for (const [controller, cases] of [
     });
   }
 }
+
+test('consolidation that halts is one record for the whole cluster, and no event', async () => {
+  const young = aPod({ name: 'new', createdAtMs: NOW_MS - 1000 });
+  const scene = { when: '', provisioner: consolidating(), pods: [aWebPod(), young], record: {} };
+  const { records, events } = await told(scene, 'consolidation');
+  assert.deepEqual(
+    records.map(({ subject, code, reason }) => [subject, code, reason]),
+    [['cluster', 'ConsolidationHalted', 'pod default/new waits for a node']],
+  );
+  assert.deepEqual(events, []);
+});
 
 /** They append records of their own: a launch that failed, an interruption that is told whatever becomes of it. */
 const TELL_THEMSELVES: ReadonlySet<string> = new Set(['claimEvents.ts', 'launch.ts', 'interruption.ts']);
