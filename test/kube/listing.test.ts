@@ -38,7 +38,7 @@ test('a kind that is not served or not allowed is named; credentials that are re
   await assert.rejects(listCluster(transport()), /renew the credentials/);
 });
 
-test('events about a pod are asked for by its namespace too, the newest first, by whichever time they have', async () => {
+test('events about a pod: asked for by its namespace too, the newest first by whichever time they have', async () => {
   const event = (name: string, times: object) =>
     server.put('/api/v1/events', { metadata: { name, namespace: 'shop' }, reason: name, ...times });
   event('old', { lastTimestamp: '2026-03-02T09:00:00Z', reportingComponent: 'cooper' });
