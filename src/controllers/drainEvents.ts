@@ -39,13 +39,15 @@ export async function tellBlocked(
   const message = `${named.join('; ')}${more}`;
   const told = telling.get(claim.uid);
   const nowMs = ports.clock.nowMs();
-  if (told !== undefined && (told.message === message || nowMs < told.atMs + TOLD_EVERY_MS)) return;
+  if (told !== undefined && told.message !== message && nowMs < told.atMs + TOLD_EVERY_MS) return;
+  // Each time: a write that conflicted is made up for, and one that changes nothing is not made.
+  const condition = { type: 'Drained', status: 'Unknown', reason: 'Draining', message } as const;
+  await writeCondition(ports, live, claim, condition);
+  if (told?.message === message) return;
   telling.set(claim.uid, { message, atMs: nowMs });
   const { blockedBy } = first;
   const why = { type: 'Warning', reason: 'FailedDraining', message, disruption: 'Draining' } as const;
   await tellKept(ports, live, claim, blockedBy === undefined ? why : { ...why, blockedBy });
-  const condition = { type: 'Drained', status: 'Unknown', reason: 'Draining', message } as const;
-  await writeCondition(ports, live, claim, condition);
 }
 
 /** One sentence for each pod that cannot go now, in the order of their names. */

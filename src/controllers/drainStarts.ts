@@ -8,6 +8,7 @@ import type { NodeClaim } from '../model/nodeClaim.ts';
 export class DrainStarts {
   readonly #seenStaying = new Set<string>();
   readonly #startedAtMs = new Map<string, number>();
+  #noted: readonly NodeClaim[] = [];
 
   get size(): number {
     return this.#seenStaying.size + this.#startedAtMs.size;
@@ -15,6 +16,9 @@ export class DrainStarts {
 
   /** Looks at all claims there are; those that are gone are forgotten. */
   note(claims: readonly NodeClaim[], nowMs: number): void {
+    // The list is the same one until a claim changes.
+    if (claims === this.#noted) return;
+    this.#noted = claims;
     const there = new Set(claims.map(({ uid }) => uid));
     for (const remembered of [this.#seenStaying, this.#startedAtMs])
       for (const uid of remembered.keys()) if (!there.has(uid)) remembered.delete(uid);

@@ -52,14 +52,12 @@ export async function terminateNodeClaims(ports: Ports, terminating: Terminating
   terminating.starts.note(snapshot.nodeClaims, snapshot.takenAtMs);
   terminating.evictions.prune(snapshot.takenAtMs);
   terminating.questions.prune(snapshot.takenAtMs);
-  forgetGone(terminating, leaving, snapshot.pods);
-  if (leaving.length === 0) return WHEN_CHANGED;
-  const nodes = nodesByProviderId(snapshot.nodes);
+  const nodes = leaving.length === 0 ? new Map<string, Node>() : nodesByProviderId(snapshot.nodes);
   const ours = new Set(leaving.flatMap(({ status }) => nodes.get(status.providerId)?.name ?? []));
-  const podsByNode = Map.groupBy(
-    snapshot.pods.filter((pod) => ours.has(pod.nodeName)),
-    (pod) => pod.nodeName,
-  );
+  const podsThere = ours.size === 0 ? [] : snapshot.pods.filter((pod) => ours.has(pod.nodeName));
+  forgetGone(terminating, leaving, podsThere);
+  if (leaving.length === 0) return WHEN_CHANGED;
+  const podsByNode = Map.groupBy(podsThere, (pod) => pod.nodeName);
   // A launch that ends during this run may be younger than EC2's list: its end brings the next run.
   const underWay = new Set(terminating.launchesUnderWay);
   let listed: Promise<readonly Instance[]> | null = null;
@@ -89,7 +87,7 @@ export async function terminateNodeClaims(ports: Ports, terminating: Terminating
   return next;
 }
 
-/** What is remembered of pods and claims ends with them. */
+/** What is remembered of pods on leaving nodes, and of leaving claims, ends with them. */
 function forgetGone(
   { refusals, telling, detachSinceMs, attachments }: Terminating,
   leaving: readonly NodeClaim[],
@@ -176,8 +174,9 @@ async function noteDrained(
   const names = left.map(podKey).sort().slice(0, NAMED_MOST).join(', ');
   const message = `terminationGracePeriod is over with ${left.length} pods left on the node: ${names}`;
   const condition = { type: 'Drained', status: 'False', reason: ELAPSED, message } as const;
+  const held = claim.status.conditions.find(({ type }) => type === 'Drained');
   await writeCondition(ports, live, claim, condition);
-  if (!hasCondition(claim, 'InstanceTerminating'))
+  if (held?.reason !== ELAPSED)
     await tellDecision(ports, live, claim, {
       ...{ kind: 'Disrupted', type: 'Warning', reason: ELAPSED, message },
       podsMoved: left.map(podKey),
