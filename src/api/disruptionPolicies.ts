@@ -2,14 +2,16 @@
 import { isTimeZone, parseCron } from '../model/cronSchedule.ts';
 import {
   type ConsolidationPolicy,
+  DEFAULT_REPAIR,
   type DisruptionPolicy,
   NO_CONSOLIDATION,
   type NodeBudget,
+  type RepairPolicy,
 } from '../model/disruptionPolicy.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import type { TimeWindow } from '../model/timeWindow.ts';
 import type { Problem } from './parsed.ts';
-import type { WireBudget, WireProvisionerSpec } from './wire.ts';
+import type { WireBudget, WireProvisionerSpec, WireRepair } from './wire.ts';
 
 /** What the API server cannot check: cron fields out of range, and names that are no time zones. */
 export function windowProblems({ disruption, schedule }: WireProvisionerSpec): readonly Problem[] {
@@ -55,6 +57,14 @@ export function readDisruptionPolicy({ disruption, consolidation }: WireProvisio
     minimumSavings: { ...minimumSavings, ...disruption?.minimumSavings },
     minimumNodeAgeMs: durationOf(disruption?.minimumNodeAge, NO_CONSOLIDATION.minimumNodeAgeMs),
     expireJitterMs: durationOf(disruption?.expireJitter, NO_CONSOLIDATION.expireJitterMs),
+    ...(disruption?.repair === undefined ? {} : { repair: readRepair(disruption.repair) }),
+  };
+}
+
+function readRepair({ policy, after }: WireRepair): RepairPolicy {
+  return {
+    policy: policy ?? DEFAULT_REPAIR.policy,
+    toleratedMs: after === undefined ? null : durationOf(after, 0),
   };
 }
 

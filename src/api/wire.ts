@@ -94,6 +94,7 @@ export interface WireProvisionerSpec {
     readonly minimumSavings?: Partial<MinimumSavings>;
     readonly minimumNodeAge?: string;
     readonly expireJitter?: string;
+    readonly repair?: WireRepair;
   };
   readonly schedule?: {
     readonly timeZone?: string;
@@ -101,6 +102,11 @@ export interface WireProvisionerSpec {
   };
   readonly terminationGracePeriod?: string;
   readonly suspend?: boolean;
+}
+
+export interface WireRepair {
+  readonly policy?: 'Observe' | 'Replace';
+  readonly after?: string;
 }
 
 export interface WireBudget {

@@ -9,15 +9,15 @@ import type { Ports } from '../ports/ports.ts';
 import { type ClaimDecision, deleteAndTell, tellKept } from './claimEvents.ts';
 import { independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
-import type { NextRun } from './nextRun.ts';
+import { type NextRun, sooner } from './nextRun.ts';
 import type { Nominations } from './nominations.ts';
+import { type Repairing, repairNodes } from './repair.ts';
 import type { ControllerSettings } from './settings.ts';
 
 /** A write that failed is tried again after this long. */
 const FAILED_AGAIN_MS = 5_000;
 
-export interface Disrupting {
-  readonly live: LiveState;
+export interface Disrupting extends Repairing {
   readonly nominations: Nominations;
   readonly settings: ControllerSettings;
   /** By claim name: what was last told of what holds its disruption back. */
@@ -26,7 +26,7 @@ export interface Disrupting {
   readonly reservedUntilMs: (name: string) => number;
 }
 
-/** One look at the cluster: writes emptiness stamps, deletes claims that are due. */
+/** One look at the cluster: writes emptiness stamps, deletes claims that are due, and those of unhealthy nodes. */
 export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promise<NextRun> {
   const { live, nominations, settings } = disrupting;
   const snapshot = live.snapshot();
@@ -57,7 +57,8 @@ export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promis
     ({ claim }, failure) => failed([claim.name], failure),
   );
   await tellHeld(ports, disrupting, decision.held);
-  return { afterMs: Math.min(retryMs, Math.max(0, decision.nextAtMs - ports.clock.nowMs())) };
+  const next = { afterMs: Math.min(retryMs, Math.max(0, decision.nextAtMs - ports.clock.nowMs())) };
+  return sooner(next, await repairNodes(ports, disrupting));
 }
 
 async function writeEmptiness(

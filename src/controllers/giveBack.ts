@@ -19,16 +19,14 @@ export interface Ending {
   readonly because: string;
 }
 
-/** Longer than the event of its deletion takes: the claim is not deleted, and told of, twice. */
-const DELETED_HOLD_MS = 60_000;
-
 /**
  * Starts the end of a claim whose time is up, and does not wait for it: EC2 and the API server are asked first.
  * @returns when to look at the claim again
  */
 export function giveBack(ports: Ports, launching: Launching, claim: NodeClaim, ending: Ending): NextRun {
-  const { givingBack, doubts } = launching;
-  if (givingBack.has(claim.uid)) return WHEN_CHANGED;
+  const { givingBack, givenUp, doubts } = launching;
+  // Deleted once, it is not deleted and told of again, however late the watch is.
+  if (givingBack.has(claim.uid) || givenUp.has(claim.uid)) return WHEN_CHANGED;
   const waitMs = doubts.waitMs(claim.uid, ports.clock.nowMs());
   if (waitMs > 0) return { afterMs: waitMs };
   givingBack.add(claim.uid);
@@ -40,7 +38,7 @@ export function giveBack(ports: Ports, launching: Launching, claim: NodeClaim, e
 }
 
 async function attempt(ports: Ports, launching: Launching, claim: NodeClaim, ending: Ending): Promise<void> {
-  const { doubts, live, memory } = launching;
+  const { doubts, givenUp, live, memory } = launching;
   try {
     if (await isThereAfterAll(ports, claim, ending.reason)) {
       doubts.failed(claim.uid, ports.clock.nowMs());
@@ -64,7 +62,7 @@ async function attempt(ports: Ports, launching: Launching, claim: NodeClaim, end
     const { provisioner } = claim.spec;
     const why = { type: 'Warning', reason: ending.reason, message, facts: { provisioner } } as const;
     await deleteAndTell(ports, live, claim, why);
-    doubts.hold(claim.uid, ports.clock.nowMs() + DELETED_HOLD_MS);
+    givenUp.add(claim.uid);
     const { providerId, nodeName: node } = claim.status;
     const facts = { nodeClaim: claim.name, providerId, node, reason: ending.reason, message };
     ports.telemetry.log.warn(facts, 'node claim given back');

@@ -96,6 +96,7 @@ export class ControllerManager {
   readonly #replacing = new ReplacingMemory();
   readonly #consolidation = new ConsolidationMemory();
   readonly #toldHeld = new Map<string, string>();
+  readonly #toldUnrepaired = new Map<string, string>();
   readonly #evictions = new Backoff(100, 10_000);
   readonly #questions = new Backoff(2000, 2000);
   readonly #refusals = new Map<string, number>();
@@ -172,6 +173,7 @@ export class ControllerManager {
       misses: this.#misses.size,
       interruptionsTold: this.#told.size,
       heldDisruptionsTold: this.#toldHeld.size,
+      unrepairedTold: this.#toldUnrepaired.size,
       ...this.#consolidation.sizes(),
       ...this.#orders.sizes(),
       ...this.#replacing.sizes(),
@@ -233,17 +235,17 @@ export class ControllerManager {
     this.#startIfDue('disruption', nowMs, () =>
       disruptNodes(ports, {
         live,
+        ...{ settings, toldUnrepaired: this.#toldUnrepaired, failures: memory.failures },
         nominations: memory.nominations,
-        settings,
         toldHeld: this.#toldHeld,
         reservedUntilMs: (name) => this.#orders.reservedUntilMs(name),
       }),
     );
     const orders = this.#orders;
-    this.#startIfDue('replacing', nowMs, () =>
-      replaceNodes(ports, { live, orders, memory: this.#replacing }),
-    );
     const { nominations, failures } = memory;
+    this.#startIfDue('replacing', nowMs, () =>
+      replaceNodes(ports, { live, orders, failures, memory: this.#replacing }),
+    );
     this.#startIfDue('consolidation', nowMs, () =>
       consolidateNodes(ports, { live, orders, nominations, failures, memory: this.#consolidation }),
     );

@@ -17,6 +17,8 @@ import { Backoff } from './backoff.ts';
 import { readCatalogue } from './catalogue.ts';
 import { type ClaimEvent, tellKept } from './claimEvents.ts';
 import { deleteClaims } from './disruption.ts';
+import type { LaunchFailuresMemory } from './launchFailures.ts';
+import { launchLeaves, withinLeaves } from './launchPauses.ts';
 import { type NextRun, sooner } from './nextRun.ts';
 import {
   giveUpOrder,
@@ -68,6 +70,7 @@ export class ReplacingMemory {
 
 export interface Replacing extends Ordering {
   readonly memory: ReplacingMemory;
+  readonly failures: LaunchFailuresMemory;
 }
 
 /** One look: goes on with what was ordered, then orders for those that are due. */
@@ -117,6 +120,12 @@ async function begin(
   // Looked at again while it comes up.
   if (needs.kind === 'later') return;
   if (needs.replacements.length === 0) return remove(ports, replacing, leaving, message);
+  const { held } = withinLeaves(needs.replacements, launchLeaves(live.snapshot(), replacing.failures));
+  const [paused] = held;
+  if (paused !== undefined) {
+    const because = `the last nodes of Provisioner ${paused.spec.provisioner} never came up: none is launched now`;
+    return holdUnplaceable(ports, replacing, leaving, because);
+  }
   const draft = { reason, nodeClaims: [claim.name], replacements: needs.replacements, message };
   await orderReplacements(ports, replacing, draft, snapshot);
   memory.pauses.hold(claim.name, nowMs);

@@ -1,4 +1,5 @@
 // What a drain does next: which pods are evicted, waited for, or, near the end of its time, deleted.
+import { CLAIM_ANNOTATION } from '../model/labels.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import { isOwnedByDaemonSet, type Pod } from '../model/pod.ts';
 import { isSeenOff, isStuckTerminating, optOut } from './evictable.ts';
@@ -40,11 +41,16 @@ export function keptDaemons(
   return new Set(pods.filter(isKept).map(({ uid }) => uid));
 }
 
-/** When all that is left on the node ends, by `terminationGracePeriod`; null when the drain has no end. */
-export function drainEndMs({ spec }: NodeClaim, startedAtMs: number | null): number | null {
-  const { terminationGracePeriodMs } = spec;
-  if (terminationGracePeriodMs === undefined || startedAtMs === null) return null;
-  return startedAtMs + terminationGracePeriodMs;
+/**
+ * When all that is left on the node ends: by `terminationGracePeriod`, or by the end that an unhealthy node was given,
+ * whichever is sooner; null when the drain has no end.
+ */
+export function drainEndMs({ spec, annotations }: NodeClaim, startedAtMs: number | null): number | null {
+  if (startedAtMs === null) return null;
+  const given = Date.parse(annotations?.[CLAIM_ANNOTATION.drainEnd] ?? '');
+  const ends = [startedAtMs + (spec.terminationGracePeriodMs ?? Number.NaN), given];
+  const known = ends.filter((endMs) => !Number.isNaN(endMs));
+  return known.length === 0 ? null : Math.min(...known);
 }
 
 /**

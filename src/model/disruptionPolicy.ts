@@ -34,6 +34,15 @@ export interface MinimumSavings {
   readonly usdPerHourPerEvictedPod: number;
 }
 
+/** What becomes of nodes that have been unhealthy for long: Observe tells of them and leaves them alone. */
+export interface RepairPolicy {
+  readonly policy: 'Observe' | 'Replace';
+  /** How long any of the conditions is borne; null for as long as each usually is. */
+  readonly toleratedMs: number | null;
+}
+
+export const DEFAULT_REPAIR: RepairPolicy = { policy: 'Observe', toleratedMs: null };
+
 export interface DisruptionPolicy {
   readonly consolidation: ConsolidationPolicy;
   /** How long a node's pods must not have changed before it is consolidated. */
@@ -44,6 +53,8 @@ export interface DisruptionPolicy {
   readonly minimumNodeAgeMs: number;
   /** Nodes expire by up to this much early, each by a share of its own. */
   readonly expireJitterMs: number;
+  /** `DEFAULT_REPAIR` when absent. */
+  readonly repair?: RepairPolicy;
 }
 
 export const NO_CONSOLIDATION: DisruptionPolicy = {

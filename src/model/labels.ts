@@ -44,6 +44,8 @@ export const CLAIM_ANNOTATION = {
   replaces: 'cooper.sh/replaces',
   /** On a replacement: the reason by which they go, a colon and a sentence. */
   replacesBecause: 'cooper.sh/replaces-because',
+  /** When the drain of the claim's node ends at the latest, as RFC 3339 (Karpenter v1 has the same). */
+  drainEnd: 'karpenter.sh/nodeclaim-termination-timestamp',
 } as const;
 
 export const TERMINATION_FINALIZER = 'karpenter.sh/termination';

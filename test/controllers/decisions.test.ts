@@ -193,11 +193,14 @@ async function told(one: Case, controller: 'disruption' | 'consolidation'): Prom
   const nominations = new Nominations();
   const disrupting = {
     ...{ live, nominations, settings: DEFAULT_SETTINGS, toldHeld: new Map<string, string>() },
+    failures: new LaunchFailuresMemory(),
+    toldUnrepaired: new Map<string, string>(),
     reservedUntilMs: () => 0,
   };
   const memory = new ConsolidationMemory();
   const orders = new ReplacementOrders();
-  const replacing = { live, orders, memory: new ReplacingMemory() };
+  const failures = new LaunchFailuresMemory();
+  const replacing = { live, orders, failures, memory: new ReplacingMemory() };
   const look = (): Promise<unknown> =>
     controller === 'disruption'
       ? disruptNodes(ports, disrupting).then(() => replaceNodes(ports, replacing))

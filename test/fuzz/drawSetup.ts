@@ -44,9 +44,12 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
     faultsUntilMs: START_MS + TROUBLED_MS,
     shortages: [],
     badImages: drawBadImages(random.fork('badImages')),
-    provisioners: withBounds(
-      random.fork('bounds'),
-      withConsolidation(random.fork('consolidation'), drawProvisioners(random.fork('provisioners'))),
+    provisioners: withRepair(
+      random.fork('repair'),
+      withBounds(
+        random.fork('bounds'),
+        withConsolidation(random.fork('consolidation'), drawProvisioners(random.fork('provisioners'))),
+      ),
     ).map((one) => ({ ...one, terminationGracePeriodMs: grace.pick(GRACES_MS) })),
     nodeClasses: [aNodeClass()],
     namespaces: [{ name: 'default', labels: {} }],
@@ -136,6 +139,13 @@ function withBounds(random: Random, [first, ...others]: readonly Provisioner[]):
     return { ...one, offHours, limits: hasLimits ? { ...one.limits, ...limits } : null };
   });
   return [first, ...bounded];
+}
+
+/** Some replace nodes that are silent for a while: sooner than anybody would, since silences are short. */
+function withRepair(random: Random, provisioners: readonly Provisioner[]): readonly Provisioner[] {
+  if (!random.chance(0.3)) return provisioners;
+  const repair = { policy: 'Replace' as const, toleratedMs: random.pick([MINUTE_MS, 3 * MINUTE_MS]) };
+  return provisioners.map((one) => ({ ...one, disruption: { ...one.disruption, repair } }));
 }
 
 function drawWorkloads(random: Random): readonly WorkloadSpec[] {

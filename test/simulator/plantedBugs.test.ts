@@ -223,6 +223,20 @@ const PLANTED: readonly Planted[] = [
     },
   },
   {
+    bug: 'nodes that are well are replaced as unhealthy',
+    found: 'repairsAreDue',
+    plant: (simulation) => {
+      eachMinute(simulation, () => {
+        const { store, kube, history, clock } = simulation;
+        const claim = [...store.values('nodeClaim')].find((one) => hasCondition(one, 'Initialized'));
+        if (claim === undefined) return;
+        const facts = { kind: 'Disrupted', disruption: 'Unhealthy', node: claim.status.nodeName };
+        history.note({ atMs: clock.nowMs(), kind: 'Decision', subject: claim.name, facts });
+        void kube.deleteNodeClaim(claim.name, claim.uid);
+      });
+    },
+  },
+  {
     bug: 'pods are bound to nodes that have no room',
     found: 'nodesHoldTheirPods',
     plant: (simulation) => {

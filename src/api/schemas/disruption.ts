@@ -134,6 +134,22 @@ export const disruption: ObjectSchema = {
         usdPerHourPerEvictedPod: amount('US dollars an hour for each pod that is evicted.', 1_000_000),
       },
     },
+    repair: {
+      type: 'object',
+      description: 'What becomes of nodes that are unhealthy for long.',
+      properties: {
+        policy: {
+          type: 'text',
+          description:
+            'Replace: they go, and their pods are planned for at once; Observe, when absent: an event tells of them.',
+          enum: ['Observe', 'Replace'],
+          maxLength: 16,
+        },
+        after: durationField(
+          'How long a node must have been unhealthy; when absent 30m, and 10m for accelerated hardware.',
+        ),
+      },
+    },
     minimumNodeAge: durationField('Younger nodes are not consolidated; 5m when absent.'),
     expireJitter: durationField(
       'Nodes expire by up to this much before ttlSecondsUntilExpired, each by a share of its own, but not before ' +

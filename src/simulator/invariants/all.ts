@@ -15,6 +15,7 @@ import { memoryStaysFlat } from './memoryStaysFlat.ts';
 import { nodesHoldTheirPods } from './nodesHoldTheirPods.ts';
 import { offHoursHold } from './offHoursHold.ts';
 import { optOutsHold } from './optOutsHold.ts';
+import { repairsAreDue } from './repairsAreDue.ts';
 import { runawayBrakeHolds } from './runawayBrakeHolds.ts';
 
 import { surgesKeepReady } from './surgesKeepReady.ts';
@@ -38,6 +39,7 @@ export const ALWAYS: Readonly<Record<string, Invariant>> = {
   memoryStaysFlat,
   runawayBrakeHolds,
   launchesStop,
+  repairsAreDue,
 };
 
 /** Those, and what must hold once all is quiet at the end. */

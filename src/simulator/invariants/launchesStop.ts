@@ -22,11 +22,14 @@ export const launchesStop: Invariant = ({ simulation, report }) => {
   const isOfTwoLeaders = claimsOfTwoLeaders(simulation);
   const clockIsTrue = simulation.setup.faults.mishaps.clockJumpMs === Number.POSITIVE_INFINITY;
   const byProvisioner = new Map<string, Known>();
+  /** Uids: a restart may give one back that is going already. */
+  const counted = new Set<string>();
   history.listen(({ kind, subject, facts }) => {
     if (kind !== 'Decision' || facts.kind !== 'Disrupted') return;
     if (facts.disruption !== 'NeverRegistered' && facts.disruption !== 'NeverInitialized') return;
     const claim = store.get('nodeClaim', subject);
-    if (claim === undefined || othersAreUp(simulation, claim)) return;
+    if (claim === undefined || counted.has(claim.uid) || othersAreUp(simulation, claim)) return;
+    counted.add(claim.uid);
     const known = byProvisioner.get(claim.spec.provisioner) ?? { failed: 0, stoppedAtMs: 0 };
     known.failed += 1;
     if (known.failed === FAILURES_MOST) known.stoppedAtMs = clock.nowMs();
