@@ -1,11 +1,11 @@
 // Which nodes are replaced because they have been unhealthy for long, what keeps others, and when to look again.
 import { DEFAULT_REPAIR, type RepairPolicy } from '../model/disruptionPolicy.ts';
-import { LABEL } from '../model/labels.ts';
+import { ANNOTATION, LABEL } from '../model/labels.ts';
 import type { Node, NodeCondition } from '../model/node.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
-import { nodeOptOut } from './evictable.ts';
+import { forbidsDisruption } from './evictable.ts';
 
 /** A condition that makes a node unhealthy, and for how long it is borne. */
 interface Tolerated {
@@ -103,7 +103,7 @@ export function decideRepair(
       continue;
     }
     const one = { claim, message: messageOf(ailment, nowMs) };
-    const reason = heldBecause(provisioner, node) ?? health.heldBecause(provisioner.name);
+    const reason = heldBecause(provisioner, node, nowMs) ?? health.heldBecause(provisioner.name);
     if (reason !== null) held.push({ ...one, held: reason });
     else if (launchesPaused(provisioner.name)) held.push({ ...one, held: pausedMessage(provisioner.name) });
     else repairs.push(one);
@@ -117,13 +117,12 @@ function isInUse(claim: NodeClaim, node: Node): boolean {
   return isStaying && hasCondition(claim, 'Initialized') && node.providerId === claim.status.providerId;
 }
 
-function heldBecause({ name, suspended, disruption }: Provisioner, node: Node): string | null {
+function heldBecause({ name, suspended, disruption }: Provisioner, node: Node, nowMs: number): string | null {
   const { policy } = disruption.repair ?? DEFAULT_REPAIR;
   if (policy !== 'Replace')
     return `spec.disruption.repair.policy of Provisioner ${name} is ${policy}; with Replace the node would be replaced`;
   if (suspended) return `spec.suspend of Provisioner ${name} is true`;
-  const annotation = nodeOptOut(node);
-  return annotation === null ? null : `the node forbids it by ${annotation}`;
+  return forbidsDisruption(node, nowMs) ? `the node forbids it by ${ANNOTATION.doNotDisrupt}` : null;
 }
 
 function pausedMessage(provisioner: string): string {
