@@ -5,6 +5,7 @@ import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { type DrainStep, drainEndMs, nextDrainStep } from './drainStep.ts';
 import { EvictionRoom } from './evictionRoom.ts';
 import type { DrainExplanation } from './explanation.ts';
+import { asksForSurge } from './surge.ts';
 
 type DrainingPod = DrainExplanation['pods'][number];
 
@@ -29,7 +30,8 @@ function drainingPods(step: DrainStep, snapshot: ClusterSnapshot): readonly Drai
   });
   const evicted = step.evict.map((pod): DrainingPod => {
     const obstacle = room.obstacle([pod]);
-    if (obstacle === null) return { pod: podKey(pod), state: 'evicted next', message: '' };
+    const message = asksForSurge(pod) ? 'once its Deployment was rolled, if it is the only pod of it' : '';
+    if (obstacle === null) return { pod: podKey(pod), state: 'evicted next', message };
     return { pod: podKey(pod), state: 'kept', message: obstacle.message };
   });
   const removed = step.remove.map(({ pod, graceSeconds }): DrainingPod => {

@@ -4,6 +4,7 @@ import { Interner } from '../api/objects/interner.ts';
 import { asRaw, numberIn, objectIn, objectsIn, type Raw, textIn, timeMsIn } from '../api/objects/raw.ts';
 import { KubeApiError } from './apiError.ts';
 import { type ApiResource, RESOURCE } from './apiTarget.ts';
+import { recordedObject } from './recordedObjects.ts';
 import type { KubeTransport } from './transport.ts';
 import { watchedKinds } from './watchedKinds.ts';
 
@@ -23,8 +24,11 @@ export async function listCluster(transport: KubeTransport): Promise<ListedClust
     watchedKinds(new Interner()).map(async ({ kind, resource, pageSize }): Promise<ListedCluster> => {
       const apiVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
       try {
-        const items = await listAll(transport, resource, { limit: String(pageSize) });
-        return { objects: items.map((item) => ({ ...item, apiVersion, kind })), problems: [] };
+        // Pods by the ten thousand would not fit whole; of all else the conditions' messages are shown.
+        const cut = (item: Raw): Raw =>
+          kind === 'Pod' ? recordedObject(kind, apiVersion, item) : { ...item, apiVersion, kind };
+        const objects = await listAll(transport, resource, { query: { limit: String(pageSize) }, cut });
+        return { objects, problems: [] };
       } catch (failure) {
         if (!(failure instanceof KubeApiError) || !LEFT_OUT.has(failure.status)) throw failure;
         return { objects: [], problems: [`${kind}: not looked at, ${failure.message}`] };
@@ -37,17 +41,23 @@ export async function listCluster(transport: KubeTransport): Promise<ListedClust
   };
 }
 
+interface Listing {
+  readonly query: Readonly<Record<string, string>>;
+  /** What is kept of each object: applied page by page. */
+  readonly cut: (item: Raw) => Raw;
+}
+
 async function listAll(
   transport: KubeTransport,
   target: ApiResource,
-  query: Readonly<Record<string, string>>,
+  { query, cut }: Listing,
 ): Promise<readonly Raw[]> {
   const items: Raw[] = [];
   for (let next = ''; ; ) {
     const more = next === '' ? {} : { continue: next };
     const { body } = await transport.call({ verb: 'list', target, query: { ...query, ...more } });
     const page = asRaw(body);
-    items.push(...objectsIn(page, 'items'));
+    for (const item of objectsIn(page, 'items')) items.push(cut(item));
     next = textIn(objectIn(page, 'metadata'), 'continue');
     if (next === '') return items;
   }
@@ -78,7 +88,8 @@ export async function listEvents(
   const place = namespace === '' ? '' : `,involvedObject.namespace=${namespace}`;
   const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}${place}`;
   try {
-    const items = await listAll(transport, RESOURCE.events, { limit: '500', fieldSelector });
+    const query = { limit: '500', fieldSelector };
+    const items = await listAll(transport, RESOURCE.events, { query, cut: (item) => item });
     return items.map(readEvent).sort((left, right) => right.atMs - left.atMs);
   } catch (failure) {
     if (failure instanceof KubeApiError && LEFT_OUT.has(failure.status)) return [];

@@ -202,11 +202,7 @@ const METADATA: Shape = {
 
 /** Their values decide, and can only be what is listed; every other annotation loses its value and name. */
 const DECIDING: ReadonlySet<string> = new Set([
-  ANNOTATION.doNotEvict,
-  ANNOTATION.doNotDisrupt,
-  ANNOTATION.doNotConsolidate,
-  ANNOTATION.safeToEvict,
-  ANNOTATION.emptinessTimestamp,
+  ...Object.values(ANNOTATION),
   'controller.kubernetes.io/pod-deletion-cost',
   'storageclass.kubernetes.io/is-default-class',
 ]);
