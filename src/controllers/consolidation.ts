@@ -1,5 +1,6 @@
 // Carrying out consolidation: replacements first, another look, and only then the nodes go.
 import { haltOf } from '../disruption/consolidation.ts';
+import { ReplacementLoops } from '../disruption/replacementLoops.ts';
 import { claimsBeingReplaced, withoutMarks } from '../disruption/replacements.ts';
 import type {
   Consolidation,
@@ -40,6 +41,7 @@ const UNCHANGED_MS = 60_000;
 export class ConsolidationMemory {
   readonly podChanges = new PodChanges();
   readonly brake = new ConsolidationBrake();
+  readonly loops = new ReplacementLoops();
   /** By claim name: what was last told of why it stays. */
   readonly told = new Map<string, string>();
   /** Why no node was looked at, '' when they were. */
@@ -58,6 +60,7 @@ export class ConsolidationMemory {
     return {
       consolidationPodChanges: this.podChanges.size,
       consolidationTold: this.told.size,
+      consolidationLoops: this.loops.size,
     };
   }
 }
@@ -95,6 +98,8 @@ async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<Ne
   const { action } = decision;
   memory.fruitless = action === null ? snapshot : null;
   if (action === null) return { afterMs: LOOK_AGAIN_MS };
+  // The nodes are kept with the reason said from the next look on, which may find others.
+  if (memory.loops.stops(action, snapshot)) return { afterMs: WAIT_AGAIN_MS };
   const usdPerHour = priceOf(snapshot);
   const pauseMs = memory.brake.pauseMs(usdPerHour);
   if (pauseMs > 0) {
@@ -105,6 +110,7 @@ async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<Ne
     return { afterMs: LOOK_AGAIN_MS };
   }
   memory.brake.acting(usdPerHour);
+  memory.loops.note(action, snapshot);
   const order = await orderReplacements(
     ports,
     consolidating,
@@ -169,7 +175,9 @@ function problemOf(
     if (replaced.has(name)) nominatedUntilMs.set(name, Number.POSITIVE_INFINITY);
     else if (untilMs > 0) nominatedUntilMs.set(name, untilMs);
   }
-  return { snapshot, catalogue, view: { nominatedUntilMs, podsChangedAtMs: memory.podChanges.changes() } };
+  const podsChangedAtMs = memory.podChanges.changes();
+  const leftAlone = memory.loops.leftAlone(snapshot.takenAtMs);
+  return { snapshot, catalogue, view: { nominatedUntilMs, podsChangedAtMs, leftAlone } };
 }
 
 /** Deletes the nodes once their replacements are up and all of it still pays; gives up when it does not. */

@@ -77,7 +77,7 @@ interface ClaimedNode {
 function keepsNode(
   { claim, node, provisioner }: ClaimedNode,
   nowMs: number,
-  { nominatedUntilMs, podsChangedAtMs }: ConsolidationView,
+  { nominatedUntilMs, podsChangedAtMs, leftAlone }: ConsolidationView,
 ): string | null {
   const { minimumNodeAgeMs, consolidateAfterMs } = provisioner.disruption;
   if (provisioner.suspended) return `Provisioner ${provisioner.name} is suspended`;
@@ -91,7 +91,7 @@ function keepsNode(
     return 'its pods have changed within consolidateAfter';
   if (Math.max(nominatedUntilMs.get(claim.name) ?? 0, nominatedUntilMs.get(node.name) ?? 0) > nowMs)
     return 'pods are on their way to it';
-  return null;
+  return leftAlone?.get(claim.name) ?? null;
 }
 
 /** Why this pod keeps its node from being consolidated, disruption budgets aside; null when it does not. */

@@ -8,6 +8,8 @@ export interface ConsolidationView {
   readonly nominatedUntilMs: ReadonlyMap<string, number>;
   /** By node name: when a pod last came to it or left it, as far as that is known. */
   readonly podsChangedAtMs: ReadonlyMap<string, number>;
+  /** By claim name: why nodes are not to be consolidated now, in one sentence; absent for no such nodes. */
+  readonly leftAlone?: ReadonlyMap<string, string>;
 }
 
 export interface Consolidation {

@@ -340,3 +340,25 @@ test('what has been consolidated is at rest, at a lower price', () => {
   assert.equal(snapshot.nodes.length, 2);
   assert.ok(totalUsdPerHour(snapshot) < before);
 });
+
+test('a node that would close a loop of replacements is left alone, and why is said', () => {
+  const view = { ...QUIET, leftAlone: new Map([['c-a', 'it would be a loop']]) };
+  const { action, kept } = decide({ nodes: { a: [200], b: [1900] } }, view);
+  assert.equal(action, null);
+  assert.equal(kept.find(({ nodeClaim }) => nodeClaim === 'c-a')?.message, 'it would be a loop');
+});
+
+test('pods are not moved for less than a share of what they cost', () => {
+  const dear = anInstanceType({ name: 'm5.dear', usdPerHour: 0.096 });
+  const cheaper = anInstanceType({ name: 'm5.cheaper', usdPerHour: 0.09 });
+  const catalogue: Catalogue = new Map([['default', [dear, cheaper]]]);
+  const full = Array.from({ length: 10 }, () => 180);
+  const { action, kept } = decide({ nodes: { a: full, b: full }, catalogue });
+  assert.equal(action, null);
+  assert.match(
+    kept[0]?.message ?? '',
+    /would cost as much elsewhere: \$0\.0060\/h saved, \$0\.0\d+\/h wanted/,
+  );
+  const cheap: Catalogue = new Map([['default', [{ ...cheaper, offerings: SMALL.offerings }]]]);
+  assert.equal(decide({ nodes: { a: full, b: full }, catalogue: cheap }).action?.nodeClaims.length, 2);
+});
