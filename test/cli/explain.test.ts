@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
 import { parse, stringify } from 'yaml';
 import type { Raw } from '../../src/api/objects/raw.ts';
 import { type ExplainOptions, explainCommand } from '../../src/cli/explain.ts';
@@ -12,6 +14,7 @@ import { nearNames } from '../../src/cli/nearNames.ts';
 import { STANDARD_IO } from '../../src/cli/standardIo.ts';
 import { FakeApiServer, type FakeObject } from '../kube/fakeApiServer.ts';
 
+const SCHEMAS = new URL('../../docs/schemas/', import.meta.url);
 const EXAMPLE = fileURLToPath(new URL('../../docs/examples/explain/cluster.yaml', import.meta.url));
 
 const TAKEN = {
@@ -94,6 +97,27 @@ test('plural and short kinds, and a pod by namespace or by flag', async () => {
   ]);
   assert.deepEqual([plural.code, short.code, byFlag.code], [0, 0, 0]);
   assert.equal(short.text, byFlag.text);
+});
+
+test('every answer as JSON is after the published schema', async () => {
+  const schema: object = JSON.parse(readFileSync(new URL('explain.schema.json', SCHEMAS), 'utf8'));
+  const ajv = new Ajv2020({ allowUnionTypes: true });
+  formats.default(ajv);
+  const validate = ajv.compile(schema);
+  const leaving = exampleObjects().map((one) =>
+    one.kind === 'NodeClaim'
+      ? { ...one, metadata: { ...(one.metadata as object), deletionTimestamp: '2026-03-02T09:58:00Z' } }
+      : one,
+  );
+  const options = { snapshot: [EXAMPLE], output: 'json' } as const;
+  const drained = { snapshot: [saved({ ...TAKEN, items: leaving })], output: 'json' } as const;
+  const answers = await Promise.all([
+    ...['node-a', 'node-b', 'node-c'].map((name) => explain('node', name, options)),
+    ...['web-1', 'cart-1', 'render-1'].map((name) => explain('pod', `shop/${name}`, options)),
+    explain('nodeclaim', 'default-a', drained),
+    explain('pod', 'shop/render-1', drained),
+  ]);
+  for (const { text } of answers) assert.ok(validate(JSON.parse(text)), JSON.stringify(validate.errors));
 });
 
 test('as JSON: the explanation as data, times as RFC 3339, resources as quantities', async () => {
