@@ -33,8 +33,11 @@ LABEL org.opencontainers.image.title=cooper \
   org.opencontainers.image.licenses=Apache-2.0
 COPY --from=build /out /
 WORKDIR /app
-# Threads share one arena: with one for each, memory that was freed stays with the process.
-ENV NODE_ENV=production MALLOC_ARENA_MAX=1
+# What is freed goes back to the machine: threads share one arena, large blocks are mapped, small ones are trimmed.
+ENV NODE_ENV=production \
+  MALLOC_ARENA_MAX=1 \
+  MALLOC_MMAP_THRESHOLD_=131072 \
+  MALLOC_TRIM_THRESHOLD_=131072
 USER 65532:65532
 EXPOSE 8080 8081
 ENTRYPOINT ["/bin/node", "/app/dist/js/main.js"]

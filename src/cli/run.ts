@@ -9,7 +9,6 @@ import { ServerKubeApi } from '../kube/kubeApi.ts';
 import { readServerInfo, type ServerInfo } from '../kube/serverInfo.ts';
 import { backoffMs, REAL_TIMING } from '../kube/timing.ts';
 import { KubeTransport } from '../kube/transport.ts';
-import { giveMemoryBack, RestingMemory } from '../planner/restingMemory.ts';
 import { ThreadPlanner } from '../planner/threadPlanner.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Log, Telemetry } from '../ports/telemetry.ts';
@@ -23,6 +22,7 @@ import { type ControlLoop, startControlLoop } from './controlLoop.ts';
 import { type Health, serveEndpoints } from './endpoints.ts';
 import { EXIT } from './exitCodes.ts';
 import { prepareLeadership } from './leadership.ts';
+import { keepMemoryLow } from './memoryKeeper.ts';
 import { REAL_CLOCK } from './realClock.ts';
 import { type RunSettings, readSettings, type SettingSources } from './settings.ts';
 import { VERSION } from './version.ts';
@@ -145,13 +145,11 @@ async function startControllers(
     if (!(await leadership.lead(() => watch.renew())) || stopSignal.asked) return;
     loop = startControlLoop(manager, REAL_CLOCK);
   });
-  const resting = new RestingMemory();
+  const keepLow = keepMemoryLow(planner);
   const freshness = keepFresh(async () => {
     telemetry.metrics.gauge('cooper_watch_staleness_seconds', {}, watch.stalenessMs(Date.now()) / 1000);
     await Promise.all([refresh(), planner.prepare(state.snapshot(Date.now()))]);
-    if (!complete || !resting.isWorthGivingBack(process.memoryUsage.rss())) return;
-    giveMemoryBack();
-    planner.rest();
+    if (complete) await keepLow();
   }, log);
   return {
     lost: leadership.lost,

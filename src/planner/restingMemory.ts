@@ -5,29 +5,29 @@ import { runInNewContext } from 'node:vm';
 /** Below this the next burst would only ask for it again. */
 const GROWTH_THAT_MATTERS = 1.2;
 
+/** Of one CPU. Watches and timers take a hundredth; who plans, or reads a large answer, takes far more. */
+const BUSY_FROM_SHARE = 0.1;
+
 /** A heap of so much is collected within 100 ms; that of a large cluster would stop the thread for longer. */
 const COLLECTED_AT_ONCE_BYTES = 128 * 1024 * 1024;
 
 /** Decides from readings, taken some time apart, when giving memory back is worth its while. */
 export class RestingMemory {
-  /** The least since the reading that followed the last time; null before that has been taken. */
-  #restingBytes: number | null = null;
-  #isGivenBack = false;
+  /** What remained when memory was last given back. */
+  #restingBytes = 0;
 
   /**
-   * True at the first reading, and whenever memory has grown by a fifth since it was at rest.
+   * True at rest, when memory has grown by a fifth since it was last given back, or never was.
    * @param residentBytes of the whole process
+   * @param busyShare CPU time since the last reading by the time that has passed
    */
-  isWorthGivingBack(residentBytes: number): boolean {
-    if (this.#isGivenBack) {
-      this.#restingBytes = residentBytes;
-      this.#isGivenBack = false;
-      return false;
-    }
-    const restingBytes = this.#restingBytes ?? 0;
-    this.#isGivenBack = residentBytes > restingBytes * GROWTH_THAT_MATTERS;
-    this.#restingBytes = Math.min(restingBytes, residentBytes);
-    return this.#isGivenBack;
+  isWorthGivingBack(residentBytes: number, busyShare: number): boolean {
+    return busyShare < BUSY_FROM_SHARE && residentBytes > this.#restingBytes * GROWTH_THAT_MATTERS;
+  }
+
+  /** Memory has just been given back, and so much remains. */
+  noteGivenBack(residentBytes: number): void {
+    this.#restingBytes = residentBytes;
   }
 }
 

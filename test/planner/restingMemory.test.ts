@@ -4,32 +4,28 @@ import { test } from 'node:test';
 import { getHeapStatistics } from 'node:v8';
 import { giveMemoryBack, RestingMemory } from '../../src/planner/restingMemory.ts';
 
-const READINGS: readonly { when: string; mib: readonly number[]; gives: readonly boolean[] }[] = [
-  { when: 'started and at rest', mib: [200, 110, 110, 115], gives: [true, false, false, false] },
-  {
-    when: 'a burst, after which it rests again',
-    mib: [200, 110, 180, 112],
-    gives: [true, false, true, false],
-  },
-  { when: 'a fifth more is none', mib: [200, 100, 120, 121], gives: [true, false, false, true] },
-  {
-    when: 'the cluster is larger now',
-    mib: [200, 110, 300, 280, 290],
-    gives: [true, false, true, false, false],
-  },
-  {
-    when: 'it shrinks, and grows again',
-    mib: [200, 110, 300, 280, 99, 119],
-    gives: [true, false, true, false, false, true],
-  },
+const MIB = 1024 * 1024;
+const AT_REST = 0.01;
+
+const READINGS: readonly {
+  when: string;
+  rested: number | null;
+  mib: number;
+  busy?: number;
+  gives: boolean;
+}[] = [
+  { when: 'it has just started', rested: null, mib: 200, gives: true },
+  { when: 'it has just started and is still at work', rested: null, mib: 200, busy: 0.1, gives: false },
+  { when: 'it has grown by a fifth', rested: 100, mib: 120, gives: false },
+  { when: 'it has grown by more', rested: 100, mib: 121, gives: true },
+  { when: 'it has grown by more and is still at work', rested: 100, mib: 300, busy: 0.9, gives: false },
+  { when: 'the cluster is larger now', rested: 300, mib: 310, gives: false },
 ];
-for (const { when, mib, gives } of READINGS) {
-  test(`gives: ${when}`, () => {
+for (const { when, rested, mib, busy = AT_REST, gives } of READINGS) {
+  test(`memory is ${gives ? '' : 'not '}given back: ${when}`, () => {
     const resting = new RestingMemory();
-    assert.deepEqual(
-      mib.map((one) => resting.isWorthGivingBack(one * 1024 * 1024)),
-      gives,
-    );
+    if (rested !== null) resting.noteGivenBack(rested * MIB);
+    assert.equal(resting.isWorthGivingBack(mib * MIB, busy), gives);
   });
 }
 
