@@ -15,6 +15,7 @@ import { type ExplainedClaim, explainEmptiness } from './explainEmptiness.ts';
 import { explainLaunch } from './explainLaunch.ts';
 import { explainExpiration } from './explainLeaving.ts';
 import { explainOffHours } from './explainOffHours.ts';
+import { explainRepair } from './explainRepair.ts';
 import type { NodeExplanation, OrderExplanation, PodOnNode, ReasonExplanation } from './explanation.ts';
 import { openReplacements } from './replacements.ts';
 import { snapshotView } from './snapshotView.ts';
@@ -49,7 +50,7 @@ export function explainNode(
       ? explainBudgets(
           provisioner,
           snapshot,
-          reasons.filter(isAsked).map(({ reason }) => reason),
+          reasons.filter(isAsked).flatMap(({ reason }) => (reason === 'Unhealthy' ? [] : [reason])),
         )
       : [];
   return {
@@ -71,11 +72,15 @@ export function explainNode(
 
 function explainReasons(one: ExplainedClaim, catalogue: Catalogue): readonly ReasonExplanation[] {
   const offHours = (one.provisioner.offHours ?? []).length > 0 ? [explainOffHours(one)] : [];
+  const node = one.snapshot.nodes.find(({ name }) => name === one.claim.status.nodeName);
+  const isPaused = (name: string): boolean => !catalogue.has(name);
+  const repair = node === undefined ? null : explainRepair(one, node, isPaused);
   return [
     explainEmptiness(one),
     explainExpiration(one, catalogue),
     ...offHours,
     explainConsolidation(one, catalogue),
+    ...(repair === null ? [] : [repair]),
   ];
 }
 

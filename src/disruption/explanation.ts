@@ -6,7 +6,7 @@ import type { Resources } from '../model/resources.ts';
 import type { Obstacle } from './obstacle.ts';
 
 /** Why a node may go of our own accord. */
-export type ExplainedReason = BudgetedReason;
+export type ExplainedReason = BudgetedReason | 'Unhealthy';
 
 /**
  * How things stand with one reason. `off`: nobody asks for it. `no`: it does not apply to the node as it is.

@@ -6,6 +6,7 @@ import type { ExplainedReason, NodeExplanation, Standing } from '../../src/disru
 import { replacementAnnotations } from '../../src/disruption/replacements.ts';
 import { parseCron } from '../../src/model/cronSchedule.ts';
 import { NO_CONSOLIDATION, type NodeBudget } from '../../src/model/disruptionPolicy.ts';
+import type { Node } from '../../src/model/node.ts';
 import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { Pod } from '../../src/model/pod.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
@@ -25,6 +26,7 @@ import {
 /** A Monday, 10:00 UTC. */
 const NOW_MS = Date.UTC(2026, 2, 2, 10);
 const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 const DAY_MS = 24 * HOUR_MS;
 const OWNER = { kind: 'ReplicaSet', name: 'web', uid: 'rs' } as const;
 const CATALOGUE: Catalogue = new Map([
@@ -57,16 +59,25 @@ interface Scene {
   readonly provisioner?: Partial<Provisioner>;
   readonly claim?: Partial<NodeClaim>;
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly node?: Partial<Node>;
   readonly pods?: readonly Pod[];
   readonly cluster?: Partial<ClusterSnapshot>;
 }
 
 /** One m5.large, three days old. */
-function explain({ provisioner, claim, annotations, pods = [], cluster }: Scene): NodeExplanation {
+function explain({
+  provisioner,
+  claim,
+  annotations,
+  node: ofNode,
+  pods = [],
+  cluster,
+}: Scene): NodeExplanation {
   const node = anOwnedNode({
     name: 'node',
     annotations: annotations ?? {},
     createdAtMs: NOW_MS - 3 * DAY_MS,
+    ...ofNode,
   });
   const status = {
     ...NO_STATUS,
@@ -249,6 +260,29 @@ const CASES: readonly Case[] = [
     standing: 'blocked',
     says: /younger than minimumNodeAge/,
     changesAtMs: NOW_MS + DAY_MS,
+  },
+  {
+    when: 'its kubelet has been silent for ten minutes',
+    node: { conditions: [{ type: 'Ready', status: 'Unknown', sinceMs: NOW_MS - 10 * MINUTE_MS }] },
+    reason: 'Unhealthy',
+    standing: 'later',
+    says: /Ready is Unknown/,
+    changesAtMs: NOW_MS + 20 * MINUTE_MS,
+  },
+  {
+    when: 'repair is only observed',
+    node: { conditions: [{ type: 'Ready', status: 'Unknown', sinceMs: NOW_MS - HOUR_MS }] },
+    reason: 'Unhealthy',
+    standing: 'blocked',
+    says: /Ready is Unknown since 60 min, but kept: spec.disruption.repair.policy/,
+  },
+  {
+    when: 'repair is asked for',
+    node: { conditions: [{ type: 'Ready', status: 'Unknown', sinceMs: NOW_MS - HOUR_MS }] },
+    provisioner: { disruption: { ...NO_CONSOLIDATION, repair: { policy: 'Replace', toleratedMs: null } } },
+    reason: 'Unhealthy',
+    standing: 'due',
+    says: /Ready is Unknown since 60 min$/,
   },
 ];
 
