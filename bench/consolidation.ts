@@ -4,6 +4,7 @@ import { decided } from '../src/disruption/consolidationSearch.ts';
 import type { Catalogue, ClusterSnapshot } from '../src/model/snapshot.ts';
 import { schedule } from '../src/scheduling/scheduler.ts';
 import { consolidated, QUIET, totalUsdPerHour } from '../test/disruption/consolidated.ts';
+import { benchDecisionInThread } from './decision.ts';
 import { type Bench, boundedFigure, type Figure, peerFigure, plainFigure, type Report } from './figure.ts';
 import { type FragmentedKind, fragmentedCluster } from './fragmented.ts';
 import { karpenterPeer, type PeerEnding } from './karpenterPeer.ts';
@@ -45,7 +46,7 @@ interface Compared {
 }
 
 /**
- * The benchmarks `consolidation/NODES/MIX` and `consolidation/decision`.
+ * The benchmarks `consolidation/NODES/MIX`, `consolidation/decision` and `consolidation/thread`.
  * @param only what was asked for
  * @param peerMinutes CPU time that the peer's decisions on one cluster may take
  */
@@ -57,6 +58,7 @@ export function consolidationBenches(only: string, peerMinutes: number): Readonl
       benches[`consolidation/${nodes}/${kind}`] = (report) => benchOne({ kind, nodes, minutes }, report);
   }
   benches['consolidation/decision'] = benchDecision;
+  benches['consolidation/thread'] = benchDecisionInThread;
   return benches;
 }
 
