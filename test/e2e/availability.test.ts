@@ -1,0 +1,122 @@
+// A Deployment under a disruption budget stays up while its nodes go, for whatever reason they go.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { conditionOf, type KubeObject, type PodObject } from './harness/kube.ts';
+import { reasonToSkip } from './harness/prerequisites.ts';
+import { addFullStaticNode, deployment, provisioner, startStory } from './harness/story.ts';
+import type { World } from './harness/world.ts';
+
+const NODE_CLAIMS = '/apis/karpenter.sh/v1/nodeclaims';
+const REPLICAS = 6;
+/** Two pods to a node. */
+const SIZE = { cpu: '800m', memory: '256Mi' };
+const REQUIREMENTS = [
+  { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand'] },
+  { key: 'karpenter.k8s.aws/instance-size', operator: 'In', values: ['large'] },
+];
+
+describe('availability', { skip: await reasonToSkip() }, () => {
+  let world: World;
+  let watch: { stop(): void };
+  const pods = new Map<string, PodObject>();
+  let fewestReady = REPLICAS;
+
+  before(async () => {
+    world = await startStory({ namespaces: ['web', 'other'] });
+    world.controller.start();
+    await addFullStaticNode(world);
+    watch = world.kube.watch<PodObject>('/api/v1/namespaces/web/pods', ({ type, object }) => {
+      if (type === 'DELETED') pods.delete(object.metadata.uid);
+      else pods.set(object.metadata.uid, object);
+      fewestReady = Math.min(fewestReady, readyPods());
+    });
+  });
+  after(async () => {
+    watch.stop();
+    await world.stop();
+  });
+
+  /** As a disruption budget counts them: ready, and not on their way out. */
+  function readyPods(): number {
+    return [...pods.values()].filter(
+      (pod) => pod.metadata.deletionTimestamp === undefined && conditionOf(pod, 'Ready') === 'True',
+    ).length;
+  }
+
+  async function claimUids(): Promise<readonly string[]> {
+    return (await world.kube.list<KubeObject>(NODE_CLAIMS)).map(({ metadata }) => metadata.uid);
+  }
+
+  /** Waits until none of these claims is left; five pods must have been ready at every moment. */
+  async function untilGone(uids: readonly string[], timeoutMs: number): Promise<void> {
+    const isOver = async (): Promise<boolean> => !(await claimUids()).some((uid) => uids.includes(uid));
+    await world.until(isOver, { what: 'all nodes to be replaced', timeoutMs });
+    assert.ok(fewestReady >= REPLICAS - 1, `at one time ${fewestReady} of ${REPLICAS} pods were ready`);
+  }
+
+  test('six pods under a budget of one, beside six others', async () => {
+    await world.apply(provisioner({ requirements: REQUIREMENTS, ttlSecondsAfterEmpty: undefined }));
+    await world.apply(BUDGET);
+    await world.apply(deployment({ name: 'app', namespace: 'web', replicas: REPLICAS, ...SIZE }));
+    await world.apply(deployment({ name: 'app', namespace: 'other', replicas: REPLICAS, ...SIZE }));
+    await world.untilRunning('web', REPLICAS, 90_000);
+    await world.untilRunning('other', REPLICAS, 90_000);
+    fewestReady = REPLICAS;
+  });
+
+  test('five are ready at every moment while the nodes that half the pods have left are consolidated', async () => {
+    // Nodes that pods were sent to a moment ago are left alone, and a quiet cluster is looked at again late.
+    await sleep(20_000);
+    await world.kube.scale('other', 'app', 0);
+    await world.untilRunning('other', 0, 60_000);
+    const before = (await world.moto.liveInstances()).length;
+    const disruption = {
+      consolidationPolicy: 'WhenEmptyOrUnderutilized',
+      minimumNodeAge: '1s',
+      budgets: [{ nodes: '100%' }],
+    };
+    await world.apply(
+      provisioner({ requirements: REQUIREMENTS, ttlSecondsAfterEmpty: undefined, disruption }),
+    );
+    const half = REPLICAS / 2;
+    await world.until(async () => (await world.moto.liveInstances()).length <= half, {
+      what: `${before} nodes to become ${half}`,
+      timeoutMs: 240_000,
+    });
+    await world.untilRunning('web', REPLICAS, 90_000);
+    assert.ok(fewestReady >= REPLICAS - 1, `at one time ${fewestReady} of ${REPLICAS} pods were ready`);
+  });
+
+  test('and while all nodes expire at once', async () => {
+    const uids = await claimUids();
+    assert.ok(uids.length >= 3, `${uids.length} nodes`);
+    await world.apply(
+      provisioner({ requirements: REQUIREMENTS, ttlSecondsAfterEmpty: undefined, ttlSecondsUntilExpired: 1 }),
+    );
+    const areLeaving = async (): Promise<boolean> =>
+      (await world.kube.list<KubeObject>(NODE_CLAIMS))
+        .filter(({ metadata }) => uids.includes(metadata.uid))
+        .every(({ metadata }) => metadata.deletionTimestamp !== undefined);
+    await world.until(areLeaving, { what: 'all nodes to expire', timeoutMs: 60_000 });
+    // Those that come in their place are to stay.
+    await world.apply(
+      provisioner({
+        requirements: REQUIREMENTS,
+        ttlSecondsAfterEmpty: undefined,
+        ttlSecondsUntilExpired: 86_400,
+      }),
+    );
+    await untilGone(uids, 240_000);
+    await world.untilRunning('web', REPLICAS, 90_000);
+  });
+});
+
+const BUDGET = `
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: { name: app, namespace: web }
+spec:
+  maxUnavailable: 1
+  selector: { matchLabels: { app: app } }
+`;
