@@ -66,6 +66,15 @@ export function forbidsDisruption({ annotations, createdAtMs }: Node, nowMs: num
   return holds(annotations[ANNOTATION.doNotDisrupt], createdAtMs, nowMs);
 }
 
+/** When a `do-not-disrupt` that names a duration is over; null where there is none. */
+export function optOutEndsAtMs({
+  annotations,
+  createdAtMs,
+}: Pick<Pod | Node, 'annotations' | 'createdAtMs'>): number | null {
+  const durationMs = parseDurationMs(annotations[ANNOTATION.doNotDisrupt] ?? '');
+  return durationMs === null ? null : createdAtMs + durationMs;
+}
+
 /** An annotation that is neither `true` nor a duration forbids nothing. */
 function holds(text: string | undefined, sinceMs: number, nowMs: number): boolean {
   if (text === undefined || text === 'true') return text === 'true';

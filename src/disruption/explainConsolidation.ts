@@ -4,7 +4,7 @@ import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import { consolidate, haltOf, tried } from './consolidation.ts';
 import { podObstacle, selectCandidates } from './consolidationCandidates.ts';
 import { decided } from './consolidationSearch.ts';
-import { occupiesNode } from './evictable.ts';
+import { occupiesNode, optOutEndsAtMs } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
 import { nextOpeningMs } from './explainBudgets.ts';
 import { type ExplainedClaim, explained } from './explainEmptiness.ts';
@@ -66,15 +66,19 @@ function allObstacles({ claim, snapshot }: ExplainedClaim, told: Obstacle): read
   return toldAlready ? ofPods : [{ message, ...(blockedBy === undefined ? {} : { blockedBy }) }, ...ofPods];
 }
 
-/** When a young node comes of age, or its pods have not changed for long enough; null when that is not the matter. */
+/** When a young node comes of age, its pods have not changed for long enough, or an opt-out ends; null for none. */
 function ripeAtMs({ claim, provisioner, snapshot, view }: ExplainedClaim): number | null {
   const node = snapshot.nodes.find(({ name }) => name === claim.status.nodeName);
   if (node === undefined) return null;
   const { minimumNodeAgeMs, consolidateAfterMs } = provisioner.disruption;
   const ofAgeMs = node.createdAtMs + minimumNodeAgeMs;
   const quietMs = (view.podsChangedAtMs.get(node.name) ?? 0) + consolidateAfterMs;
-  const ripeMs = Math.max(ofAgeMs, quietMs);
-  return ripeMs > snapshot.takenAtMs && Number.isFinite(ripeMs) ? ripeMs : null;
+  const pods = snapshot.pods.filter((pod) => pod.nodeName === node.name && occupiesNode(pod));
+  const optOutsEndMs = [node, ...pods].flatMap((one) => optOutEndsAtMs(one) ?? []);
+  const later = [Math.max(ofAgeMs, quietMs), ...optOutsEndMs].filter(
+    (atMs) => atMs > snapshot.takenAtMs && Number.isFinite(atMs),
+  );
+  return later.length === 0 ? null : Math.min(...later);
 }
 
 /** What would be saved if nothing kept the node: what an annotation or a budget costs. */

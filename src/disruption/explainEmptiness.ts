@@ -7,7 +7,7 @@ import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { disrupt } from './disruptor.ts';
 import { decideEmptiness, emptyTtlMs } from './emptiness.ts';
-import { nodeOptOut, occupiesNode } from './evictable.ts';
+import { nodeOptOut, occupiesNode, optOutEndsAtMs } from './evictable.ts';
 import { nextOpeningMs } from './explainBudgets.ts';
 import type { ExplainedReason, ReasonExplanation, Standing } from './explanation.ts';
 
@@ -43,7 +43,8 @@ export function explainEmptiness({ claim, provisioner, snapshot, view }: Explain
   const annotation = nodeOptOut(node, snapshot.takenAtMs);
   if (annotation !== null) {
     const message = `the node forbids it by ${annotation}`;
-    return tell('blocked', `it is empty, but kept: ${message}`, { obstacles: [{ message }] });
+    const more = { obstacles: [{ message }], changesAtMs: optOutEndsAtMs(node) };
+    return tell('blocked', `it is empty, but kept: ${message}`, more);
   }
   const due = decideEmptiness(snapshot, nominatedUntilMs).due.find((one) => one.claim.name === claim.name);
   if (due === undefined) return tell('no', 'it is kept for pods that are to come');
