@@ -58,8 +58,8 @@ test('a pod loads neither what reads kubeconfigs nor the calls of AWS that are n
   const text = [...loaded.values()].join('');
   assert.match(text, /CreateFleet/);
   assert.doesNotMatch(text, /loadFromCluster|AcceptTransitGatewayVpcAttachment/);
-  // 1.0 MB when this was written; 3.9 MB with everything that the packages hold.
-  assert.ok(text.length < 1_300_000, `${text.length} characters`);
+  // Most of it is 1.0 MB of packages, 0.5 MB our own; with everything that the packages hold it was 3.9 MB.
+  assert.ok(text.length < 1_600_000, `${text.length} characters`);
 });
 
 test('texts of schemas stand where their names stood, and nothing else changes', () => {
