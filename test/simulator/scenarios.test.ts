@@ -14,7 +14,16 @@ import { replayText } from './replayText.ts';
 const FOLDER = new URL('../../scenarios/', import.meta.url);
 const NAMES = readdirSync(FOLDER).map((file) => file.replace(/\.yaml$/, ''));
 /** Those that take under a second or two. */
-const SHORT = ['elastic-nginx', 'hpa', 'scale-to-zero', 'knative', 'limits', 'zone-outage', 'ami-roll-out', 'off-hours'];
+const SHORT = [
+  'elastic-nginx',
+  'hpa',
+  'scale-to-zero',
+  'knative',
+  'limits',
+  'zone-outage',
+  'ami-roll-out',
+  'off-hours',
+];
 /** The first hours of the others; `npm run bench -- --only simulator` runs the longest two to their end. */
 const FIRST_HOURS = { 'business-hours': 12, 'ci-bursts': 2, 'spot-market-day': 5, 'cluster-5000': 0.1 };
 
