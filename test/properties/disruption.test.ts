@@ -1,4 +1,4 @@
-// What holds of emptiness, expiry and off-hours on random clusters: budgets in their windows, budgets of pods, opt-outs.
+// What holds of emptiness, expiry and off-hours on random clusters: budgets of nodes and pods, windows, opt-outs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
