@@ -35,7 +35,7 @@ function drainingPods(step: DrainStep, snapshot: ClusterSnapshot): readonly Drai
     return { pod: podKey(pod), state: 'kept', message: obstacle.message };
   });
   const removed = step.remove.map(({ pod, graceSeconds }): DrainingPod => {
-    const message = `terminationGracePeriod is up: deleted with ${graceSeconds} s to stop`;
+    const message = `the end of the drain is near: deleted with ${graceSeconds} s to stop`;
     return { pod: podKey(pod), state: 'deleted next', message };
   });
   const later = step.later.map((pod): DrainingPod => {
