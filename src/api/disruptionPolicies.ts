@@ -4,6 +4,7 @@ import {
   type ConsolidationPolicy,
   DEFAULT_REPAIR,
   type DisruptionPolicy,
+  type DriftRules,
   NO_CONSOLIDATION,
   type NodeBudget,
   type RepairPolicy,
@@ -57,6 +58,7 @@ export function readDisruptionPolicy({ disruption, consolidation }: WireProvisio
     minimumSavings: { ...minimumSavings, ...disruption?.minimumSavings },
     minimumNodeAgeMs: durationOf(disruption?.minimumNodeAge, NO_CONSOLIDATION.minimumNodeAgeMs),
     expireJitterMs: durationOf(disruption?.expireJitter, NO_CONSOLIDATION.expireJitterMs),
+    drift: readDrift(disruption?.drift),
     ...(disruption?.repair === undefined ? {} : { repair: readRepair(disruption.repair) }),
   };
 }
@@ -65,6 +67,17 @@ function readRepair({ policy, after }: WireRepair): RepairPolicy {
   return {
     policy: policy ?? DEFAULT_REPAIR.policy,
     toleratedMs: after === undefined ? null : durationOf(after, 0),
+  };
+}
+
+function readDrift(written: NonNullable<WireProvisionerSpec['disruption']>['drift']): DriftRules {
+  const { policy, canary } = NO_CONSOLIDATION.drift;
+  return {
+    policy: written?.policy ?? policy,
+    canary: {
+      nodes: written?.canary?.nodes ?? canary.nodes,
+      soakMs: durationOf(written?.canary?.soak, canary.soakMs),
+    },
   };
 }
 

@@ -104,6 +104,7 @@ const CONDITION_TYPES: readonly string[] = [
   'Drained',
   'VolumesDetached',
   'InstanceTerminating',
+  'Drifted',
 ] satisfies NodeClaimCondition['type'][];
 
 type OurCondition = WireCondition & Pick<NodeClaimCondition, 'type'>;

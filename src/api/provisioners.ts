@@ -1,5 +1,6 @@
 // Provisioner manifests, turned into the model with defaults applied.
 import { parseDurationMs } from '../model/duration.ts';
+import { ROLLOUT_ATTEMPT } from '../model/labels.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
 import { type NodeClassRef, PRICE_LIMIT, type Provisioner } from '../model/provisioner.ts';
@@ -9,6 +10,7 @@ import { readDisruptionPolicy, readOffHours, windowProblems } from './disruption
 import { readLaunchFailures } from './launchFailures.ts';
 import { type CheckedManifest, checkManifest } from './manifest.ts';
 import { readNodeClass } from './nodeClasses.ts';
+import { objectIn, textIn } from './objects/raw.ts';
 import type { Parsed } from './parsed.ts';
 import { readAmounts, readKubelet, readRequirement, readTaint } from './parts.ts';
 import { inlineProvider } from './schemas/awsSpec.ts';
@@ -53,6 +55,7 @@ function readProvisioner(
   nodeClassRef: NodeClassRef,
 ): Provisioner {
   const labels = spec.labels ?? {};
+  const attempt = textIn(objectIn(metadata.raw, 'annotations'), ROLLOUT_ATTEMPT);
   const requirements = (spec.requirements ?? []).map(readRequirement);
   return {
     name: metadata.name,
@@ -68,6 +71,7 @@ function readProvisioner(
     ttlAfterEmptyMs: toMs(spec.ttlSecondsAfterEmpty),
     ttlUntilExpiredMs: toMs(spec.ttlSecondsUntilExpired),
     disruption: readDisruptionPolicy(spec),
+    ...(attempt === '' ? {} : { rolloutAttempt: attempt }),
     terminationGracePeriodMs:
       spec.terminationGracePeriod === undefined ? null : parseDurationMs(spec.terminationGracePeriod),
     suspended: spec.suspend ?? false,

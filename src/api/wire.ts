@@ -1,5 +1,10 @@
 // Our custom resources as the API server sends them: the types of JSON that fits the schemas.
-import type { BudgetedReason, ConsolidationPolicy, MinimumSavings } from '../model/disruptionPolicy.ts';
+import type {
+  BudgetedReason,
+  ConsolidationPolicy,
+  DriftPolicy,
+  MinimumSavings,
+} from '../model/disruptionPolicy.ts';
 import type { NodeSelectorOperator } from '../model/requirement.ts';
 import type { TaintEffect } from '../model/taint.ts';
 
@@ -95,6 +100,10 @@ export interface WireProvisionerSpec {
     readonly minimumNodeAge?: string;
     readonly expireJitter?: string;
     readonly repair?: WireRepair;
+    readonly drift?: {
+      readonly policy?: DriftPolicy;
+      readonly canary?: { readonly nodes?: number; readonly soak?: string };
+    };
   };
   readonly schedule?: {
     readonly timeZone?: string;

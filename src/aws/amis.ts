@@ -154,3 +154,13 @@ export function imageFor(
     Object.entries(image.labels).every(([key, value]) => (labels[key] ?? value) === value);
   return images.find(boots) ?? null;
 }
+
+/** Ids of the images that `imageFor` may answer for one type or another: older ones that match as well are left out. */
+export function currentImageIds(images: readonly BootImage[]): readonly string[] {
+  const covers = (before: BootImage, later: BootImage): boolean =>
+    before.arch === later.arch &&
+    (before.variant === 'any' || before.variant === later.variant) &&
+    Object.entries(before.labels).every(([key, value]) => later.labels[key] === value);
+  const current = images.filter((image, index) => !images.slice(0, index).some((one) => covers(one, image)));
+  return current.map(({ id }) => id);
+}

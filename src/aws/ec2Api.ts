@@ -122,6 +122,9 @@ export interface Ec2Instance {
   readonly launchedAtMs: number;
   readonly state: InstanceState;
   readonly tags: Readonly<Record<string, string>>;
+  /** '' for an instance that is going. */
+  readonly subnetId: string;
+  readonly securityGroupIds: readonly string[];
 }
 
 export interface TerminatedInstance {

@@ -199,6 +199,8 @@ export function instanceOf(instance: Ec2Instance): Instance {
     nodeClaim: tags[TAG.nodeClaim] ?? '',
     nodeClaimUid: tags[CLAIM_UID_TAG] ?? '',
     provisioner: tags[TAG.provisioner] ?? '',
+    subnetId: instance.subnetId,
+    securityGroupIds: instance.securityGroupIds,
     ...(group === undefined ? {} : { launchGroup: group }),
   };
 }

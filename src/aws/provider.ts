@@ -1,7 +1,7 @@
 // The CloudProvider over EC2 and SSM: puts the parts of this folder together, and decides nothing itself.
 import type { InstanceType } from '../model/instanceType.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
-import type { NodeClass } from '../model/nodeClass.ts';
+import type { NodeClass, NodeClassTargets } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { Clock } from '../ports/clock.ts';
 import type {
@@ -16,6 +16,7 @@ import type {
   TakenInstances,
 } from '../ports/cloudProvider.ts';
 import type { Log } from '../ports/telemetry.ts';
+import { currentImageIds } from './amis.ts';
 import { awsFault, faultAdvice, faultKind, permissionAdvice } from './awsFault.ts';
 import { ClaimTags } from './claimTags.ts';
 import { consoleTail } from './consoleTail.ts';
@@ -109,6 +110,22 @@ export class AwsCloudProvider implements CloudProvider {
             reason: 'AwsUnreachable',
             message: `${action} failed: ${code}: ${message}; trying again`,
           };
+    }
+  }
+
+  async nodeClassTargets(nodeClass: NodeClass): Promise<NodeClassTargets | null> {
+    try {
+      const resolved = await this.#nodeClasses.resolve(nodeClass);
+      if (resolved.kind === 'notReady') return null;
+      const { subnets, securityGroupIds, boot } = resolved.value;
+      return {
+        imageIds: boot === null ? null : currentImageIds(boot.images),
+        subnetIds: subnets.map(({ id }) => id),
+        securityGroupIds: boot === null ? null : securityGroupIds,
+      };
+    } catch {
+      // Told where it stops a launch; drift can wait.
+      return null;
     }
   }
 

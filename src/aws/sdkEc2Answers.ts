@@ -124,6 +124,8 @@ export function readInstance(instance: SdkInstance): readonly Ec2Instance[] {
       launchedAtMs: instance.LaunchTime?.getTime() ?? 0,
       state: readState(instance.State?.Name),
       tags: readTags(instance.Tags),
+      subnetId: instance.SubnetId ?? '',
+      securityGroupIds: (instance.SecurityGroups ?? []).flatMap(({ GroupId }) => GroupId ?? []),
     },
   ];
 }

@@ -9,6 +9,7 @@ import { ConsolidationMemory, consolidateNodes } from './consolidation.ts';
 import { disruptNodes } from './disruption.ts';
 import type { DrainTelling } from './drainEvents.ts';
 import { DrainStarts } from './drainStarts.ts';
+import { DriftWatch, watchDrift } from './drift.ts';
 import { collectGarbage } from './garbageCollection.ts';
 import { heedInterruptions, isInterrupted } from './interruption.ts';
 import type { Launching } from './launch.ts';
@@ -28,6 +29,7 @@ export type ControllerName =
   | 'lifecycle'
   | 'termination'
   | 'disruption'
+  | 'drift'
   | 'replacing'
   | 'consolidation'
   | 'interruption'
@@ -50,6 +52,7 @@ const WAKES: Readonly<Record<ControllerName, ReadonlySet<ObjectKind>>> = {
   lifecycle: new Set(['nodeClaim', 'node', 'nodeClass']),
   termination: new Set(['nodeClaim', 'node', 'pod']),
   disruption: new Set(['nodeClaim', 'node', 'pod', 'provisioner']),
+  drift: new Set(['provisioner', 'nodeClass', 'nodeClaim']),
   replacing: new Set(['nodeClaim', 'node', 'provisioner']),
   consolidation: new Set(['provisioner']), // it polls
   interruption: new Set([]), // its source says when
@@ -63,6 +66,7 @@ const SPACING_MS: Readonly<Record<ControllerName, number>> = {
   lifecycle: 20,
   termination: 50,
   disruption: 500,
+  drift: 2000,
   replacing: 1000,
   consolidation: 1000,
   interruption: 0,
@@ -94,6 +98,7 @@ export class ControllerManager {
   readonly #told = new Map<string, Set<InterruptionKind>>();
   readonly #orders = new ReplacementOrders();
   readonly #replacing = new ReplacingMemory();
+  readonly #drift: DriftWatch;
   readonly #consolidation = new ConsolidationMemory();
   readonly #toldHeld = new Map<string, string>();
   readonly #toldUnrepaired = new Map<string, string>();
@@ -112,6 +117,7 @@ export class ControllerManager {
     this.#ports = ports;
     this.#settings = settings;
     this.memory = new ProvisioningMemory(settings);
+    this.#drift = new DriftWatch(settings);
     this.#live = new LiveState(state, ports.clock, (event) => this.noteEvent(event));
     this.#launching = {
       live: this.#live,
@@ -142,6 +148,7 @@ export class ControllerManager {
       lifecycle: turn(),
       termination: turn(),
       disruption: turn(),
+      drift: turn(),
       replacing: turn(),
       consolidation: turn(),
       interruption: turn(),
@@ -176,6 +183,7 @@ export class ControllerManager {
       unrepairedTold: this.#toldUnrepaired.size,
       ...this.#consolidation.sizes(),
       ...this.#orders.sizes(),
+      ...this.#drift.sizes(),
       ...this.#replacing.sizes(),
       evictions: this.#evictions.size,
       questions: this.#questions.size,
@@ -242,9 +250,11 @@ export class ControllerManager {
       }),
     );
     const orders = this.#orders;
+    const watch = this.#drift;
+    this.#startIfDue('drift', nowMs, () => watchDrift(ports, { live, watch, settings }));
     const { nominations, failures } = memory;
     this.#startIfDue('replacing', nowMs, () =>
-      replaceNodes(ports, { live, orders, failures, memory: this.#replacing }),
+      replaceNodes(ports, { live, orders, watch, failures, memory: this.#replacing }),
     );
     this.#startIfDue('consolidation', nowMs, () =>
       consolidateNodes(ports, { live, orders, nominations, failures, memory: this.#consolidation }),
@@ -325,6 +335,7 @@ const NAMES: readonly ControllerName[] = [
   'provisioning',
   'termination',
   'disruption',
+  'drift',
   'replacing',
   'consolidation',
   'interruption',

@@ -1,6 +1,9 @@
 // From pods that wait to NodeClaims stored: one batch, one plan, carried out.
 import { displacedPods } from '../disruption/displaced.ts';
+import { madeFrom } from '../disruption/drift.ts';
 import { isOff } from '../disruption/offHours.ts';
+import { CLAIM_ANNOTATION } from '../model/labels.ts';
+import { nodeClassKey } from '../model/nodeClass.ts';
 import type { PlannedNodeClaim, Refusal, SchedulingPlan } from '../model/plan.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
@@ -349,7 +352,15 @@ export function claimDraft(
 ): NodeClaimDraft {
   const owner = snapshot.provisioners.find((one) => one.name === planned.spec.provisioner);
   const seed = `${snapshot.takenAtMs}/${index}/${planned.pods.join(',')}`;
-  return { name: claimName(planned.spec.provisioner, seed), spec: planned.spec, ownerUid: owner?.uid ?? '' };
+  const draft = {
+    name: claimName(planned.spec.provisioner, seed),
+    spec: planned.spec,
+    ownerUid: owner?.uid ?? '',
+  };
+  const key = nodeClassKey(planned.spec.nodeClassRef);
+  const nodeClass = snapshot.nodeClasses.find((one) => one.key === key);
+  if (owner === undefined || nodeClass === undefined) return draft;
+  return { ...draft, annotations: { [CLAIM_ANNOTATION.madeFrom]: madeFrom(owner, nodeClass) } };
 }
 
 /** Leaves out Provisioners whose launches were refused a moment ago, and says so in place of "no types". */

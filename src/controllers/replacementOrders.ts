@@ -174,7 +174,8 @@ export async function orderReplacements(
   const untilMs = ports.clock.nowMs() + REPLACED_BY_MS;
   const replacements: string[] = [];
   for (const [index, planned] of draft.replacements.entries()) {
-    const claim = { ...claimDraft(planned, snapshot, index), annotations };
+    const made = claimDraft(planned, snapshot, index);
+    const claim = { ...made, annotations: { ...made.annotations, ...annotations } };
     orders.reserve(claim.name, untilMs);
     const { object } = await createSurely(ports, claim);
     live.record({ type: 'upsert', kind: 'nodeClaim', key: object.name, object });

@@ -1,4 +1,4 @@
-// Nodes that go for their age: replacements first, another look, and only then the nodes.
+// Nodes that go for their age or their drift: replacements first, another look, and only then the nodes.
 
 import type { Displacement } from '../disruption/displaced.ts';
 import type { Leaving, LeavingNeeds } from '../disruption/leaving.ts';
@@ -10,6 +10,8 @@ import {
   notLeavingBecause,
 } from '../disruption/leaving.ts';
 import { withoutMarks } from '../disruption/replacements.ts';
+import { chooseDrifted } from '../disruption/rollout.ts';
+import { CLAIM_ANNOTATION } from '../model/labels.ts';
 import type { SchedulingPlan } from '../model/plan.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -17,6 +19,7 @@ import { Backoff } from './backoff.ts';
 import { readCatalogue } from './catalogue.ts';
 import { type ClaimEvent, tellKept } from './claimEvents.ts';
 import { deleteClaims } from './disruption.ts';
+import type { DriftWatch } from './drift.ts';
 import type { LaunchFailuresMemory } from './launchFailures.ts';
 import { launchLeaves, withinLeaves } from './launchPauses.ts';
 import { type NextRun, sooner } from './nextRun.ts';
@@ -31,6 +34,8 @@ import {
 
 /** How often replacements that come up are looked at. */
 const WAIT_AGAIN_MS = 2_000;
+/** How often rollouts are looked at. */
+const ROLLOUT_AGAIN_MS = 5_000;
 /** Marks that could not be taken off are tried again after this long. */
 const UNMARK_AGAIN_MS = 5_000;
 /** Replacements under way at most, and nodes decided on in one look: each decision plans for all that leave. */
@@ -69,6 +74,7 @@ export class ReplacingMemory {
 }
 
 export interface Replacing extends Ordering {
+  readonly watch: DriftWatch;
   readonly memory: ReplacingMemory;
   readonly failures: LaunchFailuresMemory;
 }
@@ -79,7 +85,7 @@ export function replaceNodes(ports: Ports, replacing: Replacing): Promise<NextRu
 }
 
 async function look(ports: Ports, replacing: Replacing): Promise<NextRun> {
-  const { live, orders, memory } = replacing;
+  const { live, orders, memory, watch } = replacing;
   const first = orders.seen(live.snapshot());
   orders.look(first);
   memory.keepOnly(new Set(first.nodeClaims.map(({ name }) => name)));
@@ -87,28 +93,44 @@ async function look(ports: Ports, replacing: Replacing): Promise<NextRun> {
   for (const order of orders.open('Expired', 'Drifted')) await advance(ports, replacing, order);
   const snapshot = orders.seen(live.snapshot());
   const nowMs = snapshot.takenAtMs;
-  const decision = decideLeaving(snapshot, expiredNodes(snapshot), (name) =>
-    memory.pauses.waitMs(name, nowMs),
-  );
+  const drifting = watch.decide(snapshot);
+  const { may, kept } = chooseDrifted(snapshot, drifting);
+  const due = [...expiredNodes(snapshot), ...may];
+  const decision = decideLeaving(snapshot, due, (name) => memory.pauses.waitMs(name, nowMs));
+  for (const { held, ...leaving } of kept)
+    await tellOnce(ports, replacing, leaving, { type: 'Normal', reason: 'DisruptionBlocked', message: held });
   for (const { held, ...leaving } of decision.held)
     await tellOnce(ports, replacing, leaving, { type: 'Normal', reason: 'DisruptionBlocked', message: held });
   const room = ORDERS_MOST - orders.open('Expired', 'Drifted').length;
   const chosen = decision.leaving.slice(0, Math.max(0, room));
   if (chosen.length > 0) {
     const { catalogue } = await readCatalogue(ports.cloud, snapshot);
-    for (const leaving of chosen) await begin(ports, replacing, leaving, catalogue);
+    for (const leaving of chosen) {
+      const rollout = drifting.rollouts.get(leaving.claim.spec.provisioner)?.id;
+      const annotations =
+        leaving.reason === 'Drifted' && rollout !== undefined ? { [CLAIM_ANNOTATION.rollout]: rollout } : {};
+      await begin(ports, replacing, { leaving, annotations }, catalogue);
+    }
   }
   const isWaiting = orders.open('Expired', 'Drifted').length > 0 || chosen.length < decision.leaving.length;
   let next: NextRun = { afterMs: Math.max(0, decision.nextAtMs - ports.clock.nowMs()) };
+  // Their soak ends without anything changing.
+  if (drifting.due.length > 0) next = sooner(next, { afterMs: ROLLOUT_AGAIN_MS });
   if (isWaiting) next = sooner(next, { afterMs: WAIT_AGAIN_MS });
   return orders.toUnmark().length > 0 ? sooner(next, { afterMs: UNMARK_AGAIN_MS }) : next;
+}
+
+interface Beginning {
+  readonly leaving: Leaving;
+  /** Further annotations of what is bought for it. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** Finds out what the node needs before it goes, and orders that; a node that needs nothing goes at once. */
 async function begin(
   ports: Ports,
   replacing: Replacing,
-  leaving: Leaving,
+  { leaving, annotations }: Beginning,
   catalogue: Catalogue,
 ): Promise<void> {
   const { live, orders, memory } = replacing;
@@ -120,13 +142,14 @@ async function begin(
   // Looked at again while it comes up.
   if (needs.kind === 'later') return;
   if (needs.replacements.length === 0) return remove(ports, replacing, leaving, message);
-  const { held } = withinLeaves(needs.replacements, launchLeaves(live.snapshot(), replacing.failures));
+  const { replacements } = needs;
+  const { held } = withinLeaves(replacements, launchLeaves(live.snapshot(), replacing.failures));
   const [paused] = held;
   if (paused !== undefined) {
     const because = `the last nodes of Provisioner ${paused.spec.provisioner} never came up: none is launched now`;
-    return holdUnplaceable(ports, replacing, leaving, because);
+    return holdBroken(ports, replacing, leaving, because);
   }
-  const draft = { reason, nodeClaims: [claim.name], replacements: needs.replacements, message };
+  const draft = { reason, nodeClaims: [claim.name], replacements, message, annotations };
   await orderReplacements(ports, replacing, draft, snapshot);
   memory.pauses.hold(claim.name, nowMs);
 }
@@ -152,10 +175,17 @@ async function needsOf(
 
 /** Carries an order out once its replacements are up and all of it still holds; gives it up when it does not. */
 async function advance(ports: Ports, replacing: Replacing, order: Order): Promise<void> {
-  const { live, orders } = replacing;
+  const { live, orders, watch } = replacing;
   const nowMs = ports.clock.nowMs();
+  const snapshot = orders.seen(live.snapshot());
+  const due = order.reason === 'Drifted' ? watch.decide(snapshot).due : expiredNodes(snapshot);
   const standing = standingOf(order, replacing, nowMs);
-  if (standing.kind === 'waiting') return;
+  if (standing.kind === 'waiting') {
+    // A rollout that is halted waits for none of its replacements, nor does a node that has drifted back.
+    if (order.reason === 'Drifted' && !due.some(({ claim }) => order.nodeClaims.includes(claim.name)))
+      giveUpOrder(ports, replacing, order, 'the node need not go any more, or its rollout is halted');
+    return;
+  }
   const claims = order.nodeClaims.flatMap((name) => live.get('nodeClaim', name) ?? []);
   const leaving = claims.map(
     (claim): Leaving => ({ claim, reason: reasonOf(order), message: order.message }),
@@ -168,8 +198,7 @@ async function advance(ports: Ports, replacing: Replacing, order: Order): Promis
     }
     return;
   }
-  const snapshot = orders.seen(live.snapshot());
-  const changed = notLeavingBecause(snapshot, expiredNodes(snapshot), order);
+  const changed = notLeavingBecause(snapshot, due, order);
   if (changed !== null) return giveUpOrder(ports, replacing, order, changed);
   const { catalogue } = await readCatalogue(ports.cloud, snapshot);
   const needs = await needsOf(ports, withoutMarks(snapshot, order.replacements), order.nodeClaims, catalogue);

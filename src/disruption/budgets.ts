@@ -8,7 +8,7 @@ import { claimsBeingReplaced } from './replacements.ts';
 
 /** Without budgets of its own a Provisioner loses at most a tenth of its nodes at once to save money (NodePool v1). */
 const USUAL_BUDGETS: readonly NodeBudget[] = [
-  { nodes: { kind: 'percent', amount: 10 }, reasons: ['Underutilized'], window: null },
+  { nodes: { kind: 'percent', amount: 10 }, reasons: ['Underutilized', 'Drifted'], window: null },
 ];
 
 interface Pool {

@@ -1,5 +1,5 @@
 // Which nodes are being replaced by which, read off the annotations of the replacements: a restart loses none of it.
-import type { BudgetedReason } from '../model/disruptionPolicy.ts';
+import { BUDGETED_REASONS, type BudgetedReason } from '../model/disruptionPolicy.ts';
 import { CLAIM_ANNOTATION } from '../model/labels.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
@@ -15,13 +15,6 @@ export interface OpenReplacement {
   /** When the first of the replacements was stored. */
   readonly orderedAtMs: number;
 }
-
-const REASONS: readonly string[] = [
-  'Empty',
-  'Underutilized',
-  'Expired',
-  'Drifted',
-] satisfies BudgetedReason[];
 
 /** What is written on a claim that replaces others. */
 export function replacementAnnotations(
@@ -75,7 +68,7 @@ export function openReplacements({ nodeClaims }: ClusterSnapshot): readonly Open
 }
 
 function isReason(text: string): text is BudgetedReason {
-  return REASONS.includes(text);
+  return (BUDGETED_REASONS as readonly string[]).includes(text);
 }
 
 function standingNames(nodeClaims: readonly NodeClaim[]): ReadonlySet<string> {

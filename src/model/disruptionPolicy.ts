@@ -43,6 +43,15 @@ export interface RepairPolicy {
 
 export const DEFAULT_REPAIR: RepairPolicy = { policy: 'Observe', toleratedMs: null };
 
+/** Never: drift is not looked for. Observe: it is told, and nothing is replaced. Replace: drifted nodes are replaced. */
+export type DriftPolicy = 'Never' | 'Observe' | 'Replace';
+
+/** How drifted nodes are replaced: so many first, and the others once those have been Ready for so long. */
+export interface DriftRules {
+  readonly policy: DriftPolicy;
+  readonly canary: { readonly nodes: number; readonly soakMs: number };
+}
+
 export interface DisruptionPolicy {
   readonly consolidation: ConsolidationPolicy;
   /** How long a node's pods must not have changed before it is consolidated. */
@@ -55,6 +64,7 @@ export interface DisruptionPolicy {
   readonly expireJitterMs: number;
   /** `DEFAULT_REPAIR` when absent. */
   readonly repair?: RepairPolicy;
+  readonly drift: DriftRules;
 }
 
 export const NO_CONSOLIDATION: DisruptionPolicy = {
@@ -64,4 +74,5 @@ export const NO_CONSOLIDATION: DisruptionPolicy = {
   minimumSavings: { percent: 0, usdPerHour: 0, usdPerHourPerEvictedPod: 0 },
   minimumNodeAgeMs: 300_000,
   expireJitterMs: 0,
+  drift: { policy: 'Observe', canary: { nodes: 1, soakMs: 600_000 } },
 };

@@ -42,11 +42,20 @@ export const ANNOTATION = {
 export const CLAIM_ANNOTATION = {
   /** On a replacement: names of the claims that go once it is up, with commas in between. */
   replaces: 'cooper.sh/replaces',
+  /** What the claim was made from: hashes of the Provisioner's template and of the node class, with their version. */
+  madeFrom: 'cooper.sh/made-from',
+  /** On the replacement of a drifted node: the rollout that it belongs to. */
+  rollout: 'cooper.sh/rollout',
+  /** On a drifted node's claim: the rollout that was halted and leaves it as it is. */
+  rolloutHalted: 'cooper.sh/rollout-halted',
   /** On a replacement: the reason by which they go, a colon and a sentence. */
   replacesBecause: 'cooper.sh/replaces-because',
   /** When the drain of the claim's node ends at the latest, as RFC 3339 (Karpenter v1 has the same). */
   drainEnd: 'karpenter.sh/nodeclaim-termination-timestamp',
 } as const;
+
+/** On a Provisioner: any text; a new one begins the rollout of drift anew, a halted one too. */
+export const ROLLOUT_ATTEMPT = 'cooper.sh/rollout-attempt';
 
 export const TERMINATION_FINALIZER = 'karpenter.sh/termination';
 export const DISRUPTED_TAINT_KEY = 'karpenter.sh/disrupted';

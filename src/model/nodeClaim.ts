@@ -40,7 +40,8 @@ export interface NodeClaimCondition {
     | 'Initialized'
     | 'Drained'
     | 'VolumesDetached'
-    | 'InstanceTerminating';
+    | 'InstanceTerminating'
+    | 'Drifted';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;

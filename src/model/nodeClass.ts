@@ -55,6 +55,14 @@ export interface NodeClass {
   readonly context: string | null;
 }
 
+/** What a node class stands for just now: what a launch would use. Ids; null where a launch template says it. */
+export interface NodeClassTargets {
+  /** Images that a launch would boot, for one type or another; older ones that match are not among them. */
+  readonly imageIds: readonly string[] | null;
+  readonly subnetIds: readonly string[];
+  readonly securityGroupIds: readonly string[] | null;
+}
+
 /** The key of the node class that a reference names. */
 export function nodeClassKey(ref: { readonly kind: string; readonly name: string }): string {
   return `${ref.kind}/${ref.name}`;

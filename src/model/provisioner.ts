@@ -62,6 +62,8 @@ export interface Provisioner {
   readonly ttlAfterEmptyMs: number | null;
   readonly ttlUntilExpiredMs: number | null;
   readonly disruption: DisruptionPolicy;
+  /** The annotation `cooper.sh/rollout-attempt`; absent when it has none. */
+  readonly rolloutAttempt?: string;
   /** How long a drain may take: then all that is left ends; null for as long as pods and budgets demand. */
   readonly terminationGracePeriodMs: number | null;
   /** True while nothing new is launched and nothing is taken away of our own accord. */

@@ -1,7 +1,7 @@
 // Everything asked of the cloud: what can be bought, buying it, what is there, giving it back.
 import type { CapacityType, InstanceType, Offering } from '../model/instanceType.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
-import type { NodeClass } from '../model/nodeClass.ts';
+import type { NodeClass, NodeClassTargets } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { Resources } from '../model/resources.ts';
 
@@ -18,6 +18,9 @@ export interface Instance {
   readonly nodeClaim: string;
   readonly nodeClaimUid: string;
   readonly provisioner: string;
+  /** Where it is in the network, of instances that EC2 has described; absent in the answer to a launch. */
+  readonly subnetId?: string;
+  readonly securityGroupIds?: readonly string[];
   /** Launch group that it was bought for, from its tags; absent when it was bought for one claim. */
   readonly launchGroup?: string;
 }
@@ -62,6 +65,8 @@ export interface CloudProvider {
   list(): Promise<readonly Instance[]>;
   /** Asks for termination; repeat until 'gone': the instance is terminated, or EC2 does not know it. */
   terminate(providerId: string): Promise<'terminating' | 'gone'>;
+  /** What a launch would use now, cached; null when that cannot be told. Absent: nothing of it is ever compared. */
+  nodeClassTargets?(nodeClass: NodeClass): Promise<NodeClassTargets | null>;
   /** The cloud takes back an instance of this offering: it is left out for a while. Absent: nothing is remembered. */
   noteInterrupted?(offering: InterruptedOffering): void;
   /** A node has registered: what it really has is worth more than any guess. Absent: nothing is learned. */

@@ -45,6 +45,7 @@ const CLOUD_CALLS: ReadonlySet<string> = new Set([
   'instanceTypes',
   'launch',
   'list',
+  'nodeClassTargets',
   'terminate',
   'consoleTail',
 ]);

@@ -1,7 +1,7 @@
 // The simulated EC2 account: sells, boots, lists and ends instances, with the delays and refusals of the real one.
 import type { InstanceType } from '../model/instanceType.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
-import type { NodeClass } from '../model/nodeClass.ts';
+import type { NodeClass, NodeClassTargets } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type {
   CloudProvider,
@@ -14,6 +14,7 @@ import type {
 } from '../ports/cloudProvider.ts';
 import { allowedLots, type BadImage, hasBadImage, isShort, type Lot, type Shortage } from './cloudMarket.ts';
 import { CALM, type CloudFaults } from './faults.ts';
+import { LaunchTargets } from './launchTargets.ts';
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtualClock.ts';
 
@@ -98,6 +99,7 @@ export class SimulatedCloud implements CloudProvider {
   readonly #parts: CloudParts;
   readonly #types: ReadonlyMap<string, InstanceType>;
   readonly #observers: CloudObserver[] = [];
+  readonly targets: LaunchTargets;
   readonly #byProviderId = new Map<string, SimulatedInstance>();
   readonly #byClaimUid = new Map<string, SimulatedInstance>();
   readonly #unavailableUntilMs = new Map<string, number>();
@@ -112,6 +114,7 @@ export class SimulatedCloud implements CloudProvider {
 
   constructor(parts: CloudParts) {
     this.#parts = parts;
+    this.targets = new LaunchTargets(parts.instanceTypes);
     this.#types = new Map(parts.instanceTypes.map((type) => [type.name, type]));
   }
 
@@ -134,6 +137,10 @@ export class SimulatedCloud implements CloudProvider {
 
   find(providerId: string): SimulatedInstance | undefined {
     return this.#byProviderId.get(providerId);
+  }
+
+  async nodeClassTargets(): Promise<NodeClassTargets> {
+    return this.targets.now();
   }
 
   async instanceTypes(_provisioner: Provisioner, _nodeClass: NodeClass): Promise<InstanceTypesOutcome> {
@@ -285,7 +292,7 @@ export class SimulatedCloud implements CloudProvider {
         instanceType: type.name,
         zone: offering.zone,
         capacityType: offering.capacityType,
-        imageId: 'ami-simulated',
+        ...this.targets.ofLaunch(offering.zone),
         launchedAtMs: clock.nowMs(),
         state: 'pending',
         nodeClaim: claim.name,
@@ -303,6 +310,7 @@ export class SimulatedCloud implements CloudProvider {
     const isBad = hasBadImage(badImages, claim.spec.provisioner, clock.nowMs());
     clock.after(this.#delay(this.#parts.timings.boot), () => {
       if (created.instance.state !== 'pending' || random.chance(this.#faults.neverBoots) || isBad) return;
+      if (this.targets.isBad(created.instance.imageId)) return;
       this.#setState(created, 'running');
     });
     return created;

@@ -16,6 +16,7 @@ import type { FaultPlan } from './faults.ts';
 import { History } from './history.ts';
 import { Kubelets, type KubeletTimings } from './kubelets.ts';
 import { KubeScheduler } from './kubeScheduler.ts';
+import type { ImageRelease } from './launchTargets.ts';
 import { connectMachines, joinStaticNode, type StaticNode } from './machines.ts';
 import { listeningTelemetry, MemoryJournal } from './memoryTelemetry.ts';
 import { Mishaps } from './mishaps.ts';
@@ -58,6 +59,8 @@ export interface SimulationSetup {
   };
   /** What somebody applies later; absent when nobody does. */
   readonly changes?: readonly AppliedChange[];
+  /** Images that come out later; absent when none does. */
+  readonly images?: readonly (ImageRelease & { readonly atMs: number })[];
   /** History entries kept in memory. */
   readonly keepEntries: number;
 }
@@ -255,6 +258,8 @@ export class Simulation {
     for (const one of setup.volumes?.persistentVolumeClaims ?? [])
       store.put('persistentVolumeClaim', `${one.namespace}/${one.name}`, one);
     this.#apply(setup);
+    for (const image of setup.images ?? [])
+      this.clock.at(image.atMs, () => this.cloud.targets.release(image));
     for (const change of setup.changes ?? []) this.clock.at(change.atMs, () => this.#apply(change));
     const daemonSets = new DaemonSets({
       clock: this.clock,

@@ -85,6 +85,16 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     help: 'NodeClaims deleted by Cooper, by reason.',
     labels: ['provisioner', 'reason'],
   },
+  cooper_nodeclaims_drifted: {
+    type: 'gauge',
+    help: 'NodeClaims that are not what their Provisioner and node class would launch today.',
+    labels: ['provisioner'],
+  },
+  cooper_rollouts_halted: {
+    type: 'gauge',
+    help: '1 while drifted nodes stay because replacements were no good; 0 otherwise.',
+    labels: ['provisioner'],
+  },
   cooper_consolidations_total: {
     type: 'counter',
     help: 'Times that nodes were taken away because their pods cost less elsewhere.',

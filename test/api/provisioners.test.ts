@@ -92,6 +92,7 @@ test('disruption and suspension are read, durations in milliseconds', () => {
         minimumSavings: { percent: 15 },
         minimumNodeAge: '1h',
         expireJitter: '1d',
+        drift: { policy: 'Replace', canary: { nodes: 2, soak: '2m' } },
       },
     }),
   );
@@ -104,6 +105,7 @@ test('disruption and suspension are read, durations in milliseconds', () => {
     minimumSavings: { percent: 15, usdPerHour: 0, usdPerHourPerEvictedPod: 0 },
     minimumNodeAgeMs: 3_600_000,
     expireJitterMs: 86_400_000,
+    drift: { policy: 'Replace', canary: { nodes: 2, soakMs: 120_000 } },
   });
   assert.deepEqual(budgets[0]?.nodes, { kind: 'percent', amount: 20 });
   assert.deepEqual(budgets[0]?.reasons, ['Empty']);

@@ -211,6 +211,14 @@ const SPEC_EXAMPLES: readonly RuleExample[] = [
   ),
   ofProvisioner(
     [
+      'spec.disruption.drift.canary',
+      'says nothing without policy Replace, since nothing is replaced; set policy to Replace, or remove it',
+    ],
+    { disruption: { drift: { policy: 'Observe', canary: { nodes: 1 } } } },
+    { disruption: { drift: { policy: 'Replace', canary: { nodes: 1 } } } },
+  ),
+  ofProvisioner(
+    [
       'spec.disruption.expireJitter',
       'says nothing without ttlSecondsUntilExpired; set ttlSecondsUntilExpired too',
     ],

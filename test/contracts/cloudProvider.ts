@@ -219,6 +219,25 @@ function launchingTests(current: () => CloudHarness): void {
       },
     );
   });
+
+  it('has launched with what a launch would use now: nothing has drifted', async () => {
+    const harness = current();
+    const instance = await launched(harness, claimFor(harness, harness.instanceTypes));
+    const targets = (await harness.cloud.nodeClassTargets?.(harness.nodeClass)) ?? assert.fail();
+    const listed = async () =>
+      (await harness.cloud.list()).find(({ providerId }) => providerId === instance.providerId);
+    let described = await listed();
+    for (let tries = 0; described?.subnetId === undefined && tries < 20; tries += 1) {
+      await harness.pass(5_000);
+      described = await listed();
+    }
+    assert.ok(targets.imageIds?.includes(instance.imageId), `${instance.imageId} of ${targets.imageIds}`);
+    assert.ok(targets.subnetIds.includes(described?.subnetId ?? ''));
+    assert.deepEqual(
+      [...(described?.securityGroupIds ?? [])].sort(),
+      [...(targets.securityGroupIds ?? [])].sort(),
+    );
+  });
 }
 
 function groupTests(current: () => CloudHarness): void {

@@ -407,6 +407,8 @@ export class MemoryEc2 implements Ec2Api {
       launchedAtMs: nowMs,
       state: 'running',
       tags: request.tags,
+      subnetId,
+      securityGroupIds: this.templates.get(template)?.securityGroupIds ?? [],
       visibleAtMs: nowMs + this.lagMs,
     };
     this.#instances.set(id, started);

@@ -25,6 +25,7 @@ async function simulated(): Promise<CloudHarness> {
       account.setFaults(CALM.cloud);
       return outcome;
     },
+    nodeClassTargets: () => driven(clock, account.nodeClassTargets()),
     list: () => driven(clock, account.list()),
     terminate: (providerId) => driven(clock, account.terminate(providerId)),
     consoleTail: (providerId) => driven(clock, account.consoleTail(providerId)),

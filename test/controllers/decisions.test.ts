@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ConsolidationMemory, consolidateNodes } from '../../src/controllers/consolidation.ts';
 import { disruptNodes } from '../../src/controllers/disruption.ts';
+import { DriftWatch } from '../../src/controllers/drift.ts';
 import { inlinePlanner } from '../../src/controllers/inlinePlanner.ts';
 import { LaunchFailuresMemory } from '../../src/controllers/launchFailures.ts';
 import { LiveState } from '../../src/controllers/liveState.ts';
@@ -200,7 +201,8 @@ async function told(one: Case, controller: 'disruption' | 'consolidation'): Prom
   const memory = new ConsolidationMemory();
   const orders = new ReplacementOrders();
   const failures = new LaunchFailuresMemory();
-  const replacing = { live, orders, failures, memory: new ReplacingMemory() };
+  const watch = new DriftWatch(DEFAULT_SETTINGS);
+  const replacing = { live, orders, watch, failures, memory: new ReplacingMemory() };
   const look = (): Promise<unknown> =>
     controller === 'disruption'
       ? disruptNodes(ports, disrupting).then(() => replaceNodes(ports, replacing))

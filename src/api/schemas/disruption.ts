@@ -99,6 +99,53 @@ const budget: ObjectSchema = {
   },
 };
 
+interface WrittenDrift {
+  readonly policy?: string;
+  readonly canary?: object;
+}
+
+const drift: ObjectSchema = {
+  type: 'object',
+  description:
+    'What is done about nodes that are not as this Provisioner and its node template say any more.',
+  rules: [
+    rule<WrittenDrift>(
+      {
+        field: 'canary',
+        problem: 'says nothing without policy Replace, since nothing is replaced',
+        mend: 'set policy to Replace, or remove it',
+      },
+      "!has(self.canary) || (has(self.policy) && self.policy == 'Replace')",
+      ({ policy, canary }) => canary === undefined || policy === 'Replace',
+    ),
+  ],
+  properties: {
+    policy: {
+      type: 'text',
+      description:
+        'Never: drift is not looked for. Observe: it is told on the NodeClaim, and nothing is replaced. Replace: ' +
+        'drifted nodes are replaced, replacements first. Observe when absent.',
+      enum: ['Never', 'Observe', 'Replace'],
+      maxLength: 16,
+    },
+    canary: {
+      type: 'object',
+      description:
+        'The first nodes of each rollout: the others follow once the replacements of these have been Ready for the ' +
+        'soak time, and stay when they do not get there.',
+      properties: {
+        nodes: {
+          type: 'int32',
+          description: 'How many; 0 for none, 1 when absent.',
+          minimum: 0,
+          maximum: 1000,
+        },
+        soak: durationField('How long their replacements must have been Ready; 10m when absent.'),
+      },
+    },
+  },
+};
+
 export const disruption: ObjectSchema = {
   type: 'object',
   description: 'How nodes may be removed and replaced to save money, and how many may be going at once.',
@@ -120,8 +167,8 @@ export const disruption: ObjectSchema = {
     budgets: {
       type: 'list',
       description:
-        'How many nodes may be going at once. When absent: a tenth of them to save money, no bound on empty and ' +
-        'expired ones. Nodes that are being deleted or are not ready count.',
+        'How many nodes may be going at once. When absent: a tenth of them to save money or for drift, no bound on ' +
+        'empty and expired ones. Nodes that are being deleted or are not ready count.',
       items: budget,
       maxItems: 50,
     },
@@ -150,6 +197,7 @@ export const disruption: ObjectSchema = {
         ),
       },
     },
+    drift,
     minimumNodeAge: durationField('Younger nodes are not consolidated; 5m when absent.'),
     expireJitter: durationField(
       'Nodes expire by up to this much before ttlSecondsUntilExpired, each by a share of its own, but not before ' +
