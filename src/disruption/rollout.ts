@@ -1,5 +1,5 @@
 // Rollouts: drifted nodes of one Provisioner replaced after a canary, and none when what comes is no good.
-import { CLAIM_ANNOTATION } from '../model/labels.ts';
+import { ANNOTATION, CLAIM_ANNOTATION } from '../model/labels.ts';
 import { isReady, type Node } from '../model/node.ts';
 import type { NodeClaim, NodeClaimCondition } from '../model/nodeClaim.ts';
 import { type NodeClass, type NodeClassTargets, nodeClassKey } from '../model/nodeClass.ts';
@@ -8,7 +8,7 @@ import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { textHash } from '../model/textHash.ts';
 import { type DriftDecision, type DriftFacts, decideDrift, madeFrom } from './drift.ts';
-import { nodeOptOut, occupiesNode, optOut } from './evictable.ts';
+import { forbidsDisruption, occupiesNode, optOut } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
 import type { HeldLeaving, Leaving } from './leaving.ts';
 import { claimsBeingReplaced } from './replacements.ts';
@@ -111,8 +111,7 @@ function failureOf(
 export function driftKeptBy(snapshot: ClusterSnapshot, claim: NodeClaim): string | null {
   const node = snapshot.nodes.find(({ name }) => name === claim.status.nodeName);
   if (node === undefined) return null;
-  if (node.annotations['karpenter.sh/do-not-disrupt'] === 'true')
-    return `the node forbids it by ${nodeOptOut(node)}`;
+  if (forbidsDisruption(node, snapshot.takenAtMs)) return `the node forbids it by ${ANNOTATION.doNotDisrupt}`;
   const evictions = new EvictionRoom(snapshot.disruptionBudgets);
   for (const pod of snapshot.pods) {
     if (pod.nodeName !== node.name || !occupiesNode(pod) || pod.deletionRequestedAtMs !== null) continue;

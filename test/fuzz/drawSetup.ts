@@ -48,7 +48,10 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
       random.fork('repair'),
       withBounds(
         random.fork('bounds'),
-        withConsolidation(random.fork('consolidation'), drawProvisioners(random.fork('provisioners'))),
+        withDrift(
+          random.fork('drift'),
+          withConsolidation(random.fork('consolidation'), drawProvisioners(random.fork('provisioners'))),
+        ),
       ),
     ).map((one) => ({ ...one, terminationGracePeriodMs: grace.pick(GRACES_MS) })),
     nodeClasses: [aNodeClass()],
@@ -59,6 +62,7 @@ export function drawSetup(seed: number, catalogue: readonly InstanceType[]): Sim
       : [],
     budgets: drawBudgets(random.fork('budgets'), workloads),
     workloads,
+    images: drawImages(random.fork('images')),
     volumes: volumesOf(workloads),
     keepEntries: 200,
   };
@@ -146,6 +150,24 @@ function withRepair(random: Random, provisioners: readonly Provisioner[]): reado
   if (!random.chance(0.3)) return provisioners;
   const repair = { policy: 'Replace' as const, toleratedMs: random.pick([MINUTE_MS, 3 * MINUTE_MS]) };
   return provisioners.map((one) => ({ ...one, disruption: { ...one.disruption, repair } }));
+}
+
+/** Some clusters replace what has drifted. */
+function withDrift(random: Random, provisioners: readonly Provisioner[]): readonly Provisioner[] {
+  if (!random.chance(0.4)) return provisioners;
+  const canary = { nodes: random.integer(0, 2), soakMs: random.integer(1, 4) * MINUTE_MS };
+  return provisioners.map((one) => ({
+    ...one,
+    disruption: { ...one.disruption, drift: { policy: 'Replace', canary } },
+  }));
+}
+
+/** A bad image is followed by a good one: what it has kept waiting is served in the end. */
+function drawImages(random: Random): NonNullable<SimulationSetup['images']> {
+  if (random.chance(0.5)) return [];
+  const atMs = START_MS + random.integer(3 * MINUTE_MS, 25 * MINUTE_MS);
+  const good = { atMs: atMs + random.integer(MINUTE_MS, 12 * MINUTE_MS), id: 'ami-good', isBad: false };
+  return random.chance(0.4) ? [{ atMs, id: 'ami-bad', isBad: true }, good] : [good];
 }
 
 function drawWorkloads(random: Random): readonly WorkloadSpec[] {

@@ -16,6 +16,7 @@ import { nodesHoldTheirPods } from './nodesHoldTheirPods.ts';
 import { offHoursHold } from './offHoursHold.ts';
 import { optOutsHold } from './optOutsHold.ts';
 import { repairsAreDue } from './repairsAreDue.ts';
+import { rolloutsHold } from './rolloutsHold.ts';
 import { runawayBrakeHolds } from './runawayBrakeHolds.ts';
 
 import { surgesKeepReady } from './surgesKeepReady.ts';
@@ -40,6 +41,7 @@ export const ALWAYS: Readonly<Record<string, Invariant>> = {
   runawayBrakeHolds,
   launchesStop,
   repairsAreDue,
+  rolloutsHold,
 };
 
 /** Those, and what must hold once all is quiet at the end. */

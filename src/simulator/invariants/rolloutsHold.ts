@@ -1,0 +1,69 @@
+// A bad image costs a rollout its canaries and no more, and drift never takes more nodes at once than budgets say.
+import { CLAIM_ANNOTATION } from '../../model/labels.ts';
+import { hasCondition, type NodeClaim } from '../../model/nodeClaim.ts';
+import type { Provisioner } from '../../model/provisioner.ts';
+import type { Simulation } from '../simulation.ts';
+import type { Invariant } from './invariant.ts';
+import { claimsOfTwoLeaders } from './twoLeaders.ts';
+
+export const rolloutsHold: Invariant = ({ simulation, report }) => {
+  const { store, cloud, history } = simulation;
+  const isOfTwoLeaders = claimsOfTwoLeaders(simulation);
+  const going = new Set<string>();
+  let isOfOneLeader = true;
+  cloud.observe({
+    changed: ({ instance, claim }) => {
+      if (instance.state !== 'pending' || isOfTwoLeaders(claim.uid)) return;
+      if (!isCanary(claim) || !cloud.targets.isBad(instance.imageId)) return;
+      const provisioner = store.get('provisioner', claim.spec.provisioner);
+      if (provisioner === undefined) return;
+      const { nodes } = provisioner.disruption.drift.canary;
+      const bad = [...cloud.living()].filter(
+        (one) =>
+          one.claim.spec.provisioner === provisioner.name &&
+          one.instance.imageId === instance.imageId &&
+          one.instance.state !== 'shutting-down' &&
+          isCanary(one.claim) &&
+          !isOfTwoLeaders(one.claim.uid),
+      );
+      if (bad.length <= nodes) return;
+      const what = `${bad.length} replacements with bad image ${instance.imageId}`;
+      report(`Provisioner ${provisioner.name} has ${what}, its canary is ${nodes}`);
+    },
+  });
+  history.listen(({ kind, subject, facts }) => {
+    if (kind !== 'Decision' || facts.kind !== 'Disrupted' || facts.disruption !== 'Drifted') return;
+    going.add(subject);
+    const claim = store.get('nodeClaim', subject);
+    const provisioner = store.get('provisioner', claim?.spec.provisioner ?? '');
+    if (claim === undefined || provisioner === undefined) return;
+    for (const name of going) if (store.get('nodeClaim', name) === undefined) going.delete(name);
+    if (simulation.processes.length > 1) isOfOneLeader = false;
+    else if (going.size === 1) isOfOneLeader = true;
+    const together = [...going].filter(
+      (name) => store.get('nodeClaim', name)?.spec.provisioner === provisioner.name,
+    );
+    const most = mostGoing(simulation, provisioner);
+    if (!isOfOneLeader || together.length <= most) return;
+    report(
+      `${together.length} nodes of Provisioner ${provisioner.name} go as Drifted, its budget is ${most}`,
+    );
+  });
+  return undefined;
+};
+
+function isCanary({ annotations }: NodeClaim): boolean {
+  return annotations?.[CLAIM_ANNOTATION.rollout] !== undefined;
+}
+
+/** The least that its budgets without a window say, a tenth when it has none. */
+function mostGoing({ store }: Simulation, { name, disruption }: Provisioner): number {
+  const nodes = [...store.values('nodeClaim')].filter(
+    (claim) => claim.spec.provisioner === name && hasCondition(claim, 'Initialized'),
+  ).length;
+  const asked = disruption.budgets
+    .filter(({ window, reasons }) => window === null && (reasons?.includes('Drifted') ?? true))
+    .map(({ nodes: { kind, amount } }) => (kind === 'count' ? amount : Math.ceil((amount * nodes) / 100)));
+  if (disruption.budgets.length === 0) return Math.ceil(nodes / 10);
+  return Math.min(Number.POSITIVE_INFINITY, ...asked);
+}
