@@ -26,7 +26,6 @@ const NETWORK_AGAIN_MS = 600_000;
 export class DriftWatch {
   facts: DriftFacts = DRIFT_FACTS_NONE;
   networkAtMs = Number.NEGATIVE_INFINITY;
-  targetsAtMs = Number.NEGATIVE_INFINITY;
   /** Provisioners whose gauges are shown. */
   readonly shown = new Set<string>();
   /** Rollouts that were told to be halted, by Provisioner. */
@@ -91,9 +90,9 @@ async function refreshFacts(ports: Ports, watch: DriftWatch, snapshot: ClusterSn
   const nowMs = clock.nowMs();
   const targets = new Map<string, NodeClassTargets>();
   for (const nodeClass of snapshot.nodeClasses) {
-    const held = watch.facts.targets.get(nodeClass.key);
-    const now = (await cloud.nodeClassTargets(nodeClass).catch(() => null)) ?? held;
-    if (now !== undefined) targets.set(nodeClass.key, now);
+    const told = await cloud.nodeClassTargets(nodeClass).catch(() => null);
+    const known = told ?? watch.facts.targets.get(nodeClass.key);
+    if (known !== undefined) targets.set(nodeClass.key, known);
   }
   watch.facts = { ...watch.facts, targets };
   const isUnknown = snapshot.nodeClaims.some(

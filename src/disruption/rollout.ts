@@ -95,7 +95,8 @@ function failureOf(
   if (launchedMs === null) return null;
   const upMs = sinceMs(claim, 'Initialized');
   if (upMs === null) {
-    const waitedMs = (claim.deletionRequestedAtMs ?? nowMs) - launchedMs;
+    const { deletionRequestedAtMs: endedMs } = claim;
+    const waitedMs = endedMs === null ? nowMs - launchedMs : endedMs - launchedMs;
     if (waitedMs < upWithinMs - ROUNDING_MS) return null;
     return `replacement ${claim.name} has not come up within ${Math.round(waitedMs / 1000)} s`;
   }

@@ -43,7 +43,7 @@ export interface RepairPolicy {
 
 export const DEFAULT_REPAIR: RepairPolicy = { policy: 'Observe', toleratedMs: null };
 
-/** Never: drift is not looked for. Observe: it is told, and nothing is replaced. Replace: drifted nodes are replaced. */
+/** Never: drift is not looked for. Observe: it is told, and nothing is replaced. Replace: they are replaced. */
 export type DriftPolicy = 'Never' | 'Observe' | 'Replace';
 
 /** How drifted nodes are replaced: so many first, and the others once those have been Ready for so long. */
