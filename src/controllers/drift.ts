@@ -8,7 +8,7 @@ import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
 import { withCondition } from './claimConditions.ts';
-import { deleteAndTell, tellClaim } from './claimEvents.ts';
+import { deleteAndTell, tellKept } from './claimEvents.ts';
 import { independently } from './concurrently.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
@@ -157,11 +157,7 @@ async function write(
   live.recordNodeClaim(claim, await ports.kube.writeNodeClaimStatus(claim, status));
   if (drift === undefined || (before?.status === 'True' && before.reason === reason)) return;
   ports.telemetry.log.info({ nodeClaim: claim.name, reason, drift: message }, 'node has drifted');
-  await tellClaim(ports, live, claim, {
-    type: 'Normal',
-    reason: 'Drifted',
-    message: `${reason}: ${message}`,
-  });
+  await tellKept(ports, live, claim, { type: 'Normal', reason: 'Drifted', message: `${reason}: ${message}` });
 }
 
 interface Halted {
@@ -192,7 +188,13 @@ async function halt(
     if (change === undefined) continue;
     const claim = live.recordNodeClaim(read, await ports.kube.annotateNodeClaim(read, change));
     if (claim !== null)
-      await tellClaim(ports, live, claim, { type: 'Warning', reason: 'RolloutHalted', message });
+      if (claim !== null)
+        await tellKept(ports, live, claim, {
+          type: 'Warning',
+          reason: 'RolloutHalted',
+          message,
+          disruption: 'Drifted',
+        });
   }
   if (isNews) {
     watch.toldHalted.set(provisioner.name, id);

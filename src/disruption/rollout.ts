@@ -1,7 +1,7 @@
 // Rollouts: drifted nodes of one Provisioner replaced after a canary, and none when what comes is no good.
 import { ANNOTATION, CLAIM_ANNOTATION } from '../model/labels.ts';
 import { isReady, type Node } from '../model/node.ts';
-import type { NodeClaim, NodeClaimCondition } from '../model/nodeClaim.ts';
+import { hasCondition, type NodeClaim, type NodeClaimCondition } from '../model/nodeClaim.ts';
 import { type NodeClass, type NodeClassTargets, nodeClassKey } from '../model/nodeClass.ts';
 import { podKey } from '../model/pod.ts';
 import type { Provisioner } from '../model/provisioner.ts';
@@ -148,6 +148,8 @@ export function decideDrifting(snapshot: ClusterSnapshot, facts: DriftFacts, upW
     const drift = decision.drifted.get(claim.name);
     const rollout = rollouts.get(claim.spec.provisioner);
     if (drift === undefined || rollout === undefined || rollout.phase === 'halted') return [];
+    // What is still on its way has pods that wait for it, and no place in the budgets.
+    if (!hasCondition(claim, 'Initialized')) return [];
     return [{ claim, reason: 'Drifted', message: `${drift.reason}: ${drift.message}` }];
   });
   due.sort(

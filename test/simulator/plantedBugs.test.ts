@@ -237,6 +237,21 @@ const PLANTED: readonly Planted[] = [
     },
   },
   {
+    bug: 'all nodes go at once when they drift',
+    found: 'rolloutsHold',
+    plant: (simulation) => {
+      eachMinute(simulation, () => {
+        for (const claim of [...simulation.store.values('nodeClaim')]) {
+          if (!hasCondition(claim, 'Initialized') || claim.deletionRequestedAtMs !== null) continue;
+          const facts = { kind: 'Disrupted', disruption: 'Drifted', node: claim.status.nodeName };
+          const atMs = simulation.clock.nowMs();
+          void simulation.kube.deleteNodeClaim(claim.name, claim.uid);
+          simulation.history.note({ atMs, kind: 'Decision', subject: claim.name, facts });
+        }
+      });
+    },
+  },
+  {
     bug: 'pods are bound to nodes that have no room',
     found: 'nodesHoldTheirPods',
     plant: (simulation) => {

@@ -26,7 +26,8 @@ export const rolloutsHold: Invariant = ({ simulation, report }) => {
           isCanary(one.claim) &&
           !isOfTwoLeaders(one.claim.uid),
       );
-      if (bad.length <= nodes) return;
+      // Without a canary the whole fleet is one.
+      if (nodes === 0 || bad.length <= nodes) return;
       const what = `${bad.length} replacements with bad image ${instance.imageId}`;
       report(`Provisioner ${provisioner.name} has ${what}, its canary is ${nodes}`);
     },
