@@ -72,6 +72,8 @@ export class GroupLaunch {
   readonly #launched = new Map<string, LaunchedInstance>();
   /** Bought or found, and no claim's yet; by provider id. */
   readonly #unclaimed = new Map<string, UnclaimedInstance>();
+  /** Launch templates that were made anew because EC2 did not know them, and have launched nothing since. */
+  readonly #remade = new Set<string>();
   #underWay: Promise<void> = Promise.resolve();
   /** Counts fleets that EC2 has answered, and not refused: the next one needs a new token. */
   #attempt = 0;
@@ -280,6 +282,7 @@ export class GroupLaunch {
   }
 
   #bought({ instances }: FleetResponse, first: LaunchAsk, plan: FleetPlan): void {
+    this.#remade.clear();
     const { clock, ledger, settings } = this.#with;
     const at = { nowMs: clock.nowMs(), provisioner: first.claim.spec.provisioner };
     const taken = this.#takenBy(first);
@@ -329,7 +332,15 @@ export class GroupLaunch {
       this.#with.reservations.markFull(plan.reservationId);
       return null;
     }
-    for (const { launchTemplate } of plan.request.templates) this.#with.templates.invalidate(launchTemplate);
+    const templates = plan.request.templates.map(({ launchTemplate }) => launchTemplate);
+    for (const one of templates) this.#with.templates.invalidate(one);
+    // Made anew once, and still unknown to EC2: it needs time, and a fleet a second would not give it any.
+    if (templates.every((one) => this.#remade.has(one))) {
+      this.#remade.clear();
+      const message = `EC2 does not know ${templates.join(', ')} yet, though it has just been made`;
+      return { kind: 'retryable', message };
+    }
+    for (const one of templates) this.#remade.add(one);
     return null;
   }
 

@@ -223,6 +223,21 @@ describe('a launch that EC2 refuses', () => {
     assert.equal(world.ec2.calls.filter((call) => call === 'createLaunchTemplate').length, 2);
   });
 
+  it('waits when EC2 does not know a template that was just made again', async () => {
+    const world = aWorld();
+    const code = 'InvalidLaunchTemplateName.NotFoundException';
+    const unknown = [{ code, message: 'unknown', instanceType: '', subnetId: '' }];
+    for (let count = 0; count < 6; count += 1) world.ec2.fleetErrors.push(unknown);
+    const claim = world.claim({}, { requirements: ON_DEMAND });
+    const outcome = await launch(world, claim);
+    assert.equal(outcome.kind, 'retryable', JSON.stringify(outcome));
+    assert.equal(world.ec2.fleets.length, 2);
+    assert.equal((await launch(world, claim)).kind, 'retryable');
+    assert.equal(world.ec2.fleets.length, 4);
+    world.ec2.fleetErrors.length = 0;
+    launchedId(await launch(world, claim));
+  });
+
   it('takes a launch template that exists already as its own', async () => {
     const world = aWorld();
     await launch(world, world.claim({ name: 'first', uid: 'uid-first' }));
