@@ -11,6 +11,7 @@ import { EvictionRoom } from './evictionRoom.ts';
 import { explainBudgets } from './explainBudgets.ts';
 import { explainConsolidation } from './explainConsolidation.ts';
 import { explainDrain } from './explainDrain.ts';
+import { explainDrift } from './explainDrift.ts';
 import { type ExplainedClaim, explainEmptiness } from './explainEmptiness.ts';
 import { explainLaunch } from './explainLaunch.ts';
 import { explainExpiration } from './explainLeaving.ts';
@@ -78,6 +79,7 @@ function explainReasons(one: ExplainedClaim, catalogue: Catalogue): readonly Rea
   return [
     explainEmptiness(one),
     explainExpiration(one, catalogue),
+    explainDrift(one, catalogue),
     ...offHours,
     explainConsolidation(one, catalogue),
     ...(repair === null ? [] : [repair]),

@@ -7,7 +7,7 @@ import { replacementAnnotations } from '../../src/disruption/replacements.ts';
 import { parseCron } from '../../src/model/cronSchedule.ts';
 import { NO_CONSOLIDATION, type NodeBudget } from '../../src/model/disruptionPolicy.ts';
 import type { Node } from '../../src/model/node.ts';
-import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
+import { NO_STATUS, type NodeClaim, type NodeClaimStatus } from '../../src/model/nodeClaim.ts';
 import type { Pod } from '../../src/model/pod.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
 import type { Catalogue, ClusterSnapshot } from '../../src/model/snapshot.ts';
@@ -40,6 +40,18 @@ const CATALOGUE: Catalogue = new Map([
 ]);
 const CONSOLIDATING: Partial<Provisioner> = {
   disruption: { ...NO_CONSOLIDATION, consolidation: 'WhenEmptyOrUnderutilized', minimumNodeAgeMs: 0 },
+};
+const { drift: DRIFT } = NO_CONSOLIDATION;
+const REPLACING = { disruption: { ...NO_CONSOLIDATION, drift: { ...DRIFT, policy: 'Replace' as const } } };
+const DRIFTED: NodeClaimStatus = {
+  ...NO_STATUS,
+  providerId: 'aws:///us-east-1a/i-node',
+  nodeName: 'node',
+  usdPerHour: 0.096,
+  conditions: [
+    { type: 'Initialized', status: 'True', reason: '', message: '', sinceMs: 0 },
+    { type: 'Drifted', status: 'True', reason: 'ImageDrifted', message: 'another image', sinceMs: 0 },
+  ],
 };
 const aWebPod = (fields: Parameters<typeof aBoundPod>[1] = {}): Pod =>
   aBoundPod('node', { name: 'web-1', owner: OWNER, labels: { app: 'web' }, ...fields });
@@ -206,6 +218,53 @@ const CASES: readonly Case[] = [
     reason: 'Expired',
     standing: 'blocked',
     says: /but kept: pod default\/web-1 would find no place/,
+  },
+  {
+    when: 'it is as it would be launched',
+    reason: 'Drifted',
+    standing: 'no',
+    says: /what would be launched now/,
+  },
+  {
+    when: 'nobody asks for it',
+    provisioner: { disruption: { ...NO_CONSOLIDATION, drift: { ...DRIFT, policy: 'Never' } } },
+    claim: { status: DRIFTED },
+    reason: 'Drifted',
+    standing: 'off',
+    says: /drift.policy of Provisioner default is Never/,
+  },
+  {
+    when: 'drift is only observed',
+    claim: { status: DRIFTED },
+    reason: 'Drifted',
+    standing: 'blocked',
+    says: /ImageDrifted: another image, but kept: spec.disruption.drift.policy.*Observe/,
+  },
+  {
+    when: 'its rollout was halted',
+    provisioner: REPLACING,
+    claim: { status: DRIFTED, annotations: { 'cooper.sh/rollout-halted': 'abc' } },
+    reason: 'Drifted',
+    standing: 'blocked',
+    says: /its rollout was halted/,
+  },
+  {
+    when: 'a pod forbids it',
+    provisioner: REPLACING,
+    claim: { status: DRIFTED },
+    pods: [aWebPod({ annotations: { 'karpenter.sh/do-not-evict': 'true' } })],
+    reason: 'Drifted',
+    standing: 'blocked',
+    says: /pod default\/web-1 forbids it/,
+  },
+  {
+    when: 'it is to be replaced',
+    provisioner: REPLACING,
+    claim: { status: DRIFTED },
+    pods: [aWebPod()],
+    reason: 'Drifted',
+    standing: 'due',
+    says: /ImageDrifted: another image.*replacements are launched first/,
   },
   {
     when: 'nobody asks for it',
