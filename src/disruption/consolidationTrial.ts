@@ -135,8 +135,9 @@ function messageOf(
 ): string {
   const nodes = candidates.length === 1 ? 'the node' : `${candidates.length} nodes`;
   const types = replacements.map(({ instanceType }) => instanceType).join(', ');
-  const how = replacements.length === 0 ? 'fit on other nodes' : `fit on other nodes and ${types}`;
-  return `${evicted} pods of ${nodes} ${how}, which saves ${usd(savingUsdPerHour)}`;
+  const where = replacements.length === 0 ? 'on other nodes' : `on other nodes and ${types}`;
+  const pods = evicted === 1 ? `1 pod of ${nodes} fits` : `${evicted} pods of ${nodes} fit`;
+  return `${pods} ${where}, which saves ${usd(savingUsdPerHour)}`;
 }
 
 function blocked(message: string): Judgement {

@@ -234,7 +234,7 @@ test('a live cluster is read by lists alone, and says the same as the saved one'
   const options = await live();
   const { code, text } = await explain('node', 'node-c', options);
   assert.equal(code, 0);
-  assert.match(text, /Underutilized +due +1 pods of the node fit on other nodes/);
+  assert.match(text, /Underutilized +due +1 pod of the node fits on other nodes/);
   const writes = server.requests.filter(({ method, query }) => method !== 'GET' || query.has('watch'));
   assert.deepEqual(writes, []);
   assert.equal(

@@ -100,7 +100,7 @@ test('a node whose pods fit elsewhere goes, and nothing is launched', () => {
   assert.deepEqual(action?.replacements, []);
   assert.deepEqual(action?.evicted, ['default/a-0']);
   assert.ok(Math.abs((action?.savingUsdPerHour ?? 0) - 0.096) < 1e-9);
-  assert.match(action?.message ?? '', /1 pods of the node fit on other nodes, which saves \$0.0960\/h/);
+  assert.match(action?.message ?? '', /1 pod of the node fits on other nodes, which saves \$0.0960\/h/);
 });
 
 test('a node is replaced by a cheaper one when its pods need less', () => {

@@ -278,7 +278,7 @@ const CASES: readonly Case[] = [
     pods: [aWebPod()],
     reason: 'Underutilized',
     standing: 'due',
-    says: /1 pods of the node.*c5.small, which saves \$0\.0560\/h/,
+    says: /1 pod of the node.*c5.small, which saves \$0\.0560\/h/,
   },
   {
     when: 'nothing is cheaper',
