@@ -4,8 +4,8 @@ import { giveMemoryBack, RestingMemory } from '../planner/restingMemory.ts';
 import type { ThreadPlanner } from '../planner/threadPlanner.ts';
 import { REAL_CLOCK } from './realClock.ts';
 
-/** By then the planning thread has done it too. */
-const GIVEN_BACK_WITHIN_MS = 1_000;
+/** By then the planning thread has done it too, and V8 what was left to it. */
+const GIVEN_BACK_WITHIN_MS = 15_000;
 
 /** A function to be called now and then, some time apart. */
 export function keepMemoryLow(planner: Pick<ThreadPlanner, 'rest'>): () => Promise<void> {

@@ -8,8 +8,8 @@ const GROWTH_THAT_MATTERS = 1.2;
 /** Of one CPU. Watches and timers take a hundredth; who plans, or reads a large answer, takes far more. */
 const BUSY_FROM_SHARE = 0.1;
 
-/** A heap of so much is collected within 100 ms; that of a large cluster would stop the thread for longer. */
-const COLLECTED_AT_ONCE_BYTES = 128 * 1024 * 1024;
+/** A heap of so much is collected in about 100 ms; that of a large cluster would stop the thread for longer. */
+const COLLECTED_AT_ONCE_BYTES = 96 * 1024 * 1024;
 
 /** Decides from readings, taken some time apart, when giving memory back is worth its while. */
 export class RestingMemory {
@@ -37,10 +37,13 @@ export class RestingMemory {
  */
 export function giveMemoryBack(): void {
   if (getHeapStatistics().used_heap_size > COLLECTED_AT_ONCE_BYTES) runInNewContext('0');
-  else collector()();
+  else collector()({ type: 'major', flavor: 'last-resort' });
 }
 
-function collector(): () => void {
+/** An ordinary collection would leave the space for new objects as large as it is. Source: nodejs.org, `global.gc`. */
+type Collect = (how: { readonly type: 'major'; readonly flavor: 'last-resort' }) => void;
+
+function collector(): Collect {
   setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
+  return runInNewContext('gc') as Collect;
 }

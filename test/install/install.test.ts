@@ -6,13 +6,16 @@ import type { Controller } from '../e2e/harness/controller.ts';
 import type { KubeObject, NodeObject } from '../e2e/harness/kube.ts';
 import { storyManifest, terminationCallMs } from '../e2e/harness/story.ts';
 import type { World } from '../e2e/harness/world.ts';
-import { type AuditedRequest, needs, type PolicyRule, rightsOf } from './harness/audit.ts';
-import { ALL_OPTIONS, renderChart, seedValues } from './harness/helm.ts';
+import { type AuditedRequest, needs, type PolicyRule, type Right, rightsOf } from './harness/audit.ts';
+import { ALL_OPTIONS, type Manifest, renderChart, seedValues } from './harness/helm.ts';
 import { addStaticNode, type Installed, NAMESPACE, startInstalled, USERNAME } from './harness/installed.ts';
+import { memoryOf } from './harness/memory.ts';
 import { BUILDAH, reasonToSkipInstall } from './harness/prerequisites.ts';
 
 /** So that a drain that is forbidden for ever ends within the test. */
 const BOUNDED = JSON.stringify({ spec: { terminationGracePeriod: '2m' } });
+/** Twenty more than `npm run image:figures` prints, and a hundred less than before memory was given back. */
+const REST_MOST_BYTES = 140 * 1024 * 1024;
 const NODE_CLAIMS = '/apis/karpenter.sh/v1/nodeclaims';
 
 describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) }, () => {
@@ -96,6 +99,17 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     one = await installed.replica('one');
     two = await installed.replica('two');
     await untilOneLeads();
+  });
+
+  test('at rest a replica has given back the memory that its start took', async () => {
+    const small = (): boolean =>
+      [one, two].every(({ pid }) => pid !== null && memoryOf(pid).residentBytes < REST_MOST_BYTES);
+    await world.until(small, {
+      what: 'memory to be given back, half a minute after the start',
+      timeoutMs: 240_000,
+      intervalMs: 1_000,
+      diagnose: () => [one, two].map(({ pid }) => JSON.stringify(memoryOf(pid ?? 0))).join(),
+    });
   });
 
   test('elastic-nginx: 8 pending pods get one node, and it goes 30 s after the last of them', async () => {
@@ -273,6 +287,40 @@ describe('the chart, installed', { skip: await reasonToSkipInstall([BUILDAH]) },
     });
   });
 
+  test('with any one rule taken away, what it grants is refused', async () => {
+    await one.stop();
+    await two.stop();
+    const { objects } = await renderChart(seedValues(world.controlPlane.url));
+    const roles = objects.filter(({ kind }) => kind === 'ClusterRole' || kind === 'Role');
+    for (const role of roles) {
+      const path = roleUrl(role);
+      const rules = role.rules as readonly PolicyRule[];
+      for (const [index, rule] of rules.entries()) {
+        await world.kube.patch(path, { rules: rules.toSpliced(index, 1) });
+        for (const right of rightsOf([rule])) await untilMay(role, right, false);
+        await world.kube.patch(path, { rules });
+        for (const right of rightsOf([rule])) await untilMay(role, right, true);
+      }
+    }
+    assert.ok(roles.length >= 3);
+  });
+
+  /** Waits until the API server says that the ServiceAccount may, or may not, use the right. */
+  async function untilMay(role: Manifest, { group, resource, names, verb }: Right, may: boolean) {
+    const [kind, subresource = ''] = resource.split('/');
+    const { namespace = '' } = role.metadata;
+    const [name = ''] = names;
+    const resourceAttributes = { group, resource: kind, subresource, name, verb, namespace };
+    const review = { spec: { user: USERNAME, resourceAttributes } };
+    const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
+    const isAnswered = async (): Promise<boolean> => {
+      const { status } = await world.kube.create<ReviewObject>(path, review);
+      return status.allowed === may;
+    };
+    const what = `${verb} ${resource} to be ${may ? 'allowed' : 'refused'}`;
+    await world.until(isAnswered, { what, timeoutMs: 10_000, intervalMs: 20 });
+  }
+
   test('uninstalled, it leaves nodes and CRDs; what is deleted after that is stuck until it is freed', async () => {
     await one.stop();
     await two.stop();
@@ -310,6 +358,17 @@ const STANDING_BY = 'standing by for the lease';
 function roleOf(replica: Controller): string {
   const told = replica.logs().map(({ msg }) => msg);
   return told.findLast((msg) => msg === 'starting' || msg === STANDING_BY || msg === LEADING) ?? '';
+}
+
+interface ReviewObject {
+  readonly status: { readonly allowed: boolean };
+}
+
+function roleUrl({ kind, metadata: { name, namespace } }: Manifest): string {
+  const group = '/apis/rbac.authorization.k8s.io/v1';
+  return kind === 'ClusterRole'
+    ? `${group}/clusterroles/${name}`
+    : `${group}/namespaces/${namespace}/roles/${name}`;
 }
 
 interface ClaimObject extends KubeObject {

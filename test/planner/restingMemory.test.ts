@@ -1,7 +1,7 @@
 // When memory is worth giving back.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { getHeapStatistics } from 'node:v8';
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
 import { giveMemoryBack, RestingMemory } from '../../src/planner/restingMemory.ts';
 
 const MIB = 1024 * 1024;
@@ -29,12 +29,15 @@ for (const { when, rested, mib, busy = AT_REST, gives } of READINGS) {
   });
 }
 
-test('garbage is gone once memory has been given back', () => {
+test('garbage and the space that it took are gone once memory has been given back', () => {
+  const newSpaceBytes = (): number =>
+    getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')?.physical_space_size ?? 0;
   const kept: object[] = [];
-  for (let round = 0; round < 20; round++) kept.push(Array.from({ length: 10_000 }, () => ({ round })));
-  const fullBytes = getHeapStatistics().used_heap_size;
+  for (let round = 0; round < 40; round++) kept.push(Array.from({ length: 10_000 }, () => ({ round })));
+  const [fullBytes, grownBytes] = [getHeapStatistics().used_heap_size, newSpaceBytes()];
   kept.length = 0;
   giveMemoryBack();
   const restingBytes = getHeapStatistics().used_heap_size;
-  assert.ok(restingBytes < fullBytes - 4_000_000, `${fullBytes} bytes before, ${restingBytes} after`);
+  assert.ok(restingBytes < fullBytes - 8_000_000, `${fullBytes} bytes before, ${restingBytes} after`);
+  assert.ok(newSpaceBytes() < grownBytes / 2, `${grownBytes} bytes before, ${newSpaceBytes()} after`);
 });
