@@ -68,7 +68,7 @@ describe('off-hours, limits on nodes and price', { skip: await reasonToSkip() },
       );
     await world.until(wordsOf('nodes'), {
       what: 'an event that names the limit on nodes',
-      timeoutMs: 30_000,
+      timeoutMs: 90_000,
     });
     await holdsFor(async () => (await world.moto.liveInstances()).length <= 2, {
       durationMs: 15_000,
@@ -76,7 +76,7 @@ describe('off-hours, limits on nodes and price', { skip: await reasonToSkip() },
     });
     await world.until(async () => (await running()).length === 2, {
       what: 'two pods to run',
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
     // A third of what the two cost more is no room for another.
     const price = await world.until(
@@ -86,10 +86,10 @@ describe('off-hours, limits on nodes and price', { skip: await reasonToSkip() },
         );
         return claims.reduce((sum, { status }) => sum + Number(status?.usdPerHour ?? 0), 0);
       },
-      { what: 'the price of both', timeoutMs: 10_000 },
+      { what: 'the price of both', timeoutMs: 30_000 },
     );
     await world.apply(provisioner({ labels, limits: { usdPerHour: price * 1.3 }, ttlSecondsAfterEmpty: 5 }));
-    await world.until(wordsOf('may cost'), { what: 'an event that names the price', timeoutMs: 30_000 });
+    await world.until(wordsOf('may cost'), { what: 'an event that names the price', timeoutMs: 60_000 });
     await holdsFor(async () => (await world.moto.liveInstances()).length <= 2, {
       durationMs: 10_000,
       what: 'two instances at most for that price',
@@ -104,7 +104,7 @@ describe('off-hours, limits on nodes and price', { skip: await reasonToSkip() },
 
   test('nodes go when the window opens, pods wait with the reason said, and run again when it closes', async () => {
     // The next window that leaves time to get ready: a minute of the clock, and one minute long.
-    const opensAtMs = Math.ceil((Date.now() + 30_000) / MINUTE_MS) * MINUTE_MS;
+    const opensAtMs = Math.ceil((Date.now() + 60_000) / MINUTE_MS) * MINUTE_MS;
     const opens = new Date(opensAtMs);
     const start = `${opens.getUTCMinutes()} ${opens.getUTCHours()} * * *`;
     const schedule = { timeZone: 'Etc/UTC', offHours: [{ start, duration: '1m' }] };
@@ -117,7 +117,7 @@ describe('off-hours, limits on nodes and price', { skip: await reasonToSkip() },
     assert.equal(before.length, 3);
     await world.until(async () => (await world.moto.liveInstances()).length === 1, {
       what: 'all nodes but one to go',
-      timeoutMs: opensAtMs - Date.now() + 40_000,
+      timeoutMs: opensAtMs - Date.now() + 50_000,
     });
     assert.ok(Date.now() >= opensAtMs, 'nodes went before the window opened');
     assert.match((await running()).join(), /^kept-[^,]*$/);
