@@ -110,6 +110,20 @@ describe('availability', { skip: await reasonToSkip() }, () => {
     await untilGone(uids, 240_000);
     await world.untilRunning('web', REPLICAS, 90_000);
   });
+
+  test('and while all nodes are replaced because they have drifted', async () => {
+    const uids = await claimUids();
+    assert.ok(uids.length >= 3, `${uids.length} nodes`);
+    const drift = { policy: 'Replace', canary: { nodes: 1, soak: '5s' } };
+    const changed = { labels: { generation: 'second' }, disruption: { drift, budgets: [{ nodes: '100%' }] } };
+    await world.apply(
+      provisioner({ requirements: REQUIREMENTS, ttlSecondsAfterEmpty: undefined, ...changed }),
+    );
+    await untilGone(uids, 240_000);
+    await world.untilRunning('web', REPLICAS, 90_000);
+    const nodes = (await world.nodes()).filter(({ metadata }) => metadata.name !== 'static');
+    assert.ok(nodes.every(({ metadata }) => metadata.labels?.generation === 'second'));
+  });
 });
 
 const BUDGET = `
