@@ -13,7 +13,7 @@ import { BudgetRoom } from './budgets.ts';
 import { type Candidate, outOfBudget, selectCandidates } from './consolidationCandidates.ts';
 import { ConsolidationCluster } from './consolidationCluster.ts';
 import { downsizing, Offers, outlookOf } from './consolidationOutlook.ts';
-import { checked, type Deciding, Search } from './consolidationSearch.ts';
+import { checked, type Deciding, type Saving, Search } from './consolidationSearch.ts';
 import { type Judgement, judge, type Terms } from './consolidationTrial.ts';
 import { displacedPods } from './displaced.ts';
 import { occupiesNode } from './evictable.ts';
@@ -24,6 +24,8 @@ import type { Obstacle } from './obstacle.ts';
 const TOGETHER_MOST = 200;
 /** What an eviction has to save: this share of what a pod costs on average. */
 const EVICTION_SHARE = 0.15;
+/** Of the price of the cluster. */
+const LARGE_STEP = 0.03;
 /** It has to save so much at least: less is not worth the disturbance. */
 const EVICTION_USD_PER_HOUR = 0.0001;
 /** Pods that have been waiting for longer will not be helped by waiting with them. */
@@ -48,7 +50,7 @@ export function* consolidate(consolidation: Consolidation): Deciding<Consolidati
   const search = new Search(consolidation, cluster, terms);
   const shop = { terms, offers: new Offers(consolidation) };
   const best = yield* search.front(together, outlookOf(together, cluster, shop));
-  if (best === null || best.saving.action.replacements.length > 0) {
+  if (best === null || !isLarge(best.saving, snapshot)) {
     const { paying, hopeless } = downsizing(candidates, cluster, shop);
     search.noteHopeless(hopeless);
     yield* search.growing(withinBudgets(paying, snapshot).together);
@@ -153,6 +155,13 @@ function withinBudgets(
 export function tried(consolidation: Consolidation, candidates: readonly Candidate[]): Judgement {
   const cluster = new ConsolidationCluster(consolidation.snapshot, candidates);
   return judge(candidates, checked(consolidation, cluster, candidates), termsOf(consolidation));
+}
+
+/** True for a step that goes first whatever smaller ones there are: they are looked for when it is done. */
+function isLarge({ action, netUsdPerHour }: Saving, { nodeClaims }: ClusterSnapshot): boolean {
+  if (action.replacements.length === 0) return true;
+  const wholeUsd = nodeClaims.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
+  return netUsdPerHour > LARGE_STEP * wholeUsd;
 }
 
 /** What moving pods has to save, from what they cost on average. */

@@ -20,11 +20,17 @@ export function decided<T>(deciding: Deciding<T>): T {
   return step.value;
 }
 
-type Saving = Extract<Judgement, { readonly kind: 'saves' }>;
+export type Saving = Extract<Judgement, { readonly kind: 'saves' }>;
 
 interface Found {
   readonly candidates: readonly Candidate[];
   readonly saving: Saving;
+}
+
+interface Halving {
+  readonly best: Found | null;
+  /** The least size above that is no better. */
+  readonly tried: number;
 }
 
 /** Plans of one decision at most. */
@@ -76,10 +82,7 @@ export class Search {
   }
 
   /** Halves what lies between the best and a size above it that is no better. */
-  *#between(
-    candidates: readonly Candidate[],
-    { best: first, tried }: { readonly best: Found | null; readonly tried: number },
-  ): Deciding<Found | null> {
+  *#between(candidates: readonly Candidate[], { best: first, tried }: Halving): Deciding<Found | null> {
     let best = first;
     let low = best?.candidates.length ?? 0;
     let high = tried;
