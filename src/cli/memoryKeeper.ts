@@ -1,5 +1,6 @@
 // Reads now and then what the process takes, and has both threads give back what they do not need at rest.
 
+import { getHeapStatistics } from 'node:v8';
 import { giveMemoryBack, RestingMemory } from '../planner/restingMemory.ts';
 import type { ThreadPlanner } from '../planner/threadPlanner.ts';
 import { REAL_CLOCK } from './realClock.ts';
@@ -18,10 +19,15 @@ export function keepMemoryLow(planner: Pick<ThreadPlanner, 'rest'>): () => Promi
     cpu = process.cpuUsage();
     readAtMs = REAL_CLOCK.nowMs();
     const busyShare = (user + system) / 1000 / Math.max(passedMs, 1);
-    if (!resting.isWorthGivingBack(process.memoryUsage.rss(), busyShare)) return;
+    if (!resting.isWorthGivingBack(heapBytes(), busyShare)) return;
     giveMemoryBack();
     planner.rest();
     await REAL_CLOCK.sleep(GIVEN_BACK_WITHIN_MS);
-    resting.noteGivenBack(process.memoryUsage.rss());
+    resting.noteGivenBack(heapBytes());
   };
+}
+
+/** Of this thread, which sees all that the other one does. The whole process is told by /proc, if that is mounted. */
+function heapBytes(): number {
+  return getHeapStatistics().total_heap_size;
 }

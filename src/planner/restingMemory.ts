@@ -18,16 +18,16 @@ export class RestingMemory {
 
   /**
    * True at rest, when memory has grown by a fifth since it was last given back, or never was.
-   * @param residentBytes of the whole process
+   * @param heapBytes what the main thread's heap takes, garbage and free space included
    * @param busyShare CPU time since the last reading by the time that has passed
    */
-  isWorthGivingBack(residentBytes: number, busyShare: number): boolean {
-    return busyShare < BUSY_FROM_SHARE && residentBytes > this.#restingBytes * GROWTH_THAT_MATTERS;
+  isWorthGivingBack(heapBytes: number, busyShare: number): boolean {
+    return busyShare < BUSY_FROM_SHARE && heapBytes > this.#restingBytes * GROWTH_THAT_MATTERS;
   }
 
   /** Memory has just been given back, and so much remains. */
-  noteGivenBack(residentBytes: number): void {
-    this.#restingBytes = residentBytes;
+  noteGivenBack(heapBytes: number): void {
+    this.#restingBytes = heapBytes;
   }
 }
 
