@@ -14,7 +14,7 @@ import { BUILDAH, reasonToSkipInstall } from './harness/prerequisites.ts';
 
 /** So that a drain that is forbidden for ever ends within the test. */
 const BOUNDED = JSON.stringify({ spec: { terminationGracePeriod: '2m' } });
-/** Twenty more than `npm run image:figures` prints, and a hundred less than before memory was given back. */
+/** Thirty more than `npm run image:figures` prints, and sixty less than before memory is given back. */
 const REST_MOST_BYTES = 140 * 1024 * 1024;
 const NODE_CLAIMS = '/apis/karpenter.sh/v1/nodeclaims';
 
