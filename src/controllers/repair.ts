@@ -40,6 +40,8 @@ export async function repairNodes(ports: Ports, repairing: Repairing): Promise<N
       ports.telemetry.log.error({ nodeClaim: claim.name, error: String(failure) }, 'node not replaced');
     },
   );
+  if (!(await unmarkKept(ports, repairing, new Set(repairs.map(({ claim }) => claim.name)))))
+    againMs = AGAIN_MS;
   await tellHeld(ports, repairing, held);
   return { afterMs: Math.min(againMs, Math.max(0, nextAtMs - ports.clock.nowMs())) };
 }
@@ -66,6 +68,36 @@ async function replace(ports: Ports, { live }: Repairing, { claim, message }: Un
   const labels = { provisioner, reason: 'Unhealthy' };
   ports.telemetry.metrics.count('cooper_nodeclaims_disrupted_total', labels);
   return true;
+}
+
+/**
+ * A claim may have been given an end and not been deleted: the process or the server stopped in between. What takes its
+ * node away later, perhaps when it is well, would cut that drain short. False when one is to be looked at again.
+ */
+async function unmarkKept(ports: Ports, { live }: Repairing, going: ReadonlySet<string>): Promise<boolean> {
+  const marked = live
+    .snapshot()
+    .nodeClaims.filter(
+      ({ name, annotations, deletionRequestedAtMs }) =>
+        annotations?.[CLAIM_ANNOTATION.drainEnd] !== undefined &&
+        deletionRequestedAtMs === null &&
+        !going.has(name),
+    );
+  let isDone = true;
+  await independently(
+    marked,
+    WRITES_AT_ONCE,
+    async (claim) => {
+      const outcome = await ports.kube.annotateNodeClaim(claim, { [CLAIM_ANNOTATION.drainEnd]: null });
+      live.recordNodeClaim(claim, outcome);
+      if (outcome.kind === 'conflict') isDone = false;
+    },
+    ({ name }, failure) => {
+      isDone = false;
+      ports.telemetry.log.error({ nodeClaim: name, error: String(failure) }, 'end of a drain not taken back');
+    },
+  );
+  return isDone;
 }
 
 /** Says once what keeps an unhealthy node, and forgets those that are well or gone. */

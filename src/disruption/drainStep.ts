@@ -43,12 +43,13 @@ export function keptDaemons(
 
 /**
  * When all that is left on the node ends: by `terminationGracePeriod`, or by the end that an unhealthy node was given,
- * whichever is sooner; null when the drain has no end.
+ * whichever is sooner; null when the drain has no end. An end before the start was given for a deletion that never came.
  */
 export function drainEndMs({ spec, annotations }: NodeClaim, startedAtMs: number | null): number | null {
   if (startedAtMs === null) return null;
   const given = Date.parse(annotations?.[CLAIM_ANNOTATION.drainEnd] ?? '');
-  const ends = [startedAtMs + (spec.terminationGracePeriodMs ?? Number.NaN), given];
+  const own = given > startedAtMs ? given : Number.NaN;
+  const ends = [startedAtMs + (spec.terminationGracePeriodMs ?? Number.NaN), own];
   const known = ends.filter((endMs) => !Number.isNaN(endMs));
   return known.length === 0 ? null : Math.min(...known);
 }

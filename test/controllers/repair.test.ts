@@ -6,6 +6,7 @@ import { LiveState } from '../../src/controllers/liveState.ts';
 import { repairNodes } from '../../src/controllers/repair.ts';
 import { drainEndMs } from '../../src/disruption/drainStep.ts';
 import { NO_CONSOLIDATION, type RepairPolicy } from '../../src/model/disruptionPolicy.ts';
+import { CLAIM_ANNOTATION } from '../../src/model/labels.ts';
 import type { Node } from '../../src/model/node.ts';
 import type { NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { EventDraft, WriteOutcome } from '../../src/ports/kubeApi.ts';
@@ -24,19 +25,29 @@ interface Case {
   readonly fresh?: Node | null;
   readonly annotated?: WriteOutcome<NodeClaim>['kind'];
   readonly looks?: number;
+  /** As the watch has it. */
+  readonly node?: Node;
+  readonly claim?: Partial<NodeClaim>;
 }
 
-async function repaired({ policy = 'Replace', fresh = SICK, annotated = 'written', looks = 1 }: Case) {
+async function repaired({
+  policy = 'Replace',
+  fresh = SICK,
+  annotated = 'written',
+  looks = 1,
+  node = SICK,
+  claim: fields = {},
+}: Case) {
   const initialized = { type: 'Initialized', status: 'True', reason: '', message: '', sinceMs: 0 } as const;
-  const base = aNodeClaim();
-  const { providerId, name: nodeName } = SICK;
+  const base = aNodeClaim(fields);
+  const { providerId, name: nodeName } = node;
   const claim = { ...base, status: { ...base.status, providerId, nodeName, conditions: [initialized] } };
   const disruption = { ...NO_CONSOLIDATION, repair: { policy, toleratedMs: null } };
   const state = new ClusterState();
   const provisioner = aProvisioner({ disruption });
   state.apply({ type: 'upsert', kind: 'provisioner', key: provisioner.name, object: provisioner });
   state.apply({ type: 'upsert', kind: 'nodeClaim', key: claim.name, object: claim });
-  state.apply({ type: 'upsert', kind: 'node', key: SICK.name, object: SICK });
+  state.apply({ type: 'upsert', kind: 'node', key: node.name, object: node });
   const ignore = (): void => {};
   const clock = { nowMs: () => NOW_MS, sleep: async () => {} };
   const done: string[] = [];
@@ -47,9 +58,10 @@ async function repaired({ policy = 'Replace', fresh = SICK, annotated = 'written
     clock,
     kube: {
       readNode: async () => fresh,
-      annotateNodeClaim: async (_: NodeClaim, annotations: Readonly<Record<string, string>>) => {
-        marked = { ...claim, annotations, resourceVersion: '2' };
-        done.push('marked');
+      annotateNodeClaim: async (_: NodeClaim, annotations: Readonly<Record<string, string | null>>) => {
+        const left = Object.entries(annotations).filter(([, value]) => value !== null);
+        marked = { ...claim, annotations: Object.fromEntries(left), resourceVersion: '2' } as NodeClaim;
+        done.push(left.length > 0 ? 'marked' : 'unmarked');
         return annotated === 'written' ? { kind: 'written', object: marked } : { kind: annotated };
       },
       deleteNodeClaim: async () => {
@@ -97,6 +109,20 @@ for (const [when, one, expected] of KEPT) {
     assert.ok(afterMs > 0 && afterMs <= 60_000, 'and looked at again');
   });
 }
+
+const MARK = { [CLAIM_ANNOTATION.drainEnd]: new Date(NOW_MS + 60_000).toISOString() };
+
+test('a node that was to go, and is well again before its claim was deleted, loses the end of its drain', async () => {
+  const { done, marked, told } = await repaired({ node: WELL, claim: { annotations: MARK }, looks: 2 });
+  assert.deepEqual([done, told], [['unmarked'], []]);
+  assert.equal(drainEndMs(marked, NOW_MS), null, 'whatever takes it away now drains it in full');
+});
+
+test('one that leaves keeps the end of its drain, and so does one that is still to go', async () => {
+  const leaving = { annotations: MARK, deletionRequestedAtMs: NOW_MS };
+  assert.deepEqual((await repaired({ claim: leaving })).done, []);
+  assert.deepEqual((await repaired({ claim: { annotations: MARK } })).done, ['marked', 'deleted']);
+});
 
 test('with Observe nothing is done, and it is told once on the claim and its node', async () => {
   const { done, told } = await repaired({ policy: 'Observe', looks: 3 });

@@ -130,6 +130,19 @@ test('a drain ends after the grace period of its claim, counted from its start; 
   assert.equal(drainEndMs(bounded, null), null);
 });
 
+test('an end that was set before the drain began is of a deletion that never came, and counts for nothing', () => {
+  const endMs = 300_000;
+  const drainEnd = new Date(endMs).toISOString();
+  const claim = {
+    ...aNodeClaim(),
+    annotations: { 'karpenter.sh/nodeclaim-termination-timestamp': drainEnd },
+  };
+  assert.equal(drainEndMs(claim, endMs - 299_000), endMs);
+  assert.equal(drainEndMs(claim, endMs), null);
+  const bounded = { ...claim, spec: { ...claim.spec, terminationGracePeriodMs: 60_000 } };
+  assert.equal(drainEndMs(bounded, endMs + 5), endMs + 60_005);
+});
+
 test('a daemon that a budget has kept for a minute is left; other pods are waited for', () => {
   const pods = podsOf('logs', 'web');
   const refusals = new Map(pods.map(({ uid }) => [uid, 1000]));
