@@ -40,7 +40,7 @@ export function giveBack(ports: Ports, launching: Launching, claim: NodeClaim, e
 async function attempt(ports: Ports, launching: Launching, claim: NodeClaim, ending: Ending): Promise<void> {
   const { doubts, givenUp, live, memory } = launching;
   try {
-    if (await isThereAfterAll(ports, claim, ending.reason)) {
+    if (await isThereAfterAll(ports, launching, claim, ending.reason)) {
       doubts.failed(claim.uid, ports.clock.nowMs());
       const facts = { nodeClaim: claim.name, reason: ending.reason };
       ports.telemetry.log.warn(facts, 'node claim kept: the watch is behind, its node is there');
@@ -77,11 +77,13 @@ async function attempt(ports: Ports, launching: Launching, claim: NodeClaim, end
 /** The end of an instance cannot be taken back, and the watch may be any time behind: the server itself is asked. */
 async function isThereAfterAll(
   { kube }: Ports,
+  { joined }: Launching,
   claim: NodeClaim,
   reason: GivenBackBecause,
 ): Promise<boolean> {
   const { nodeName, providerId } = claim.status;
-  if (reason === 'NeverRegistered') return (await kube.readNodeProviderIds()).has(providerId);
+  if (reason === 'NeverRegistered')
+    return (await joined.read(() => kube.readNodeProviderIds())).has(providerId);
   const node = await kube.readNode(nodeName);
   if (node === null || node.providerId !== providerId) return false;
   return reason === 'NodeGone' || notInitializedBecause(claim, node) === null;

@@ -11,6 +11,7 @@ import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
 import { tellLaunchRefused } from './provisioningEvents.ts';
 import type { ProvisioningMemory } from './provisioningMemory.ts';
 import type { ControllerSettings } from './settings.ts';
+import type { SharedRead } from './sharedRead.ts';
 
 /** What launches work with. `underWay` holds uids; a claim in it is not launched again, and not released. */
 export interface Launching {
@@ -24,6 +25,8 @@ export interface Launching {
   readonly givingBack: Set<string>;
   /** By claim uid: the server has said otherwise than the watch, or could not be asked; it is asked again later. */
   readonly doubts: Backoff;
+  /** Provider ids of all Nodes as the server has them: a thousand launches of one plan may fail at once. */
+  readonly joined: SharedRead<ReadonlySet<string>>;
   /** By claim uid: since when a registered claim's Node is missing. */
   readonly nodeLosses: Map<string, number>;
   /** Claims, as they stand, whose Node's memory the cloud was told of since the start. */

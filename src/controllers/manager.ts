@@ -21,6 +21,7 @@ import { ProvisioningMemory } from './provisioningMemory.ts';
 import { ReplacementOrders } from './replacementOrders.ts';
 import { ReplacingMemory, replaceNodes } from './replacing.ts';
 import type { ControllerSettings } from './settings.ts';
+import { SharedRead } from './sharedRead.ts';
 import { type InvalidObject, reportStatus, StatusMemory } from './status.ts';
 import { terminateNodeClaims } from './termination.ts';
 
@@ -127,6 +128,7 @@ export class ControllerManager {
       givenUp: new Set(),
       givingBack: new Set(),
       doubts: new Backoff(5_000, 60_000),
+      joined: new SharedRead(),
       nodeLosses: new Map(),
       notedNodes: new WeakSet(),
       retries: new Backoff(1000, 60_000),

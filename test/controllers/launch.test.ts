@@ -6,6 +6,7 @@ import { type Launching, launchClaim } from '../../src/controllers/launch.ts';
 import { LiveState } from '../../src/controllers/liveState.ts';
 import { ProvisioningMemory } from '../../src/controllers/provisioningMemory.ts';
 import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
+import { SharedRead } from '../../src/controllers/sharedRead.ts';
 import type { LaunchOutcome } from '../../src/ports/cloudProvider.ts';
 import type { EventDraft } from '../../src/ports/kubeApi.ts';
 import type { Ports } from '../../src/ports/ports.ts';
@@ -58,6 +59,7 @@ async function eventsAfter(
         givenUp: new Set(),
         givingBack: new Set(),
         doubts: new Backoff(5_000, 60_000),
+        joined: new SharedRead(),
       },
       retries: new Backoff(1_000, 60_000),
     };

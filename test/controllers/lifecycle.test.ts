@@ -7,6 +7,7 @@ import { advanceNodeClaims } from '../../src/controllers/lifecycle.ts';
 import { LiveState } from '../../src/controllers/liveState.ts';
 import { ProvisioningMemory } from '../../src/controllers/provisioningMemory.ts';
 import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
+import { SharedRead } from '../../src/controllers/sharedRead.ts';
 import type { Node } from '../../src/model/node.ts';
 import type { NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { CloudProvider } from '../../src/ports/cloudProvider.ts';
@@ -35,6 +36,7 @@ function aLaunching(live: LiveState): Launching {
     givenUp: new Set(),
     givingBack: new Set(),
     doubts: new Backoff(5_000, 60_000),
+    joined: new SharedRead(),
     nodeLosses: new Map(),
     notedNodes: new WeakSet(),
     retries: new Backoff(1_000, 60_000),
@@ -171,4 +173,45 @@ test('a Node that seems gone is asked for by name before its instance is given b
   assert.deepEqual([deleted, told[0]?.reason], [[claim.name], 'NodeGone']);
   const another = aNode({ name: 'gone', providerId: 'aws:///us-east-1a/i-2' });
   assert.equal((await whatBecomesOf({ claim, node: another })).deleted.length, 1);
+});
+
+test('however many instances never join at once, the Nodes are listed twice at most', async () => {
+  const state = new ClusterState();
+  const ignore = (): void => {};
+  const clock = { nowMs: () => NOW_MS, sleep: async () => {} };
+  const deleted: string[] = [];
+  let lists = 0;
+  const ports = {
+    clock,
+    cloud: {},
+    kube: {
+      readNodeProviderIds: async () => {
+        lists += 1;
+        await new Promise((resolve) => setImmediate(resolve));
+        return new Set<string>();
+      },
+      deleteNodeClaim: async (name: string) => {
+        deleted.push(name);
+        return 'deleted';
+      },
+      publishEvent: async () => {},
+    },
+    journal: { append: ignore },
+    telemetry: {
+      log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+      metrics: { count: ignore },
+    },
+    // Only what the end of a claim touches.
+  } as unknown as Ports;
+  const launching = aLaunching(new LiveState(state, clock, ignore));
+  for (let index = 0; index < 200; index += 1) {
+    const claim = anUnjoinedClaim();
+    const named = { ...claim, name: `claim-${index}`, uid: `uid-${index}` };
+    const status = { ...claim.status, providerId: `aws:///us-east-1a/i-${index}` };
+    state.apply({ type: 'upsert', kind: 'nodeClaim', key: named.name, object: { ...named, status } });
+  }
+  await advanceNodeClaims(ports, launching);
+  while (launching.givingBack.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(deleted.length, 200);
+  assert.ok(lists <= 2, `${lists} lists`);
 });
