@@ -16,6 +16,8 @@ interface Pool {
   /** Being deleted, or about to be once replaced, or not ready: these use the budget up, whatever the reason. */
   going: number;
   readonly budgets: readonly NodeBudget[];
+  /** By reason: how many may be going. Windows take time to work out, and each node asks. */
+  readonly most: Map<BudgetedReason, number>;
 }
 
 /** What is left of the budgets at one instant, and less of it with every node that is taken. */
@@ -27,7 +29,7 @@ export class BudgetRoom {
   constructor(snapshot: ClusterSnapshot) {
     const pools = new Map<string, Pool>();
     for (const { name, disruption } of snapshot.provisioners) {
-      pools.set(name, { nodes: 0, going: 0, budgets: budgetsOf(disruption) });
+      pools.set(name, { nodes: 0, going: 0, budgets: budgetsOf(disruption), most: new Map() });
     }
     const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
     const replaced = claimsBeingReplaced(snapshot);
@@ -47,8 +49,15 @@ export class BudgetRoom {
   left(provisioner: string, reason: BudgetedReason): number {
     const pool = this.#pools.get(provisioner);
     if (pool === undefined) return Number.POSITIVE_INFINITY;
-    const { most } = mostGoing(pool.budgets, reason, { nodes: pool.nodes, atMs: this.#atMs });
-    return Math.max(0, most - pool.going);
+    return Math.max(0, this.#mostOf(pool, reason) - pool.going);
+  }
+
+  #mostOf({ budgets, nodes, most: known }: Pool, reason: BudgetedReason): number {
+    const held = known.get(reason);
+    if (held !== undefined) return held;
+    const { most } = mostGoing(budgets, reason, { nodes, atMs: this.#atMs });
+    known.set(reason, most);
+    return most;
   }
 
   /** How many initialized nodes the Provisioner has, and how many of them are going or not ready. */

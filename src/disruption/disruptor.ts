@@ -51,9 +51,15 @@ export function disrupt(
   });
   const isEmpty = new Set(empty.map(({ claim }) => claim.name));
   const offHours = decideOffHours(snapshot);
+  const notWanted = new Map<string, string>();
   const off = offHours.leaving
     .filter(({ name }) => !isEmpty.has(name))
-    .map((claim): Due => ({ claim, reason: 'OffHours', message: notWanted(claim, snapshot) }));
+    .map((claim): Due => {
+      const { provisioner } = claim.spec;
+      const message = notWanted.get(provisioner) ?? notWantedMessage(provisioner, snapshot);
+      notWanted.set(provisioner, message);
+      return { claim, reason: 'OffHours', message };
+    });
   const { plans, held } = withinBudgets([...empty, ...off], snapshot);
   const later = emptiness.due.map(({ dueAtMs }) => dueAtMs).filter((dueAtMs) => dueAtMs > nowMs);
   const nominated = snapshot.nodeClaims.flatMap(({ name, status }) => [
@@ -96,9 +102,10 @@ function withinBudgets(
   return { plans, held };
 }
 
-function notWanted({ spec }: NodeClaim, { provisioners, takenAtMs }: ClusterSnapshot): string {
-  const owner = provisioners.find(({ name }) => name === spec.provisioner);
-  return `Provisioner ${spec.provisioner} ${offUntil(owner ?? {}, takenAtMs)} by its spec.schedule`;
+/** When the window ends takes time to work out: this is for all nodes of the Provisioner. */
+function notWantedMessage(name: string, { provisioners, takenAtMs }: ClusterSnapshot): string {
+  const owner = provisioners.find((one) => one.name === name);
+  return `Provisioner ${name} ${offUntil(owner ?? {}, takenAtMs)} by its spec.schedule`;
 }
 
 function emptyFor({ claim, dueAtMs }: EmptinessDue, nowMs: number): string {

@@ -225,3 +225,24 @@ for (const { standing, says, changes, ...cluster } of explanations) {
     assert.equal(found.changesAtMs, changes === null ? null : Date.parse(changes));
   });
 }
+
+test('how often a window is worked out does not depend on how many nodes there are', () => {
+  const looksFor = (nodes: number): number => {
+    let looks = 0;
+    const { schedule, durationMs, timeZone } = nights('Europe/Berlin');
+    const counted: TimeWindow = {
+      durationMs,
+      timeZone,
+      get schedule() {
+        looks += 1;
+        return schedule;
+      },
+    };
+    const budget = { nodes: { kind: 'count', amount: 1 }, reasons: null, window: counted } as const;
+    const disruption = { ...NO_CONSOLIDATION, budgets: [budget] };
+    const { plans } = disrupt(aCluster({ nodes, provisioner: { offHours: [counted], disruption } }), NOBODY);
+    assert.equal(plans.length, 1);
+    return looks;
+  };
+  assert.equal(looksFor(40), looksFor(4));
+});
