@@ -32,6 +32,10 @@ const TOLERATED: readonly Tolerated[] = [
 
 /** With more of the nodes unhealthy it is not the nodes (Karpenter v1 and EKS: 20 %, rounded up). */
 const UNHEALTHY_SHARE = 0.2;
+/** After an outage nodes report again over a minute or so: what is still silent then may be on its way. */
+const RECOVERED_LATELY_MS = 5 * MINUTE_MS;
+/** A node that becomes ready so long after it joined has been ready before. */
+const FIRST_READY_MOST_MS = 15 * MINUTE_MS;
 /** Whoever is held is looked at again after this long, though nothing changes. */
 const HELD_AGAIN_MS = 60_000;
 
@@ -78,7 +82,7 @@ export function ailmentOf(node: Node, { toleratedMs }: RepairPolicy = DEFAULT_RE
 /**
  * Decides which unhealthy nodes are replaced. Pure. Budgets do not bound it, as they do not bound interruptions: such
  * nodes use them up already. Nothing is replaced while more than a fifth of the Provisioner's nodes or of the cluster's
- * are unhealthy, for however long: that is the network, the control plane or a bad daemon.
+ * are unhealthy, for however long, or were a moment ago: that is the network, the control plane or a bad daemon.
  * @param launchesPaused of Provisioners whose last nodes never came up: there is nothing to replace theirs with
  */
 export function decideRepair(
@@ -88,7 +92,7 @@ export function decideRepair(
   const nowMs = snapshot.takenAtMs;
   const provisioners = new Map(snapshot.provisioners.map((one) => [one.name, one]));
   const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
-  const health = new Health(snapshot.nodes);
+  const health = new Health(snapshot.nodes, nowMs);
   const repairs: Unhealthy[] = [];
   const held: HeldRepair[] = [];
   let nextAtMs = Number.POSITIVE_INFINITY;
@@ -133,27 +137,40 @@ function messageOf({ condition: { type, status, sinceMs } }: Ailment, nowMs: num
   return `node is unhealthy: ${type} is ${status} since ${Math.floor((nowMs - sinceMs) / MINUTE_MS)} min`;
 }
 
-/** How many nodes there are, and how many of them are unhealthy, however short. */
+/** How many nodes there are, and how many of them are unhealthy, however short, or were a moment ago. */
 interface Count {
   nodes: number;
   unhealthy: number;
+  recovered: number;
+}
+
+function nobody(): Count {
+  return { nodes: 0, unhealthy: 0, recovered: 0 };
+}
+
+function hasJustRecovered({ conditions, createdAtMs }: Node, nowMs: number): boolean {
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  if (ready?.status !== 'True' || ready.sinceMs <= nowMs - RECOVERED_LATELY_MS) return false;
+  return ready.sinceMs > createdAtMs + FIRST_READY_MOST_MS;
 }
 
 class Health {
-  readonly #cluster: Count = { nodes: 0, unhealthy: 0 };
+  readonly #cluster: Count = nobody();
   readonly #byProvisioner = new Map<string, Count>();
 
-  constructor(nodes: readonly Node[]) {
+  constructor(nodes: readonly Node[], nowMs: number) {
     for (const node of nodes) {
       const provisioner = node.labels[LABEL.provisioner] ?? '';
-      const own = this.#byProvisioner.get(provisioner) ?? { nodes: 0, unhealthy: 0 };
+      const own = this.#byProvisioner.get(provisioner) ?? nobody();
       this.#byProvisioner.set(provisioner, own);
       // Those that come up are NotReady by nature.
       const isComingUp = provisioner !== '' && node.labels[LABEL.initialized] !== 'true';
       const isUnhealthy = !isComingUp && ailmentOf(node) !== null;
+      const isRecovered = !isComingUp && !isUnhealthy && hasJustRecovered(node, nowMs);
       for (const count of [own, this.#cluster]) {
         count.nodes += 1;
         if (isUnhealthy) count.unhealthy += 1;
+        if (isRecovered) count.recovered += 1;
       }
     }
   }
@@ -165,11 +182,12 @@ class Health {
   }
 }
 
-function isTooMany({ nodes, unhealthy }: Count): boolean {
-  return unhealthy > Math.ceil(UNHEALTHY_SHARE * nodes);
+function isTooMany({ nodes, unhealthy, recovered }: Count): boolean {
+  return unhealthy + recovered > Math.ceil(UNHEALTHY_SHARE * nodes);
 }
 
-function tooMany({ nodes, unhealthy }: Count, what: string): string {
+function tooMany({ nodes, unhealthy, recovered }: Count, what: string): string {
+  const how = recovered > 0 ? 'unhealthy or have just recovered' : 'unhealthy';
   const most = `at most ${UNHEALTHY_SHARE * 100} % may be`;
-  return `${unhealthy} of ${nodes} ${what} are unhealthy, and ${most} for nodes to be replaced`;
+  return `${unhealthy + recovered} of ${nodes} ${what} are ${how}, and ${most} for nodes to be replaced`;
 }

@@ -148,6 +148,32 @@ describe('a node is kept, and told why', () => {
     });
   }
 
+  test('while others come back from the same outage: the last of them may be on their way', () => {
+    const back = (minutes: number): readonly Node[] =>
+      some(5, 'back', [condition('Ready', 'True', minutes)]).map((node) => ({
+        ...node,
+        createdAtMs: NOW_MS - 600 * MINUTE_MS,
+      }));
+    const afterwards = (minutes: number) =>
+      decideRepair(aCluster([sick, ...back(minutes), ...some(4, 'well', WELL)]), never);
+    const { repairs, held, nextAtMs } = afterwards(4);
+    assert.deepEqual(repairs, []);
+    assert.match(
+      held[0]?.held ?? '',
+      /^6 of 10 nodes .* are unhealthy or have just recovered, and at most 20 %/,
+    );
+    assert.ok(nextAtMs <= NOW_MS + MINUTE_MS);
+    assert.equal(afterwards(5).repairs.length, 1, 'it has not come back');
+  });
+
+  test('but not for nodes that have just come up for the first time', () => {
+    const young = some(9, 'young', [condition('Ready', 'True', 1)]).map((node) => ({
+      ...node,
+      createdAtMs: NOW_MS - 3 * MINUTE_MS,
+    }));
+    assert.equal(decideRepair(aCluster([sick, ...young]), never).repairs.length, 1);
+  });
+
   test('unless a fifth or fewer are: two of ten go, and one of one', () => {
     const two = aCluster([...some(2, 'sick', SICK), ...some(8, 'well', WELL)]);
     assert.equal(decideRepair(two, never).repairs.length, 2);
