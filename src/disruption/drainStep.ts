@@ -43,7 +43,7 @@ export function keptDaemons(
 
 /**
  * When all that is left on the node ends: by `terminationGracePeriod`, or by the end that an unhealthy node was given,
- * whichever is sooner; null when the drain has no end. An end before the start was given for a deletion that never came.
+ * whichever is sooner; null when the drain has no end. An end before the start is of a deletion that never came.
  */
 export function drainEndMs({ spec, annotations }: NodeClaim, startedAtMs: number | null): number | null {
   if (startedAtMs === null) return null;
