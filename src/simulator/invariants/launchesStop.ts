@@ -40,7 +40,8 @@ export const launchesStop: Invariant = ({ simulation, report }) => {
     if (event.kind !== 'nodeClaim' || event.type !== 'upsert') return;
     const claim = event.object;
     const { provisioner } = claim.spec;
-    if (hasCondition(claim, 'Initialized')) byProvisioner.delete(provisioner);
+    const wasUp = before !== undefined && hasCondition(before as NodeClaim, 'Initialized');
+    if (hasCondition(claim, 'Initialized') && !wasUp) byProvisioner.delete(provisioner);
     const known = byProvisioner.get(provisioner);
     if (before !== undefined || known === undefined || known.failed < FAILURES_MOST) return;
     const sinceMs = clock.nowMs() - known.stoppedAtMs;
