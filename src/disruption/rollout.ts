@@ -38,7 +38,14 @@ export function rolloutId(
   const ids = (list: readonly string[] | null | undefined): unknown => list && [...list].sort();
   const network = [ids(targets?.subnetIds), ids(targets?.securityGroupIds)];
   const requirements = [...provisioner.requirements].sort((left, right) => (left.key < right.key ? -1 : 1));
-  const target = [madeFrom(provisioner, nodeClass), ids(targets?.imageIds), network, requirements];
+  // Its replacements may be of another Provisioner: the name tells whose rollout they belong to.
+  const target = [
+    provisioner.name,
+    madeFrom(provisioner, nodeClass),
+    ids(targets?.imageIds),
+    network,
+    requirements,
+  ];
   return textHash(JSON.stringify([...target, provisioner.rolloutAttempt ?? '']), 8);
 }
 
@@ -57,7 +64,9 @@ export function decideRollout(
   const { nodes: canaries, soakMs } = provisioner.disruption.drift.canary;
   const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
   const own = snapshot.nodeClaims.filter(({ spec }) => spec.provisioner === provisioner.name);
-  const members = own.filter(({ annotations }) => annotations?.[CLAIM_ANNOTATION.rollout] === id);
+  const members = snapshot.nodeClaims.filter(
+    ({ annotations }) => annotations?.[CLAIM_ANNOTATION.rollout] === id,
+  );
   const limits = { nowMs, soakMs, upWithinMs };
   const failed = members.flatMap((claim) => {
     const message = failureOf(claim, nodes.get(claim.status.nodeName), limits);

@@ -1,5 +1,6 @@
 // No pod is deleted before its node's terminationGracePeriod demands it, and no node outlives that period by far.
 import { FASTEST_PACE } from '../../controllers/steadyClock.ts';
+import { CLAIM_ANNOTATION } from '../../model/labels.ts';
 import { hasCondition, type NodeClaim } from '../../model/nodeClaim.ts';
 import { podKey } from '../../model/pod.ts';
 import type { Simulation } from '../simulation.ts';
@@ -46,10 +47,14 @@ export const graceHolds: Invariant = ({ simulation, report }) => {
 };
 
 /** When all on the claim's node ends at the earliest, by clocks that run fast; null when nothing says so. */
-export function endOf({ deletionRequestedAtMs, spec }: NodeClaim): number | null {
-  const { terminationGracePeriodMs } = spec;
-  if (deletionRequestedAtMs === null || terminationGracePeriodMs === undefined) return null;
-  return deletionRequestedAtMs + terminationGracePeriodMs / FASTEST_PACE;
+export function endOf({ deletionRequestedAtMs, spec, annotations }: NodeClaim): number | null {
+  if (deletionRequestedAtMs === null) return null;
+  const { terminationGracePeriodMs = Number.POSITIVE_INFINITY } = spec;
+  // Repair gives a drain an end of its own.
+  const given = Date.parse(annotations?.[CLAIM_ANNOTATION.drainEnd] ?? '');
+  const givenMs = Number.isNaN(given) ? Number.POSITIVE_INFINITY : given - deletionRequestedAtMs;
+  const withinMs = Math.min(terminationGracePeriodMs, givenMs);
+  return Number.isFinite(withinMs) ? deletionRequestedAtMs + withinMs / FASTEST_PACE : null;
 }
 
 /** Tells whether a controller may have started with a clock that is wrong: it then misjudges drains under way. */
