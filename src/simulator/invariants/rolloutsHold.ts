@@ -1,4 +1,5 @@
 // A bad image costs a rollout its canaries and no more, and drift never takes more nodes at once than budgets say.
+import { replacedBy } from '../../disruption/replacements.ts';
 import { CLAIM_ANNOTATION } from '../../model/labels.ts';
 import { hasCondition, type NodeClaim } from '../../model/nodeClaim.ts';
 import type { Provisioner } from '../../model/provisioner.ts';
@@ -14,16 +15,18 @@ export const rolloutsHold: Invariant = ({ simulation, report }) => {
   cloud.observe({
     changed: ({ instance, claim }) => {
       if (instance.state !== 'pending' || isOfTwoLeaders(claim.uid)) return;
-      if (!isCanary(claim) || !cloud.targets.isBad(instance.imageId)) return;
-      const provisioner = store.get('provisioner', claim.spec.provisioner);
+      const rollout = rolloutOf(claim);
+      if (rollout === undefined || !cloud.targets.isBad(instance.imageId)) return;
+      // What comes may be of another Provisioner than what goes: whose rollout it is, the latter says.
+      const replaced = replacedBy(claim).flatMap((name) => store.get('nodeClaim', name) ?? []);
+      const provisioner = store.get('provisioner', replaced[0]?.spec.provisioner ?? '');
       if (provisioner === undefined) return;
       const { nodes } = provisioner.disruption.drift.canary;
       const bad = [...cloud.living()].filter(
         (one) =>
-          one.claim.spec.provisioner === provisioner.name &&
+          rolloutOf(one.claim) === rollout &&
           one.instance.imageId === instance.imageId &&
           one.instance.state !== 'shutting-down' &&
-          isCanary(one.claim) &&
           !isOfTwoLeaders(one.claim.uid),
       );
       // Without a canary the whole fleet is one.
@@ -53,8 +56,8 @@ export const rolloutsHold: Invariant = ({ simulation, report }) => {
   return undefined;
 };
 
-function isCanary({ annotations }: NodeClaim): boolean {
-  return annotations?.[CLAIM_ANNOTATION.rollout] !== undefined;
+function rolloutOf({ annotations }: NodeClaim): string | undefined {
+  return annotations?.[CLAIM_ANNOTATION.rollout];
 }
 
 /** The least that its budgets without a window say, a tenth when it has none. */
