@@ -10,7 +10,7 @@ import {
   notLeavingBecause,
 } from '../disruption/leaving.ts';
 import { withoutMarks } from '../disruption/replacements.ts';
-import { chooseDrifted } from '../disruption/rollout.ts';
+import { chooseDrifted, type Drifting } from '../disruption/rollout.ts';
 import { CLAIM_ANNOTATION } from '../model/labels.ts';
 import type { SchedulingPlan } from '../model/plan.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
@@ -22,6 +22,7 @@ import { deleteClaims } from './disruption.ts';
 import type { DriftWatch } from './drift.ts';
 import type { LaunchFailuresMemory } from './launchFailures.ts';
 import { launchLeaves, withinLeaves } from './launchPauses.ts';
+import type { LiveState } from './liveState.ts';
 import { type NextRun, sooner } from './nextRun.ts';
 import {
   giveUpOrder,
@@ -114,8 +115,8 @@ async function look(ports: Ports, replacing: Replacing): Promise<NextRun> {
   }
   const isWaiting = orders.open('Expired', 'Drifted').length > 0 || chosen.length < decision.leaving.length;
   let next: NextRun = { afterMs: Math.max(0, decision.nextAtMs - ports.clock.nowMs()) };
-  // Their soak ends without anything changing.
-  if (drifting.due.length > 0) next = sooner(next, { afterMs: ROLLOUT_AGAIN_MS });
+  // Their soak ends, and what launches would use is told, without anything changing.
+  if (drifting.due.length + drifting.untold.size > 0) next = sooner(next, { afterMs: ROLLOUT_AGAIN_MS });
   if (isWaiting) next = sooner(next, { afterMs: WAIT_AGAIN_MS });
   return orders.toUnmark().length > 0 ? sooner(next, { afterMs: UNMARK_AGAIN_MS }) : next;
 }
@@ -178,7 +179,10 @@ async function advance(ports: Ports, replacing: Replacing, order: Order): Promis
   const { live, orders, watch } = replacing;
   const nowMs = ports.clock.nowMs();
   const snapshot = orders.seen(live.snapshot());
-  const due = order.reason === 'Drifted' ? watch.decide(snapshot).due : expiredNodes(snapshot);
+  const drifting = watch.decide(snapshot);
+  // After a restart nothing is known of images yet: orders of an earlier life are not judged by that.
+  if (order.reason === 'Drifted' && isUntold(order, live, drifting)) return;
+  const due = order.reason === 'Drifted' ? drifting.due : expiredNodes(snapshot);
   const standing = standingOf(order, replacing, nowMs);
   if (standing.kind === 'waiting') {
     // A rollout that is halted waits for none of its replacements, nor does a node that has drifted back.
@@ -212,6 +216,10 @@ async function advance(ports: Ports, replacing: Replacing, order: Order): Promis
   orders.end(order);
   for (const name of order.replacements) orders.reserve(name, order.untilMs);
   for (const one of leaving) await remove(ports, replacing, one, order.message);
+}
+
+function isUntold({ nodeClaims }: Order, live: LiveState, { untold }: Drifting): boolean {
+  return nodeClaims.some((name) => untold.has(live.get('nodeClaim', name)?.spec.provisioner ?? ''));
 }
 
 function reasonOf({ reason }: Order): Leaving['reason'] {

@@ -30,19 +30,15 @@ const UNREADY_MS = 60_000;
 const ROUNDING_MS = 2_000;
 
 /** Names what a Provisioner's nodes are to become. A new annotation `cooper.sh/rollout-attempt` makes it another. */
-export function rolloutId(
-  provisioner: Provisioner,
-  nodeClass: NodeClass,
-  targets: NodeClassTargets | undefined,
-): string {
-  const ids = (list: readonly string[] | null | undefined): unknown => list && [...list].sort();
-  const network = [ids(targets?.subnetIds), ids(targets?.securityGroupIds)];
+export function rolloutId(provisioner: Provisioner, nodeClass: NodeClass, targets: NodeClassTargets): string {
+  const ids = (list: readonly string[] | null): unknown => list && [...list].sort();
+  const network = [ids(targets.subnetIds), ids(targets.securityGroupIds)];
   const requirements = [...provisioner.requirements].sort((left, right) => (left.key < right.key ? -1 : 1));
   // Its replacements may be of another Provisioner: the name tells whose rollout they belong to.
   const target = [
     provisioner.name,
     madeFrom(provisioner, nodeClass),
-    ids(targets?.imageIds),
+    ids(targets.imageIds),
     network,
     requirements,
   ];
@@ -137,6 +133,8 @@ export function driftKeptBy(snapshot: ClusterSnapshot, claim: NodeClaim): string
 export interface Drifting extends DriftDecision {
   /** By Provisioner name, of those whose drifted nodes are replaced and that have some. */
   readonly rollouts: ReadonlyMap<string, Rollout>;
+  /** Provisioners of which no rollout can be named, since what their launches would use has not been told yet. */
+  readonly untold: ReadonlySet<string>;
   /** Drifted nodes of rollouts that are not halted, the oldest first. */
   readonly due: readonly Leaving[];
 }
@@ -146,11 +144,17 @@ export function decideDrifting(snapshot: ClusterSnapshot, facts: DriftFacts, upW
   const decision = decideDrift(snapshot, facts);
   const classes = new Map(snapshot.nodeClasses.map((one) => [one.key, one]));
   const rollouts = new Map<string, Rollout>();
+  const untold = new Set<string>();
   for (const provisioner of snapshot.provisioners) {
     const nodeClass = classes.get(nodeClassKey(provisioner.nodeClassRef));
     if (nodeClass === undefined || provisioner.suspended) continue;
     if (provisioner.disruption.drift.policy !== 'Replace') continue;
-    const id = rolloutId(provisioner, nodeClass, facts.targets.get(nodeClass.key));
+    const targets = facts.targets.get(nodeClass.key);
+    if (targets === undefined) {
+      untold.add(provisioner.name);
+      continue;
+    }
+    const id = rolloutId(provisioner, nodeClass, targets);
     rollouts.set(provisioner.name, decideRollout(snapshot, provisioner, id, upWithinMs));
   }
   const due = snapshot.nodeClaims.flatMap((claim): Leaving[] => {
@@ -165,7 +169,7 @@ export function decideDrifting(snapshot: ClusterSnapshot, facts: DriftFacts, upW
     (left, right) =>
       left.claim.createdAtMs - right.claim.createdAtMs || (left.claim.name < right.claim.name ? -1 : 1),
   );
-  return { ...decision, rollouts, due };
+  return { ...decision, rollouts, untold, due };
 }
 
 export interface DriftChoice {

@@ -124,6 +124,18 @@ test('without a canary they go as budgets let them', async () => {
   assert.equal(leastReady(), 5);
 });
 
+test('a controller that starts anew goes on with what it has ordered', async () => {
+  // Some replacements are on order at a start, some nodes soak.
+  const { simulation, entries, conclude } = watched(aSetup(REPLACE));
+  for (let second = 30; second < 3600; second += 70)
+    simulation.clock.at(RELEASED_MS + second * 1000, () => simulation.crash(1000));
+  await simulation.run(RELEASED_MS + 60 * MINUTE_MS);
+  assert.deepEqual(imagesOf(simulation), NEW);
+  const bought = entries.filter(({ facts }) => facts.kind === 'Provisioned' && facts.replaces !== undefined);
+  assert.equal(bought.length, 6);
+  assert.deepEqual(conclude(), []);
+});
+
 const BAD = [{ atMs: RELEASED_MS, id: 'ami-bad', isBad: true }];
 
 for (const crashes of [false, true]) {

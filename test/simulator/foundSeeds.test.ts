@@ -20,6 +20,9 @@ const FOUND = [
     seed: 80021,
     was: 'of claims looked at together, one whose time was up soonest was forgotten for another that had more',
   },
+  { seed: 70, was: 'a restart forgot what it had ordered for a rollout, and bought a second canary' },
+  { seed: 39, was: 'the end that repair gives to a drain counted as no end' },
+  { seed: 9939, was: 'nodes that were up for long spoke for those that never came up' },
   { seed: 1329, was: 'pods that were taken off a silent node counted as the doing of a consolidation' },
 ];
 
