@@ -12,6 +12,10 @@ const SLACK_MS = 10 * 60_000;
 export const graceHolds: Invariant = ({ simulation, report }) => {
   const watched = new Set<string>();
   const isMisjudged = misjudgedStarts(simulation);
+  let outageAtMs = Number.NEGATIVE_INFINITY;
+  simulation.history.listen(({ kind, subject, atMs }) => {
+    if (kind === 'Mishap' && subject === 'apiOutage') outageAtMs = atMs;
+  });
   simulation.kube.observe({
     deleted: (pod, graceSeconds) => {
       const claim = claimOf(simulation, pod.nodeName);
@@ -32,15 +36,20 @@ export const graceHolds: Invariant = ({ simulation, report }) => {
     const endMs = endOf(event.object);
     if (endMs === null || terminationGracePeriodMs === undefined) return;
     watched.add(event.object.uid);
+    const look = (): void => {
+      const claim = simulation.store.get('nodeClaim', event.key);
+      if (claim?.uid !== event.object.uid || hasCondition(claim, 'InstanceTerminating')) return;
+      const nowMs = simulation.clock.nowMs();
+      // Without an API server nobody gets on.
+      if (nowMs - outageAtMs < SLACK_MS) simulation.clock.at(outageAtMs + SLACK_MS, look);
+      else
+        report(
+          `NodeClaim ${event.key} is still there ${SLACK_MS / 60_000} min after its terminationGracePeriod`,
+        );
+    };
     simulation.clock.at(
       Math.max(simulation.clock.nowMs(), endMs + terminationGracePeriodMs + SLACK_MS),
-      () => {
-        const claim = simulation.store.get('nodeClaim', event.key);
-        if (claim?.uid === event.object.uid && !hasCondition(claim, 'InstanceTerminating'))
-          report(
-            `NodeClaim ${event.key} is still there ${SLACK_MS / 60_000} min after its terminationGracePeriod`,
-          );
-      },
+      look,
     );
   });
   return undefined;
