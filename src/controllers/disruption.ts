@@ -22,16 +22,14 @@ export interface Disrupting extends Repairing {
   readonly settings: ControllerSettings;
   /** By claim name: what was last told of what holds its disruption back. */
   readonly toldHeld: Map<string, string>;
-  /** By claim name: until when it is kept for pods that consolidation moves to it, 0 for not at all. */
-  readonly reservedUntilMs: (name: string) => number;
 }
 
 /** One look at the cluster: writes emptiness stamps, deletes claims that are due, and those of unhealthy nodes. */
 export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promise<NextRun> {
-  const { live, nominations, settings } = disrupting;
-  const snapshot = live.snapshot();
+  const { live, orders, nominations, settings } = disrupting;
+  const snapshot = orders.seen(live.snapshot());
   const decision = disrupt(snapshot, (name) =>
-    Math.max(nominations.endsAtMs(name), disrupting.reservedUntilMs(name)),
+    Math.max(nominations.endsAtMs(name), orders.reservedUntilMs(name)),
   );
   const failed = (names: readonly string[], failure: unknown): void => {
     retryMs = FAILED_AGAIN_MS;
@@ -42,7 +40,8 @@ export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promis
     decision.plans,
     settings.writesAtOnce,
     async (plan) => {
-      if (!(await deleteClaims(ports, live, plan))) retryMs = FAILED_AGAIN_MS;
+      if (await deleteClaims(ports, live, plan)) orders.noteLeaving(plan.nodeClaims, ports.clock.nowMs());
+      else retryMs = FAILED_AGAIN_MS;
     },
     (plan, failure) => failed(plan.nodeClaims, failure),
   );

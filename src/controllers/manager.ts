@@ -247,8 +247,7 @@ export class ControllerManager {
         live,
         ...{ settings, toldUnrepaired: this.#toldUnrepaired, failures: memory.failures },
         nominations: memory.nominations,
-        toldHeld: this.#toldHeld,
-        reservedUntilMs: (name) => this.#orders.reservedUntilMs(name),
+        ...{ orders: this.#orders, toldHeld: this.#toldHeld },
       }),
     );
     const orders = this.#orders;

@@ -2,6 +2,7 @@
 import { ailmentOf, decideRepair, type HeldRepair, type Unhealthy } from '../disruption/repair.ts';
 import { DEFAULT_REPAIR } from '../model/disruptionPolicy.ts';
 import { CLAIM_ANNOTATION } from '../model/labels.ts';
+import type { NodeClaim } from '../model/nodeClaim.ts';
 import type { Ports } from '../ports/ports.ts';
 import { deleteAndTell, tellKept } from './claimEvents.ts';
 import { independently } from './concurrently.ts';
@@ -9,9 +10,12 @@ import type { LaunchFailuresMemory } from './launchFailures.ts';
 import { launchLeaves } from './launchPauses.ts';
 import type { LiveState } from './liveState.ts';
 import type { NextRun } from './nextRun.ts';
+import type { ReplacementOrders } from './replacementOrders.ts';
 
 export interface Repairing {
   readonly live: LiveState;
+  /** Says what has been deleted a moment ago, by whomever, and what is kept for pods on their way. */
+  readonly orders: Pick<ReplacementOrders, 'seen' | 'noteLeaving' | 'reservedUntilMs'>;
   readonly failures: LaunchFailuresMemory;
   /** By claim name: what was last told of what keeps it, though its node is unhealthy. */
   readonly toldUnrepaired: Map<string, string>;
@@ -25,7 +29,7 @@ const WRITES_AT_ONCE = 8;
 
 /** One look: deletes the claims of nodes that are to be replaced. */
 export async function repairNodes(ports: Ports, repairing: Repairing): Promise<NextRun> {
-  const snapshot = repairing.live.snapshot();
+  const snapshot = repairing.orders.seen(repairing.live.snapshot());
   const leaves = launchLeaves(snapshot, repairing.failures);
   const { repairs, held, nextAtMs } = decideRepair(snapshot, (name) => leaves.has(name));
   let againMs = Number.POSITIVE_INFINITY;
@@ -40,14 +44,21 @@ export async function repairNodes(ports: Ports, repairing: Repairing): Promise<N
       ports.telemetry.log.error({ nodeClaim: claim.name, error: String(failure) }, 'node not replaced');
     },
   );
-  if (!(await unmarkKept(ports, repairing, new Set(repairs.map(({ claim }) => claim.name)))))
-    againMs = AGAIN_MS;
+  const going = new Set(repairs.map(({ claim }) => claim.name));
+  const kept = snapshot.nodeClaims.filter(
+    ({ name, deletionRequestedAtMs }) => deletionRequestedAtMs === null && !going.has(name),
+  );
+  if (!(await unmark(ports, repairing, kept))) againMs = AGAIN_MS;
   await tellHeld(ports, repairing, held);
   return { afterMs: Math.min(againMs, Math.max(0, nextAtMs - ports.clock.nowMs())) };
 }
 
 /** Asks the server whether the node still is unhealthy, gives its drain an end, and lets it go; false for: later. */
-async function replace(ports: Ports, { live }: Repairing, { claim, message }: Unhealthy): Promise<boolean> {
+async function replace(
+  ports: Ports,
+  { live, orders }: Repairing,
+  { claim, message }: Unhealthy,
+): Promise<boolean> {
   const { nodeName: node } = claim.status;
   const { provisioner } = claim.spec;
   const policy = live.get('provisioner', provisioner)?.disruption.repair ?? DEFAULT_REPAIR;
@@ -64,6 +75,7 @@ async function replace(ports: Ports, { live }: Repairing, { claim, message }: Un
   const facts = { provisioner };
   const why = { type: 'Warning', reason: 'DisruptionUnhealthy', message, facts } as const;
   if ((await deleteAndTell(ports, live, claim, { ...why, disruption: 'Unhealthy' })) === 'gone') return true;
+  orders.noteLeaving([claim.name], ports.clock.nowMs());
   ports.telemetry.log.warn({ nodeClaim: claim.name, node, message }, 'unhealthy node is replaced');
   const labels = { provisioner, reason: 'Unhealthy' };
   ports.telemetry.metrics.count('cooper_nodeclaims_disrupted_total', labels);
@@ -74,15 +86,8 @@ async function replace(ports: Ports, { live }: Repairing, { claim, message }: Un
  * A claim may have been given an end and not been deleted: the process or the server stopped in between. What takes its
  * node away later, perhaps when it is well, would cut that drain short. False when one is to be looked at again.
  */
-async function unmarkKept(ports: Ports, { live }: Repairing, going: ReadonlySet<string>): Promise<boolean> {
-  const marked = live
-    .snapshot()
-    .nodeClaims.filter(
-      ({ name, annotations, deletionRequestedAtMs }) =>
-        annotations?.[CLAIM_ANNOTATION.drainEnd] !== undefined &&
-        deletionRequestedAtMs === null &&
-        !going.has(name),
-    );
+async function unmark(ports: Ports, { live }: Repairing, kept: readonly NodeClaim[]): Promise<boolean> {
+  const marked = kept.filter(({ annotations }) => annotations?.[CLAIM_ANNOTATION.drainEnd] !== undefined);
   let isDone = true;
   await independently(
     marked,

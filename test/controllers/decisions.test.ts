@@ -192,14 +192,13 @@ async function told(one: Case, controller: 'disruption' | 'consolidation'): Prom
   } as unknown as Ports;
   const live = new LiveState(state, clock, ignore);
   const nominations = new Nominations();
+  const orders = new ReplacementOrders();
   const disrupting = {
-    ...{ live, nominations, settings: DEFAULT_SETTINGS, toldHeld: new Map<string, string>() },
+    ...{ live, orders, nominations, settings: DEFAULT_SETTINGS, toldHeld: new Map<string, string>() },
     failures: new LaunchFailuresMemory(),
     toldUnrepaired: new Map<string, string>(),
-    reservedUntilMs: () => 0,
   };
   const memory = new ConsolidationMemory();
-  const orders = new ReplacementOrders();
   const failures = new LaunchFailuresMemory();
   const watch = new DriftWatch(DEFAULT_SETTINGS);
   const replacing = { live, orders, watch, failures, memory: new ReplacingMemory() };
@@ -208,8 +207,8 @@ async function told(one: Case, controller: 'disruption' | 'consolidation'): Prom
       ? disruptNodes(ports, disrupting).then(() => replaceNodes(ports, replacing))
       : consolidateNodes(ports, { live, orders, nominations, memory, failures: new LaunchFailuresMemory() });
   await look();
-  const isGone = records.some(({ kind }) => kind === 'Disrupted');
-  if (!isGone && one.podsOnServer === undefined) await look();
+  // The watch has told nothing in between: what was decided is not decided again.
+  if (one.podsOnServer === undefined) await look();
   return { records, events };
 }
 

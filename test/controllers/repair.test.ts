@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { LaunchFailuresMemory } from '../../src/controllers/launchFailures.ts';
 import { LiveState } from '../../src/controllers/liveState.ts';
 import { repairNodes } from '../../src/controllers/repair.ts';
+import { ReplacementOrders } from '../../src/controllers/replacementOrders.ts';
 import { drainEndMs } from '../../src/disruption/drainStep.ts';
 import { NO_CONSOLIDATION, type RepairPolicy } from '../../src/model/disruptionPolicy.ts';
 import { CLAIM_ANNOTATION } from '../../src/model/labels.ts';
@@ -78,7 +79,13 @@ async function repaired({
     // Only what repair touches.
   } as unknown as Ports;
   const live = new LiveState(state, clock, ignore);
-  const repairing = { live, failures: new LaunchFailuresMemory(), toldUnrepaired: new Map<string, string>() };
+  const orders = new ReplacementOrders();
+  const repairing = {
+    live,
+    orders,
+    failures: new LaunchFailuresMemory(),
+    toldUnrepaired: new Map<string, string>(),
+  };
   let afterMs = 0;
   for (let count = 0; count < looks; count += 1) ({ afterMs } = await repairNodes(ports, repairing));
   return { done, told, counted, marked, afterMs };
@@ -111,6 +118,11 @@ for (const [when, one, expected] of KEPT) {
 }
 
 const MARK = { [CLAIM_ANNOTATION.drainEnd]: new Date(NOW_MS + 60_000).toISOString() };
+
+test('one that was let go is not told of again while the watch is late', async () => {
+  const { done, told, counted } = await repaired({ looks: 3 });
+  assert.deepEqual([done, told.length, counted.length], [['marked', 'deleted'], 2, 1]);
+});
 
 test('a node that was to go, and is well again before its claim was deleted, loses the end of its drain', async () => {
   const { done, marked, told } = await repaired({ node: WELL, claim: { annotations: MARK }, looks: 2 });
