@@ -6,6 +6,8 @@ import { selectCandidates } from '../../src/disruption/consolidationCandidates.t
 import { disrupt } from '../../src/disruption/disruptor.ts';
 import { nextDrainStep } from '../../src/disruption/drainStep.ts';
 import { decideLeaving, expiredNodes } from '../../src/disruption/leaving.ts';
+import { decideRepair } from '../../src/disruption/repair.ts';
+import { driftKeptBy } from '../../src/disruption/rollout.ts';
 import { parseCron } from '../../src/model/cronSchedule.ts';
 import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import { ANNOTATION } from '../../src/model/labels.ts';
@@ -17,6 +19,7 @@ import { QUIET } from './consolidated.ts';
 
 const NOW_MS = Date.parse('2026-11-21T12:00:00Z');
 const HOUR_MS = 3_600_000;
+const UNREADY = { type: 'Ready', status: 'False', reason: '', sinceMs: NOW_MS - HOUR_MS } as const;
 const INITIALIZED = { type: 'Initialized', status: 'True', reason: '', message: '', sinceMs: 0 } as const;
 
 interface Row {
@@ -97,6 +100,18 @@ const DECISIONS: Readonly<Record<string, (row: Row) => string>> = {
     return leaving.length > 0 ? 'goes' : 'stays';
   },
   OffHours: (row) => leaves(clusterOf(row, { offHours: ALWAYS_OFF }, true), 'OffHours'),
+  Drifted: (row) => {
+    const snapshot = clusterOf(row, {}, true);
+    const [claim] = snapshot.nodeClaims;
+    assert.ok(claim);
+    return driftKeptBy(snapshot, claim) === null ? 'goes' : 'stays';
+  },
+  Unhealthy: (row) => {
+    const disruption = { ...NO_CONSOLIDATION, repair: { policy: 'Replace' as const, toleratedMs: null } };
+    const { nodes, ...rest } = clusterOf(row, { disruption }, true);
+    const sick = nodes.map((node) => ({ ...node, providerId: 'n0', conditions: [UNREADY] }));
+    return decideRepair({ ...rest, nodes: sick }, () => false).repairs.length > 0 ? 'goes' : 'stays';
+  },
   Eviction: (row) => {
     const { evict } = nextDrainStep(clusterOf(row, {}, true).pods, NOW_MS);
     return evict.length > 0 ? 'goes' : 'stays';
