@@ -85,26 +85,38 @@ export async function watchDrift(ports: Ports, watching: WatchingDrift): Promise
 
 /** Asks for what launches would use, and where instances are; what cannot be told stays as it was known. */
 async function refreshFacts(ports: Ports, watch: DriftWatch, snapshot: ClusterSnapshot): Promise<void> {
-  const { cloud, clock } = ports;
+  const { cloud } = ports;
   if (cloud.nodeClassTargets === undefined) return;
-  const nowMs = clock.nowMs();
   const targets = new Map<string, NodeClassTargets>();
+  const generations = new Map<string, number>();
   for (const nodeClass of snapshot.nodeClasses) {
+    const { key, generation } = nodeClass;
     const told = await cloud.nodeClassTargets(nodeClass).catch(() => null);
-    const known = told ?? watch.facts.targets.get(nodeClass.key);
-    if (known !== undefined) targets.set(nodeClass.key, known);
+    const known = told ?? watch.facts.targets.get(key);
+    if (known === undefined) continue;
+    targets.set(key, known);
+    generations.set(key, told === null ? (watch.facts.generations?.get(key) ?? -1) : generation);
   }
-  watch.facts = { ...watch.facts, targets };
+  watch.facts = { networks: await networksNow(ports, watch, snapshot), targets, generations };
+}
+
+/** Where instances are; known before what that is compared with, or nodes that drift by it would seem to fit. */
+async function networksNow(
+  { cloud, clock }: Ports,
+  watch: DriftWatch,
+  snapshot: ClusterSnapshot,
+): Promise<DriftFacts['networks']> {
+  const nowMs = clock.nowMs();
   const isUnknown = snapshot.nodeClaims.some(
     (claim) => hasCondition(claim, 'Registered') && !watch.facts.networks.has(claim.status.providerId),
   );
   const waitedMs = nowMs - watch.networkAtMs;
-  if (waitedMs < (isUnknown ? LOOK_AGAIN_MS : NETWORK_AGAIN_MS)) return;
-  watch.networkAtMs = nowMs;
+  if (waitedMs < (isUnknown ? LOOK_AGAIN_MS : NETWORK_AGAIN_MS)) return watch.facts.networks;
   const networks = new Map<string, InstanceNetwork>();
   for (const { providerId, subnetId = '', securityGroupIds = [] } of await cloud.list())
     networks.set(providerId, { subnetId, securityGroupIds });
-  watch.facts = { ...watch.facts, networks };
+  watch.networkAtMs = nowMs;
+  return networks;
 }
 
 type Annotations = Readonly<Record<string, string | null>>;

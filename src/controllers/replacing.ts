@@ -10,7 +10,7 @@ import {
   notLeavingBecause,
 } from '../disruption/leaving.ts';
 import { withoutMarks } from '../disruption/replacements.ts';
-import { chooseDrifted, type Drifting } from '../disruption/rollout.ts';
+import { chooseDrifted, driftForbiddenBy } from '../disruption/rollout.ts';
 import { CLAIM_ANNOTATION } from '../model/labels.ts';
 import type { SchedulingPlan } from '../model/plan.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
@@ -28,6 +28,7 @@ import {
   giveUpOrder,
   type Order,
   type Ordering,
+  type OrderStanding,
   orderReplacements,
   standingOf,
   unmarkAbandoned,
@@ -90,12 +91,16 @@ async function look(ports: Ports, replacing: Replacing): Promise<NextRun> {
   const first = orders.seen(live.snapshot());
   orders.look(first);
   memory.keepOnly(new Set(first.nodeClaims.map(({ name }) => name)));
-  await unmarkAbandoned(ports, replacing);
-  for (const order of orders.open('Expired', 'Drifted')) await advance(ports, replacing, order);
+  const failures = [
+    ...(await eachAlone([replacing], (one) => unmarkAbandoned(ports, one))),
+    ...(await eachAlone(orders.open('Expired', 'Drifted'), (order) => advance(ports, replacing, order))),
+  ];
   const snapshot = orders.seen(live.snapshot());
   const nowMs = snapshot.takenAtMs;
   const drifting = watch.decide(snapshot);
-  const { may, kept } = chooseDrifted(snapshot, drifting);
+  const isPassedOver = (name: string): boolean =>
+    memory.unplaceableSinceMs.has(name) && memory.pauses.waitMs(name, nowMs) > 0;
+  const { may, kept } = chooseDrifted(snapshot, drifting, isPassedOver);
   const due = [...expiredNodes(snapshot), ...may];
   const decision = decideLeaving(snapshot, due, (name) => memory.pauses.waitMs(name, nowMs));
   for (const { held, ...leaving } of kept)
@@ -106,19 +111,39 @@ async function look(ports: Ports, replacing: Replacing): Promise<NextRun> {
   const chosen = decision.leaving.slice(0, Math.max(0, room));
   if (chosen.length > 0) {
     const { catalogue } = await readCatalogue(ports.cloud, snapshot);
-    for (const leaving of chosen) {
+    const order = async (leaving: Leaving): Promise<void> => {
       const rollout = drifting.rollouts.get(leaving.claim.spec.provisioner)?.id;
       const annotations =
         leaving.reason === 'Drifted' && rollout !== undefined ? { [CLAIM_ANNOTATION.rollout]: rollout } : {};
-      await begin(ports, replacing, { leaving, annotations }, catalogue);
-    }
+      try {
+        await begin(ports, replacing, { leaving, annotations }, catalogue);
+      } catch (failure) {
+        memory.pauses.failed(leaving.claim.name, ports.clock.nowMs());
+        throw failure;
+      }
+    };
+    failures.push(...(await eachAlone(chosen, order)));
   }
+  if (failures.length > 0) throw failures[0];
   const isWaiting = orders.open('Expired', 'Drifted').length > 0 || chosen.length < decision.leaving.length;
   let next: NextRun = { afterMs: Math.max(0, decision.nextAtMs - ports.clock.nowMs()) };
   // Their soak ends, and what launches would use is told, without anything changing.
   if (drifting.due.length + drifting.untold.size > 0) next = sooner(next, { afterMs: ROLLOUT_AGAIN_MS });
   if (isWaiting) next = sooner(next, { afterMs: WAIT_AGAIN_MS });
   return orders.toUnmark().length > 0 ? sooner(next, { afterMs: UNMARK_AGAIN_MS }) : next;
+}
+
+/** Does it for each in turn: one whose writes are refused for good must not keep all others. Gives what has failed. */
+async function eachAlone<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  for (const item of items) {
+    try {
+      await act(item);
+    } catch (failure) {
+      failures.push(failure);
+    }
+  }
+  return failures;
 }
 
 interface Beginning {
@@ -179,34 +204,43 @@ async function advance(ports: Ports, replacing: Replacing, order: Order): Promis
   const { live, orders, watch } = replacing;
   const nowMs = ports.clock.nowMs();
   const snapshot = orders.seen(live.snapshot());
-  const drifting = watch.decide(snapshot);
+  const isOver = nowMs > order.untilMs;
+  const leaving = leavingOf(order, live);
+  const drifting = order.reason === 'Drifted' ? watch.decide(snapshot) : null;
   // After a restart nothing is known of images yet: orders of an earlier life are not judged by that.
-  if (order.reason === 'Drifted' && isUntold(order, live, drifting)) return;
-  const due = order.reason === 'Drifted' ? drifting.due : expiredNodes(snapshot);
+  if (!isOver && leaving.some(({ claim }) => drifting?.untold.has(claim.spec.provisioner))) return;
+  const due = drifting?.due ?? expiredNodes(snapshot);
   const standing = standingOf(order, replacing, nowMs);
-  if (standing.kind === 'waiting') {
-    // A rollout that is halted waits for none of its replacements, nor does a node that has drifted back.
-    if (order.reason === 'Drifted' && !due.some(({ claim }) => order.nodeClaims.includes(claim.name)))
-      giveUpOrder(ports, replacing, order, 'the node need not go any more, or its rollout is halted');
-    return;
-  }
-  const claims = order.nodeClaims.flatMap((name) => live.get('nodeClaim', name) ?? []);
-  const leaving = claims.map(
-    (claim): Leaving => ({ claim, reason: reasonOf(order), message: order.message }),
-  );
+  // A rollout that is halted waits for none of its replacements, nor does a node that has drifted back.
+  const isInVain = drifting !== null && !due.some(({ claim }) => order.nodeClaims.includes(claim.name));
+  if (standing.kind === 'waiting' && !isInVain) return;
+  if (standing.kind === 'waiting')
+    return giveUpOrder(ports, replacing, order, 'the node need not go any more, or its rollout is halted');
+  const changed = notLeavingBecause(snapshot, due, order);
   if (standing.kind !== 'up') {
     giveUpOrder(ports, replacing, order, standing.message);
-    for (const one of leaving) {
-      if (standing.kind === 'notBought') await holdUnplaceable(ports, replacing, one, standing.message);
-      else await holdBroken(ports, replacing, one, standing.message);
-    }
+    // What need not or may not go now does not go without a replacement either.
+    if (standing.kind === 'notUp' || changed === null) await holdBack(ports, replacing, leaving, standing);
     return;
   }
-  const changed = notLeavingBecause(snapshot, due, order);
   if (changed !== null) return giveUpOrder(ports, replacing, order, changed);
+  const forbidden = forbiddenBy(snapshot, leaving);
+  if (forbidden === null) await carryOut(ports, replacing, order, leaving);
+  else if (isOver) giveUpOrder(ports, replacing, order, forbidden);
+}
+
+/** Takes the nodes away once a last look finds places for their pods. */
+async function carryOut(
+  ports: Ports,
+  replacing: Replacing,
+  order: Order,
+  leaving: readonly Leaving[],
+): Promise<void> {
+  const { live, orders } = replacing;
+  const snapshot = orders.seen(live.snapshot());
   const { catalogue } = await readCatalogue(ports.cloud, snapshot);
   const needs = await needsOf(ports, withoutMarks(snapshot, order.replacements), order.nodeClaims, catalogue);
-  if (needs.kind === 'later' && nowMs <= order.untilMs) return;
+  if (needs.kind === 'later' && ports.clock.nowMs() <= order.untilMs) return;
   if (needs.kind !== 'places' || needs.replacements.length > 0) {
     const because = needs.kind === 'unplaceable' ? needs.message : 'its pods would need another node by now';
     giveUpOrder(ports, replacing, order, because);
@@ -218,12 +252,29 @@ async function advance(ports: Ports, replacing: Replacing, order: Order): Promis
   for (const one of leaving) await remove(ports, replacing, one, order.message);
 }
 
-function isUntold({ nodeClaims }: Order, live: LiveState, { untold }: Drifting): boolean {
-  return nodeClaims.some((name) => untold.has(live.get('nodeClaim', name)?.spec.provisioner ?? ''));
+function forbiddenBy(snapshot: ClusterSnapshot, leaving: readonly Leaving[]): string | null {
+  const held = leaving.map(({ claim, reason }) =>
+    reason === 'Drifted' ? driftForbiddenBy(snapshot, claim) : null,
+  );
+  return held.find((message) => message !== null) ?? null;
 }
 
-function reasonOf({ reason }: Order): Leaving['reason'] {
-  return reason === 'Drifted' ? 'Drifted' : 'Expired';
+/** Leaves alone for a while what could not be replaced. */
+async function holdBack(
+  ports: Ports,
+  replacing: Replacing,
+  leaving: readonly Leaving[],
+  standing: Exclude<OrderStanding, { readonly kind: 'waiting' | 'up' }>,
+): Promise<void> {
+  for (const one of leaving) {
+    if (standing.kind === 'notBought') await holdUnplaceable(ports, replacing, one, standing.message);
+    else await holdBroken(ports, replacing, one, standing.message);
+  }
+}
+
+function leavingOf({ nodeClaims, reason, message }: Order, live: LiveState): readonly Leaving[] {
+  const claims = nodeClaims.flatMap((name) => live.get('nodeClaim', name) ?? []);
+  return claims.map((claim) => ({ claim, reason: reason === 'Drifted' ? 'Drifted' : 'Expired', message }));
 }
 
 async function remove(

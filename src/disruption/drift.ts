@@ -18,6 +18,8 @@ export interface InstanceNetwork {
 export interface DriftFacts {
   /** By node class key. */
   readonly targets: ReadonlyMap<string, NodeClassTargets>;
+  /** By node class key: the generation that the targets are of; absent for that of now. */
+  readonly generations?: ReadonlyMap<string, number>;
   /** By provider id. */
   readonly networks: ReadonlyMap<string, InstanceNetwork>;
 }

@@ -3,7 +3,7 @@ import { ANNOTATION, CLAIM_ANNOTATION } from '../model/labels.ts';
 import { isReady, type Node } from '../model/node.ts';
 import { hasCondition, type NodeClaim, type NodeClaimCondition } from '../model/nodeClaim.ts';
 import { type NodeClass, type NodeClassTargets, nodeClassKey } from '../model/nodeClass.ts';
-import { podKey } from '../model/pod.ts';
+import { type Pod, podKey } from '../model/pod.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { textHash } from '../model/textHash.ts';
@@ -60,6 +60,7 @@ export function decideRollout(
   const { nodes: canaries, soakMs } = provisioner.disruption.drift.canary;
   const nodes = new Map(snapshot.nodes.map((node) => [node.name, node]));
   const own = snapshot.nodeClaims.filter(({ spec }) => spec.provisioner === provisioner.name);
+  // Pods may be better off with a node of another Provisioner: it counts all the same.
   const members = snapshot.nodeClaims.filter(
     ({ annotations }) => annotations?.[CLAIM_ANNOTATION.rollout] === id,
   );
@@ -115,19 +116,37 @@ function failureOf(
 
 /** What keeps a drifted node where it is, in one sentence; null when it may be replaced. */
 export function driftKeptBy(snapshot: ClusterSnapshot, claim: NodeClaim): string | null {
-  const node = snapshot.nodes.find(({ name }) => name === claim.status.nodeName);
-  if (node === undefined) return null;
-  if (forbidsDisruption(node, snapshot.takenAtMs)) return `the node forbids it by ${ANNOTATION.doNotDisrupt}`;
+  const forbidden = driftForbiddenBy(snapshot, claim);
+  if (forbidden !== null) return forbidden;
   const evictions = new EvictionRoom(snapshot.disruptionBudgets);
-  for (const pod of snapshot.pods) {
-    if (pod.nodeName !== node.name || !occupiesNode(pod) || pod.deletionRequestedAtMs !== null) continue;
-    const annotation = optOut(pod, snapshot.takenAtMs);
-    if (annotation !== null) return `pod ${podKey(pod)} forbids it by ${annotation}`;
-    if (pod.owner === null) return `pod ${podKey(pod)} has no owner that would make it again`;
+  for (const pod of podsToMove(snapshot, claim)) {
     const blocked = evictions.obstacle([pod]);
     if (blocked !== null) return blocked.message;
   }
   return null;
+}
+
+/**
+ * What somebody has said against its going, in one sentence; null when nobody has. Unlike a disruption budget, which
+ * the drain waits for, that must be heeded until the node goes.
+ */
+export function driftForbiddenBy(snapshot: ClusterSnapshot, claim: NodeClaim): string | null {
+  const node = snapshot.nodes.find(({ name }) => name === claim.status.nodeName);
+  if (node === undefined) return null;
+  if (forbidsDisruption(node, snapshot.takenAtMs)) return `the node forbids it by ${ANNOTATION.doNotDisrupt}`;
+  for (const pod of podsToMove(snapshot, claim)) {
+    const annotation = optOut(pod, snapshot.takenAtMs);
+    if (annotation !== null) return `pod ${podKey(pod)} forbids it by ${annotation}`;
+    if (pod.owner === null) return `pod ${podKey(pod)} has no owner that would make it again`;
+  }
+  return null;
+}
+
+function podsToMove({ pods, nodes }: ClusterSnapshot, { status }: NodeClaim): readonly Pod[] {
+  if (!nodes.some(({ name }) => name === status.nodeName)) return [];
+  return pods.filter(
+    (pod) => pod.nodeName === status.nodeName && occupiesNode(pod) && pod.deletionRequestedAtMs === null,
+  );
 }
 
 export interface Drifting extends DriftDecision {
@@ -150,7 +169,9 @@ export function decideDrifting(snapshot: ClusterSnapshot, facts: DriftFacts, upW
     if (nodeClass === undefined || provisioner.suspended) continue;
     if (provisioner.disruption.drift.policy !== 'Replace') continue;
     const targets = facts.targets.get(nodeClass.key);
-    if (targets === undefined) {
+    const isOfNow = (facts.generations?.get(nodeClass.key) ?? nodeClass.generation) === nodeClass.generation;
+    // Named without them it would be another rollout, with neither the canary nor the halt of its own.
+    if (targets === undefined || !isOfNow) {
       untold.add(provisioner.name);
       continue;
     }
@@ -178,8 +199,15 @@ export interface DriftChoice {
   readonly kept: readonly HeldLeaving[];
 }
 
-/** Which of the drifted nodes may go now: those that nothing keeps, as many as each rollout has room for. */
-export function chooseDrifted(snapshot: ClusterSnapshot, { due, rollouts }: Drifting): DriftChoice {
+/**
+ * Which of the drifted nodes may go now: those that nothing keeps, as many as each rollout has room for.
+ * @param isPassedOver by claim name: whether nothing could be bought for it; the next one has its place then
+ */
+export function chooseDrifted(
+  snapshot: ClusterSnapshot,
+  { due, rollouts }: Drifting,
+  isPassedOver: (claim: string) => boolean,
+): DriftChoice {
   const replaced = claimsBeingReplaced(snapshot);
   const left = new Map([...rollouts].map(([name, { mayGo }]) => [name, mayGo]));
   const may: Leaving[] = [];
@@ -192,7 +220,7 @@ export function chooseDrifted(snapshot: ClusterSnapshot, { due, rollouts }: Drif
     if (held !== null) kept.push({ ...one, held });
     else {
       may.push(one);
-      left.set(provisioner, room - 1);
+      if (!isPassedOver(one.claim.name)) left.set(provisioner, room - 1);
     }
   }
   return { may, kept };

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DRIFT_FACTS_NONE, type DriftFacts, decideDrift, madeFrom } from '../../src/disruption/drift.ts';
-import { decideRollout, driftKeptBy, rolloutId } from '../../src/disruption/rollout.ts';
+import {
+  chooseDrifted,
+  decideDrifting,
+  decideRollout,
+  driftKeptBy,
+  rolloutId,
+} from '../../src/disruption/rollout.ts';
 import { type DriftPolicy, NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import { CLAIM_ANNOTATION, LABEL } from '../../src/model/labels.ts';
 import type { Node } from '../../src/model/node.ts';
@@ -206,8 +212,9 @@ test('a rollout has another name for another target or attempt only', () => {
     rolloutId(PROVISIONER, aNodeClass({ userData: 'x' }), TARGETS),
     rolloutId(aProvisioner({ labels: { a: 'b' } }), NODE_CLASS, TARGETS),
     rolloutId(aProvisioner({ rolloutAttempt: '2' }), NODE_CLASS, TARGETS),
+    rolloutId(aProvisioner({ name: 'other' }), NODE_CLASS, TARGETS),
   ];
-  assert.equal(new Set([id, ...others]).size, 5);
+  assert.equal(new Set([id, ...others]).size, 6);
 });
 
 const NOT_READY = (sinceMs: number) => ({
@@ -267,6 +274,54 @@ for (const { when, member, phase } of ROLLOUTS) {
     assert.equal(decideRollout(snapshot, provisioner, 'r1', 10 * MINUTE_MS).phase, phase);
   });
 }
+
+function replacing(): Provisioner {
+  const drift = { policy: 'Replace' as const, canary: { nodes: 1, soakMs: 10 * MINUTE_MS } };
+  return aProvisioner({ disruption: { ...NO_CONSOLIDATION, drift } });
+}
+
+test('a replacement that another Provisioner launches is a canary too', () => {
+  const claim = aClaim({
+    spec: { ...aNodeClaim().spec, provisioner: 'other' },
+    annotations: { [CLAIM_ANNOTATION.rollout]: 'r1' },
+    status: { ...aClaim().status, conditions: [upSince(50 * MINUTE_MS, 'Launched')] },
+  });
+  const snapshot = { ...aCluster({}), nodeClaims: [claim] };
+  assert.equal(decideRollout(snapshot, replacing(), 'r1', 11 * MINUTE_MS).mayGo, 0);
+  assert.equal(decideRollout(snapshot, replacing(), 'r1', 9 * MINUTE_MS).phase, 'halted');
+});
+
+/** Two nodes whose image is launched no more. */
+function twoDrifted(facts: Partial<DriftFacts>) {
+  const claims = ['a', 'b'].map((name) =>
+    aClaim({ name, status: { ...aClaim().status, nodeName: name, imageId: 'ami-0' } }),
+  );
+  const nodes = claims.map(({ name }) => anOwnedNode({ name, providerId: `p-${name}` }));
+  const snapshot = { ...aCluster({}), provisioners: [replacing()], nodeClaims: claims, nodes };
+  return { snapshot, drifting: decideDrifting(snapshot, { ...DRIFT_FACTS_NONE, ...facts }, MINUTE_MS) };
+}
+
+test('a node that nothing can be bought for gives its place in the canary to the next', () => {
+  const { snapshot, drifting } = twoDrifted(targets());
+  const chosen = (passedOver: readonly string[]): readonly string[] =>
+    chooseDrifted(snapshot, drifting, (name) => passedOver.includes(name)).may.map(({ claim }) => claim.name);
+  assert.deepEqual(chosen([]), ['a']);
+  assert.deepEqual(chosen(['a']), ['a', 'b']);
+});
+
+test('a rollout waits for the targets of the node class as it is now', () => {
+  const generations = (generation: number) => new Map([[NODE_CLASS.key, generation]]);
+  const rolloutsOf = (facts: Partial<DriftFacts>): readonly (readonly string[])[] => {
+    const { drifting } = twoDrifted(facts);
+    return [[...drifting.rollouts.keys()], [...drifting.untold]];
+  };
+  assert.deepEqual(rolloutsOf(targets()), [['default'], []]);
+  const ofNow = generations(NODE_CLASS.generation);
+  assert.deepEqual(rolloutsOf({ ...targets(), generations: ofNow }), [['default'], []]);
+  const before = generations(NODE_CLASS.generation - 1);
+  assert.deepEqual(rolloutsOf({ ...targets(), generations: before }), [[], ['default']]);
+  assert.deepEqual(rolloutsOf({}), [[], ['default']]);
+});
 
 test('a mark on any claim halts its rollout, and no other', () => {
   const claim = aClaim({ annotations: { [CLAIM_ANNOTATION.rolloutHalted]: 'r1' } });

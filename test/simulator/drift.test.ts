@@ -161,6 +161,65 @@ for (const crashes of [false, true]) {
   });
 }
 
+/** What launches would use is known a little later than all else, as it is when EC2 has to be asked. */
+function asksForLong(simulation: Simulation): void {
+  const { cloud, clock } = simulation;
+  cloud.nodeClassTargets = async () => {
+    await clock.sleep(1500);
+    return cloud.targets.now();
+  };
+}
+
+function startsAnew(simulation: Simulation, everyMs: number): void {
+  for (let atMs = RELEASED_MS; atMs < RELEASED_MS + 60 * MINUTE_MS; atMs += everyMs)
+    simulation.clock.at(atMs, () => simulation.crash(2000));
+}
+
+function boughtFor(entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  return entries.filter(({ facts }) => facts.kind === 'Provisioned' && facts.replaces !== undefined);
+}
+
+test('a controller that starts anew buys no replacement twice', async () => {
+  const { simulation, entries } = watched(aSetup(REPLACE));
+  asksForLong(simulation);
+  startsAnew(simulation, MINUTE_MS / 3);
+  await simulation.run(RELEASED_MS + 60 * MINUTE_MS);
+  assert.deepEqual(imagesOf(simulation), NEW);
+  assert.equal(boughtFor(entries).length, 6);
+});
+
+test('a controller that starts anew knows what is halted before it knows the account', async () => {
+  const changed = aDriftingProvisioner(REPLACE, { labels: { team: 'a' } });
+  const changes = [{ atMs: RELEASED_MS, provisioners: [changed], nodeClasses: [] }];
+  const { simulation, entries } = watched(aSetup(REPLACE, { images: BAD, changes }));
+  asksForLong(simulation);
+  startsAnew(simulation, 4 * MINUTE_MS);
+  await simulation.run(RELEASED_MS + 60 * MINUTE_MS);
+  assert.deepEqual(imagesOf(simulation), OLD);
+  assert.equal(boughtFor(entries).length, 1);
+});
+
+test('a pod that comes to forbid it while the replacement comes up keeps its node', async () => {
+  const { simulation, entries } = watched(aSetup(REPLACE));
+  let kept = '';
+  simulation.onStep(() => {
+    const [ordered] = boughtFor(entries);
+    if (ordered === undefined || kept !== '') return;
+    kept = String(ordered.facts.replaces);
+    const node = claims(simulation).find(({ name }) => name === kept)?.status.nodeName;
+    for (const pod of simulation.store.values('pod')) {
+      const annotations = { 'karpenter.sh/do-not-disrupt': 'true' };
+      if (pod.nodeName === node)
+        simulation.store.put('pod', `${pod.namespace}/${pod.name}`, { ...pod, annotations });
+    }
+  });
+  await simulation.run(RELEASED_MS + 40 * MINUTE_MS);
+  assert.notEqual(kept, '');
+  const went = gone(entries).map(({ subject }) => subject);
+  assert.equal(went.length, 5);
+  assert.ok(!went.includes(kept));
+});
+
 test('a halted rollout goes on with the next image, or when its Provisioner is annotated anew', async () => {
   const images = [...BAD, { atMs: RELEASED_MS + 30 * MINUTE_MS, id: 'ami-new', isBad: false }];
   const { simulation } = watched(aSetup(REPLACE, { images }));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
-import { LABEL } from '../../src/model/labels.ts';
+import { CLAIM_ANNOTATION, LABEL } from '../../src/model/labels.ts';
 import { hasCondition } from '../../src/model/nodeClaim.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
 import { CALM } from '../../src/simulator/faults.ts';
@@ -175,4 +175,24 @@ test('of many that expire at once, no more are under way than the budget says', 
   await simulation.run(START_MS + 50 * MINUTE_MS);
   assert.ok(decisions(entries, 'Disrupted').length >= 6);
   assert.equal(most, 8);
+});
+
+test('a replacement that may not be stored keeps no other node from being replaced', async () => {
+  const { simulation, entries } = watched(aSetup());
+  await simulation.run(START_MS + 10 * MINUTE_MS);
+  const [oldest] = [...simulation.store.values('node')].sort(
+    (one, two) => one.createdAtMs - two.createdAtMs || (one.name < two.name ? -1 : 1),
+  );
+  const kept = [...simulation.store.values('nodeClaim')].find(
+    ({ status }) => status.nodeName === oldest?.name,
+  );
+  const create = simulation.kube.createNodeClaim.bind(simulation.kube);
+  simulation.kube.createNodeClaim = async (draft) => {
+    if (draft.annotations?.[CLAIM_ANNOTATION.replaces] === kept?.name)
+      throw new Error('admission webhook denied the request');
+    return create(draft);
+  };
+  await simulation.run(START_MS + TTL_MS + 3 * MINUTE_MS);
+  const gone = decisions(entries, 'Disrupted').filter(({ facts }) => facts.disruption === 'Expired');
+  assert.equal(gone.filter(({ subject }) => subject !== kept?.name).length, 5);
 });
