@@ -24,6 +24,7 @@ const FOUND = [
   { seed: 39, was: 'the end that repair gives to a drain counted as no end' },
   { seed: 9939, was: 'nodes that were up for long spoke for those that never came up' },
   { seed: 1329, was: 'pods that were taken off a silent node counted as the doing of a consolidation' },
+  { seed: 91026, was: 'three nodes in place of one that drifted counted as three canaries' },
 ];
 
 for (const { seed, was } of FOUND) {

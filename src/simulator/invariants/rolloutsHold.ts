@@ -11,6 +11,8 @@ export const rolloutsHold: Invariant = ({ simulation, report }) => {
   const { store, cloud, history } = simulation;
   const isOfTwoLeaders = claimsOfTwoLeaders(simulation);
   const going = new Set<string>();
+  /** By name of a replacement: what it was bought for, which its claim does not say any more once that is given up. */
+  const boughtFor = new Map<string, string>();
   let isOfOneLeader = true;
   cloud.observe({
     changed: ({ instance, claim }) => {
@@ -19,6 +21,7 @@ export const rolloutsHold: Invariant = ({ simulation, report }) => {
       if (rollout === undefined || !cloud.targets.isBad(instance.imageId)) return;
       // What comes may be of another Provisioner than what goes: whose rollout it is, the latter says.
       const replaced = replacedBy(claim).flatMap((name) => store.get('nodeClaim', name) ?? []);
+      if (replaced.length > 0) boughtFor.set(claim.name, replacedBy(claim).join());
       const provisioner = store.get('provisioner', replaced[0]?.spec.provisioner ?? '');
       if (provisioner === undefined) return;
       const { nodes } = provisioner.disruption.drift.canary;
@@ -29,9 +32,11 @@ export const rolloutsHold: Invariant = ({ simulation, report }) => {
           one.instance.state !== 'shutting-down' &&
           !isOfTwoLeaders(one.claim.uid),
       );
+      // One node may need several in its place.
+      const replacing = new Set(bad.map((one) => boughtFor.get(one.claim.name) ?? one.claim.name));
       // Without a canary the whole fleet is one.
-      if (nodes === 0 || bad.length <= nodes) return;
-      const what = `${bad.length} replacements with bad image ${instance.imageId}`;
+      if (nodes === 0 || replacing.size <= nodes) return;
+      const what = `replacements of ${replacing.size} nodes with bad image ${instance.imageId}`;
       report(`Provisioner ${provisioner.name} has ${what}, its canary is ${nodes}`);
     },
   });
