@@ -6,6 +6,7 @@ import {
   openReplacements,
   replacedBy,
   replacementAnnotations,
+  strayMarks,
 } from '../disruption/replacements.ts';
 import type { BudgetedReason } from '../model/disruptionPolicy.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
@@ -104,6 +105,7 @@ export class ReplacementOrders {
     for (const order of this.#orders.values())
       for (const name of order.replacements)
         if ((claims.get(name)?.status.providerId ?? '') !== '') this.#launched.add(name);
+    for (const name of strayMarks(snapshot)) this.#abandoned.add(name);
     const known = new Set([...this.#orders.values()].flatMap(({ replacements }) => replacements));
     for (const found of openReplacements(snapshot)) {
       if (found.replacements.some((name) => known.has(name) || this.#abandoned.has(name))) continue;

@@ -67,6 +67,23 @@ export function openReplacements({ nodeClaims }: ClusterSnapshot): readonly Open
   });
 }
 
+/**
+ * Names of the claims whose mark nobody goes on with: its reason is none of those that nodes are replaced for, as when
+ * a later version has written it. Left on, it would keep what it names from being replaced for ever.
+ */
+export function strayMarks({ nodeClaims }: ClusterSnapshot): readonly string[] {
+  return nodeClaims
+    .filter((claim) => claim.deletionRequestedAtMs === null && replacedBy(claim).length > 0)
+    .filter(({ annotations }) => {
+      const [reason = ''] = (annotations?.[CLAIM_ANNOTATION.replacesBecause] ?? '').split(':');
+      return !REPLACED_FOR.has(reason);
+    })
+    .map(({ name }) => name);
+}
+
+/** Reasons that nodes are replaced for first; for others they go at once. */
+const REPLACED_FOR: ReadonlySet<string> = new Set<BudgetedReason>(['Underutilized', 'Expired', 'Drifted']);
+
 function isReason(text: string): text is BudgetedReason {
   return (BUDGETED_REASONS as readonly string[]).includes(text);
 }
