@@ -11,7 +11,7 @@ import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import { type Pod, podKey } from '../model/pod.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Backoff } from './backoff.ts';
-import { concurrently } from './concurrently.ts';
+import { concurrently, independently } from './concurrently.ts';
 import { type DrainTelling, tellBlocked } from './drainEvents.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, sooner, WHEN_CHANGED } from './nextRun.ts';
@@ -21,6 +21,8 @@ import { type Surging, surge } from './surge.ts';
 const ASKED_HOLD_MS = 30_000;
 /** How often a drain that waits for pods looks again, beside the events it gets. */
 const DRAIN_AGAIN_MS = 5_000;
+/** A pod whose eviction failed is tried again after this long. */
+const FAILED_AGAIN_MS = 5_000;
 
 /** What drains remember, over all claims. */
 export interface Draining extends Surging {
@@ -31,6 +33,8 @@ export interface Draining extends Surging {
   readonly questions: Backoff;
   /** By pod uid: since when budgets have refused its eviction. */
   readonly refusals: Map<string, number>;
+  /** By pod uid: why its eviction has failed, though no budget refused it. */
+  readonly denials: Map<string, string>;
   readonly telling: DrainTelling;
 }
 
@@ -74,11 +78,16 @@ export async function drain(
     const again = await remove(ports, draining, pod, graceSeconds);
     next = sooner(next, again);
   });
-  await concurrently(step.evict, writesAtOnce, async (pod) => {
-    // Not in one expression: `next` would be read before the wait.
-    const again = await evict(ports, draining, claim, pod);
-    next = sooner(next, again);
-  });
+  await independently(
+    step.evict,
+    writesAtOnce,
+    async (pod) => {
+      // Not in one expression: `next` would be read before the wait.
+      const again = await evict(ports, draining, claim, pod);
+      next = sooner(next, again);
+    },
+    (pod, failure) => noteDenied(ports, draining, pod, failure),
+  );
   await tellBlocked(ports, draining, claim, step);
   return { kind: 'going', next };
 }
@@ -101,8 +110,21 @@ function isIrreversible(
   return isEvicting || step.remove.some(({ pod }) => evictions.waitMs(deletionOf(pod), nowMs) === 0);
 }
 
+/** A webhook, say, that denies it: whoever looks at the claim has to learn which pod, and why. */
+function noteDenied(
+  { clock, telemetry }: Ports,
+  { evictions, denials }: Draining,
+  pod: Pod,
+  failure: unknown,
+): void {
+  denials.set(pod.uid, String(failure));
+  evictions.hold(podKey(pod), clock.nowMs() + FAILED_AGAIN_MS);
+  const facts = { pod: podKey(pod), node: pod.nodeName, error: String(failure) };
+  telemetry.log.error(facts, 'pod not evicted');
+}
+
 async function evict(ports: Ports, draining: Draining, claim: NodeClaim, pod: Pod): Promise<NextRun> {
-  const { evictions, refusals } = draining;
+  const { evictions, refusals, denials } = draining;
   const key = podKey(pod);
   const nowMs = ports.clock.nowMs();
   const waitMs = evictions.waitMs(key, nowMs);
@@ -113,6 +135,7 @@ async function evict(ports: Ports, draining: Draining, claim: NodeClaim, pod: Po
     return surging;
   }
   const outcome = await ports.kube.evictPod(pod);
+  denials.delete(pod.uid);
   if (outcome === 'blocked') {
     if (!refusals.has(pod.uid)) refusals.set(pod.uid, nowMs);
     return { afterMs: evictions.failed(key, nowMs) - nowMs };

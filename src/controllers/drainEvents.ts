@@ -22,16 +22,18 @@ interface Telling {
   readonly live: LiveState;
   readonly telling: DrainTelling;
   readonly refusals: ReadonlyMap<string, number>;
+  readonly denials: ReadonlyMap<string, string>;
 }
 
 /** Tells what blocks the drain, if anything does and it has not been told yet. */
 export async function tellBlocked(
   ports: Ports,
-  { live, telling, refusals }: Telling,
+  { telling, ...known }: Telling,
   claim: NodeClaim,
   step: DrainStep,
 ): Promise<void> {
-  const blocks = blocksOf(step, refusals, live);
+  const { live } = known;
+  const blocks = blocksOf(step, known);
   const [first] = blocks;
   if (first === undefined) return;
   const more = blocks.length > NAMED_MOST ? `; and ${blocks.length - NAMED_MOST} more` : '';
@@ -53,15 +55,19 @@ export async function tellBlocked(
 /** One sentence for each pod that cannot go now, in the order of their names. */
 function blocksOf(
   { forbidding, evict }: DrainStep,
-  refusals: ReadonlyMap<string, number>,
-  live: LiveState,
+  { live, refusals, denials }: Omit<Telling, 'telling'>,
 ): readonly Obstacle[] {
-  const refused = evict.filter((pod) => refusals.has(pod.uid));
-  if (forbidding.length + refused.length === 0) return [];
+  const denied = evict.filter((pod) => denials.has(pod.uid));
+  const refused = evict.filter((pod) => refusals.has(pod.uid) && !denials.has(pod.uid));
+  if (forbidding.length + refused.length + denied.length === 0) return [];
   const budgets = Map.groupBy(live.snapshot().disruptionBudgets, ({ namespace }) => namespace);
   return [
     ...forbidding.map(({ pod, annotation }) => ({
       message: `pod ${podKey(pod)} forbids the drain by ${annotation}: remove the annotation or the pod`,
+      blockedBy: podKey(pod),
+    })),
+    ...denied.map((pod) => ({
+      message: `pod ${podKey(pod)} cannot be evicted: ${denials.get(pod.uid) ?? ''}`,
       blockedBy: podKey(pod),
     })),
     ...refused.map((pod) => ({

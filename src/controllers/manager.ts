@@ -106,6 +106,7 @@ export class ControllerManager {
   readonly #evictions = new Backoff(100, 10_000);
   readonly #questions = new Backoff(2000, 2000);
   readonly #refusals = new Map<string, number>();
+  readonly #denials = new Map<string, string>();
   readonly #drainsTold: DrainTelling = new Map();
   readonly #drainStarts = new DrainStarts();
   readonly #attachments = new AttachmentLists();
@@ -190,6 +191,7 @@ export class ControllerManager {
       evictions: this.#evictions.size,
       questions: this.#questions.size,
       refusals: this.#refusals.size,
+      denials: this.#denials.size,
       drainsTold: this.#drainsTold.size,
       drainStarts: this.#drainStarts.size,
       detaching: this.#detachSinceMs.size,
@@ -234,7 +236,7 @@ export class ControllerManager {
         goneInstances: this.#goneInstances,
         evictions: this.#evictions,
         questions: this.#questions,
-        refusals: this.#refusals,
+        ...{ refusals: this.#refusals, denials: this.#denials },
         telling: this.#drainsTold,
         starts: this.#drainStarts,
         isInterrupted: (uid) => isInterrupted(this.#told, uid),

@@ -89,11 +89,12 @@ export async function terminateNodeClaims(ports: Ports, terminating: Terminating
 
 /** What is remembered of pods on leaving nodes, and of leaving claims, ends with them. */
 function forgetGone(
-  { refusals, telling, detachSinceMs, attachments }: Terminating,
+  { refusals, denials, telling, detachSinceMs, attachments }: Terminating,
   leaving: readonly NodeClaim[],
   pods: readonly Pod[],
 ): void {
-  if (refusals.size > 0) keepOnly(refusals, new Set(pods.map(({ uid }) => uid)));
+  for (const remembered of [refusals, denials])
+    if (remembered.size > 0) keepOnly(remembered, new Set(pods.map(({ uid }) => uid)));
   const uids = new Set(leaving.map(({ uid }) => uid));
   if (telling.size > 0) keepOnly(telling, uids);
   if (detachSinceMs.size > 0) keepOnly(detachSinceMs, uids);

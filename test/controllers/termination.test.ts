@@ -36,6 +36,8 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     attached: [] as string[],
     /** Pods whose eviction a budget refuses. */
     refused: new Set<string>(),
+    /** Pods whose eviction fails, by the word of a webhook, say. */
+    denied: new Set<string>(),
     nowMs: NOW_MS,
     /** The Deployment above every pod; null for none. */
     rollout: null as Rollout | null | 'forbidden',
@@ -65,6 +67,7 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     kube: {
       patchNode,
       evictPod: async ({ name }: { readonly name: string }) => {
+        if (done.denied.has(name)) throw new Error(`admission webhook "guard" denied the request`);
         if (done.refused.has(name)) return 'blocked';
         done.evicted.push(name);
         return 'evicted';
@@ -109,6 +112,7 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     evictions: new Backoff(100, 10_000),
     questions: new Backoff(2000, 2000),
     refusals: new Map(),
+    denials: new Map(),
     telling: new Map(),
     starts: new DrainStarts(),
     attachments: new AttachmentLists(),
@@ -215,6 +219,25 @@ test('what stands in the way is named once, with its cause, and again only when 
   await run();
   assert.equal(drained()?.status, 'True');
   assert.deepEqual(done.terminated, [node.providerId]);
+});
+
+test('a pod whose eviction fails is named with the cause, and keeps no other from being told of', async () => {
+  const { done, run } = aDrain([
+    aBoundPod(aNode().name, { name: 'guarded' }),
+    aBoundPod(aNode().name, { name: 'kept', annotations: DO_NOT_EVICT }),
+  ]);
+  done.denied.add('guarded');
+  for (let times = 0; times < 12; times += 1) {
+    await run();
+    done.nowMs += 2_500;
+  }
+  assert.equal(done.told.length, 1, 'told once');
+  assert.match(done.told[0] ?? '', /pod default\/guarded cannot be evicted: .*webhook "guard" denied/);
+  assert.match(done.told[0] ?? '', /pod default\/kept forbids the drain/);
+  done.denied.clear();
+  done.nowMs += 10_000;
+  await run();
+  assert.deepEqual(done.evicted, ['guarded']);
 });
 
 test('a daemon that a budget keeps holds its node up for a minute', async () => {
