@@ -1,8 +1,10 @@
 // Consolidation over time: replacements first, no pod without a node for long, a lower price, and rest.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { replacedBy } from '../../src/disruption/replacements.ts';
 import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
 import { LABEL } from '../../src/model/labels.ts';
+import { podKey } from '../../src/model/pod.ts';
 import { CALM } from '../../src/simulator/faults.ts';
 import { formatEntry } from '../../src/simulator/history.ts';
 import { ALWAYS, ALWAYS_AND_AT_REST, watchInvariants } from '../../src/simulator/invariants/all.ts';
@@ -129,4 +131,27 @@ test('nodes bought for pods that a budget never lets go do not stay idle beside 
   assert.equal(await instances(90), before);
   assert.ok([...simulation.store.values('pod')].every(({ ready }) => ready));
   assert.deepEqual(conclude(), []);
+});
+
+test('a replacement that is given up is unmarked, and goes since it is empty', async () => {
+  const simulation = new Simulation(aCluster([aWorkload('web', [10, 1])]));
+  const { store } = simulation;
+  let givenUpAtMs = 0;
+  simulation.history.listen(({ facts, atMs }) => {
+    if (String(facts.reason).startsWith('not consolidated after all')) givenUpAtMs = atMs;
+  });
+  let unmarkedAtMs = 0;
+  let isForbidden = false;
+  simulation.onStep(() => {
+    const isMarked = [...store.values('nodeClaim')].some((claim) => replacedBy(claim).length > 0);
+    if (givenUpAtMs > 0 && !isMarked && unmarkedAtMs === 0) unmarkedAtMs = simulation.clock.nowMs();
+    if (isForbidden || !isMarked) return;
+    isForbidden = true;
+    for (const pod of store.values('pod'))
+      store.put('pod', podKey(pod), { ...pod, annotations: { 'karpenter.sh/do-not-evict': 'true' } });
+  });
+  await simulation.run(START_MS + 40 * MINUTE_MS);
+  assert.ok(givenUpAtMs > 0);
+  assert.ok(unmarkedAtMs > 0 && unmarkedAtMs - givenUpAtMs < 1000, `${unmarkedAtMs - givenUpAtMs} ms later`);
+  assert.equal(store.count('nodeClaim'), 1);
 });
