@@ -109,14 +109,15 @@ async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<Ne
     await tellPaused(ports, consolidating, action);
     return { afterMs: LOOK_AGAIN_MS };
   }
-  memory.brake.acting(usdPerHour);
-  memory.loops.note(action, snapshot);
   const order = await orderReplacements(
     ports,
     consolidating,
     { ...action, reason: 'Underutilized' },
-    snapshot,
+    { snapshot, catalogue },
   );
+  if (order === null) return { afterMs: LOOK_AGAIN_MS };
+  memory.brake.acting(usdPerHour);
+  memory.loops.note(action, snapshot);
   return { afterMs: order.replacements.length === 0 ? 0 : WAIT_AGAIN_MS };
 }
 

@@ -6,8 +6,11 @@ import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { WriteOutcome } from '../ports/kubeApi.ts';
 import type { ClusterState } from '../state/clusterState.ts';
+import { PromisedClaims } from './promisedClaims.ts';
 
 export class LiveState {
+  /** What is about to be stored, by whichever controller. */
+  readonly promised = new PromisedClaims();
   readonly #state: ClusterState;
   readonly #clock: Clock;
   readonly #onRecorded: (event: ClusterEvent) => void;

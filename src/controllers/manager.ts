@@ -185,6 +185,7 @@ export class ControllerManager {
       heldDisruptionsTold: this.#toldHeld.size,
       unrepairedTold: this.#toldUnrepaired.size,
       ...this.#consolidation.sizes(),
+      promisedClaims: this.#live.promised.size,
       ...this.#orders.sizes(),
       ...this.#drift.sizes(),
       ...this.#replacing.sizes(),

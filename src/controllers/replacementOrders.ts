@@ -11,10 +11,10 @@ import {
 import type { BudgetedReason } from '../model/disruptionPolicy.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import type { DisruptionPlan, PlannedNodeClaim } from '../model/plan.ts';
-import type { ClusterSnapshot } from '../model/snapshot.ts';
+import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { LiveState } from './liveState.ts';
-import { claimDraft, createSurely } from './provisioning.ts';
+import { claimDraft, createSurely } from './plannedLaunches.ts';
 
 /** Replacements that are not up by then are not waited for, and nodes are kept for their pods for so long. */
 export const REPLACED_BY_MS = 600_000;
@@ -148,6 +148,12 @@ function keyOf({ nodeClaims }: OpenReplacement): string {
   return nodeClaims.join(',');
 }
 
+/** What a plan was made from. */
+export interface PlannedFrom {
+  readonly snapshot: ClusterSnapshot;
+  readonly catalogue: Catalogue;
+}
+
 /** What orders work with. */
 export interface Ordering {
   readonly live: LiveState;
@@ -164,25 +170,35 @@ export interface ReplacementDraft {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** Stores the claims of the replacements, with what they replace, and keeps them for the pods to come. */
+/**
+ * Stores the claims of the replacements, with what they replace, and keeps them for the pods to come.
+ * @returns null when limits leave no room for all of them any more: then none is stored
+ */
 export async function orderReplacements(
   ports: Ports,
   { live, orders }: Ordering,
   draft: ReplacementDraft,
-  snapshot: ClusterSnapshot,
-): Promise<Order> {
+  { snapshot, catalogue }: PlannedFrom,
+): Promise<Order | null> {
   const { reason, nodeClaims, message } = draft;
   const annotations = { ...replacementAnnotations(reason, nodeClaims, message), ...draft.annotations };
   const untilMs = ports.clock.nowMs() + REPLACED_BY_MS;
+  const { launched, held } = live.promised.promise(draft.replacements, live.snapshot(), catalogue);
   const replacements: string[] = [];
-  for (const [index, planned] of draft.replacements.entries()) {
-    const made = claimDraft(planned, snapshot, index);
-    const claim = { ...made, annotations: { ...made.annotations, ...annotations } };
-    orders.reserve(claim.name, untilMs);
-    const { object } = await createSurely(ports, claim);
-    live.record({ type: 'upsert', kind: 'nodeClaim', key: object.name, object });
-    replacements.push(object.name);
-    tellOrdered(ports, object.name, planned, draft);
+  try {
+    if (held.length > 0) return null;
+    for (const [index, planned] of launched.entries()) {
+      const made = claimDraft(planned, snapshot, index);
+      const claim = { ...made, annotations: { ...made.annotations, ...annotations } };
+      orders.reserve(claim.name, untilMs);
+      const { object } = await createSurely(ports, claim);
+      live.record({ type: 'upsert', kind: 'nodeClaim', key: object.name, object });
+      replacements.push(object.name);
+      tellOrdered(ports, object.name, planned, draft);
+      live.promised.takeBack(planned);
+    }
+  } finally {
+    for (const planned of launched) live.promised.takeBack(planned);
   }
   const order: Order = {
     ...{ reason, nodeClaims, message, replacements, untilMs },

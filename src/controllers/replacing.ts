@@ -176,7 +176,7 @@ async function begin(
     return holdBroken(ports, replacing, leaving, because);
   }
   const draft = { reason, nodeClaims: [claim.name], replacements, message, annotations };
-  await orderReplacements(ports, replacing, draft, snapshot);
+  await orderReplacements(ports, replacing, draft, { snapshot, catalogue });
   memory.pauses.hold(claim.name, nowMs);
 }
 

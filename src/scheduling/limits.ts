@@ -144,8 +144,11 @@ function priceOf(type: InstanceType | undefined, labels: Readonly<Record<string,
   return found?.usdPerHour ?? 0;
 }
 
-/** What a claim without a node counts: what it was launched as, or the largest that it may become. */
-function claimCharge({ spec, status }: NodeClaim, catalogue: Catalogue): LimitCharge {
+/** What a claim without a node counts: what it was launched as, or the largest and dearest that it may become. */
+export function claimCharge(
+  { spec, status }: Pick<NodeClaim, 'spec' | 'status'>,
+  catalogue: Catalogue,
+): LimitCharge {
   if (Object.keys(status.capacity).length > 0) return chargeOf(status.capacity, status.usdPerHour ?? 0);
   const names = new Set(status.instanceType === '' ? spec.instanceTypes : [status.instanceType]);
   let charge: LimitCharge = chargeOf({}, 0);

@@ -22,6 +22,7 @@ const FOUND = [
   },
   { seed: 70, was: 'a restart forgot what it had ordered for a rollout, and bought a second canary' },
   { seed: 39, was: 'the end that repair gives to a drain counted as no end' },
+  { seed: 96004, was: 'a replacement and a launch that were planned at the same time spent a limit twice' },
   { seed: 9939, was: 'nodes that were up for long spoke for those that never came up' },
   { seed: 1329, was: 'pods that were taken off a silent node counted as the doing of a consolidation' },
   { seed: 91026, was: 'three nodes in place of one that drifted counted as three canaries' },
