@@ -15,6 +15,7 @@ import { ConsolidationCluster } from './consolidationCluster.ts';
 import { downsizing, Offers, outlookOf } from './consolidationOutlook.ts';
 import { checked, type Deciding, type Saving, Search } from './consolidationSearch.ts';
 import { type Judgement, judge, type Terms } from './consolidationTrial.ts';
+import { wastefulFirst } from './consolidationWorth.ts';
 import { displacedPods } from './displaced.ts';
 import { occupiesNode } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
@@ -23,7 +24,7 @@ import type { Obstacle } from './obstacle.ts';
 /** Nodes that go together at most. */
 const TOGETHER_MOST = 200;
 /** What an eviction has to save: this share of what a pod costs on average. */
-const EVICTION_SHARE = 0.15;
+const EVICTION_SHARE = 0.115;
 /** Of the price of the cluster. */
 const LARGE_STEP = 0.03;
 /** It has to save so much at least: less is not worth the disturbance. */
@@ -43,12 +44,13 @@ export function* consolidate(consolidation: Consolidation): Deciding<Consolidati
   if (!snapshot.provisioners.some(isConsolidating)) return undecided('no Provisioner asks for consolidation');
   const halted = haltOf(snapshot);
   if (halted !== null) return undecided(halted);
-  const { candidates, kept } = selectCandidates(snapshot, view);
-  const { together, held } = withinBudgets(candidates, snapshot);
+  const selection = selectCandidates(snapshot, view);
   const terms = termsOf(consolidation);
+  const shop = { terms, offers: new Offers(consolidation) };
+  const candidates = wastefulFirst(consolidation, selection.candidates, shop);
+  const { together, held } = withinBudgets(candidates, snapshot);
   const cluster = new ConsolidationCluster(snapshot, candidates);
   const search = new Search(consolidation, cluster, terms);
-  const shop = { terms, offers: new Offers(consolidation) };
   const best = yield* search.front(together, outlookOf(together, cluster, shop));
   if (best === null || !isLarge(best.saving, snapshot)) {
     const { paying, hopeless } = downsizing(candidates, cluster, shop);
@@ -63,7 +65,7 @@ export function* consolidate(consolidation: Consolidation): Deciding<Consolidati
       ? []
       : [{ nodeClaim: one.claim.name, ...obstacle }];
   });
-  return { action, halted: '', kept: [...kept, ...blocked], trials: search.trials };
+  return { action, halted: '', kept: [...selection.kept, ...blocked], trials: search.trials };
 }
 
 /**

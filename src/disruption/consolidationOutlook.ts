@@ -111,6 +111,11 @@ export class Offers {
     );
   }
 
+  /** What any Provisioner may buy. */
+  all(): readonly Offer[] {
+    return [...this.#byProvisioner.values()].flat();
+  }
+
   /** No nodes that hold so much together cost less. */
   leastUsdPerHour(provisioner: string, needed: Resources): number {
     let least = 0;
