@@ -21,6 +21,8 @@ export interface RoomPrices {
 const SLACK = 1.03;
 /** How much a node counts that is dear for its room, beside its price for each eviction. */
 const DEARNESS = 1.5;
+/** Beyond, it counts no more: spot prices of like nodes lie far apart. */
+const DEAREST = 1.5;
 /** Ratios of the two prices that are tried, and how often the interval of their height is narrowed for each. */
 const RATIOS = 24;
 const NARROWINGS = 16;
@@ -47,7 +49,7 @@ export function wastefulFirst(
   const prices = roomPrices(neededBy(candidates), wares, offers.all());
   const ranked = wares.map(({ candidate, allocatable }) => {
     const worthUsd = roomUsd(allocatable, prices);
-    const dearness = worthUsd > 0 ? candidate.usdPerHour / worthUsd : 1;
+    const dearness = worthUsd > 0 ? Math.min(DEAREST, candidate.usdPerHour / worthUsd) : 1;
     return { candidate, rank: (candidate.usdPerHour * dearness ** DEARNESS) / candidate.hurt };
   });
   ranked.sort((left, right) => right.rank - left.rank);
