@@ -1,7 +1,12 @@
 // What room is worth, and which nodes go first by it.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { roomPrices, type Ware } from '../../src/disruption/consolidationWorth.ts';
+import { Offers } from '../../src/disruption/consolidationOutlook.ts';
+import { roomPrices, type Ware, wastefulFirst } from '../../src/disruption/consolidationWorth.ts';
+import { NO_CONSOLIDATION } from '../../src/model/disruptionPolicy.ts';
+import { NO_STATUS } from '../../src/model/nodeClaim.ts';
+import { aBoundPod, aNodeClaim, anInstanceType, anOwnedNode, aProvisioner, aSnapshot } from '../builders.ts';
+import { QUIET } from './consolidated.ts';
 
 const GIB = 2 ** 30;
 
@@ -51,4 +56,29 @@ test('nodes at hand that are cheap make room cheap', () => {
 
 test('without anything on offer nothing is worth anything', () => {
   assert.deepEqual(roomPrices(roomFor(4, 4), [LEAN], []), { cpu: 0, memory: 0 });
+});
+
+test('of two nodes with as many pods the one goes first that is dearer for its room', () => {
+  const cpus = { 'c-small': 2000, 'c-wide': 4000 };
+  const names = ['c-wide', 'c-small'] as const;
+  const snapshot = aSnapshot({
+    provisioners: [aProvisioner()],
+    nodes: names.map((name) =>
+      anOwnedNode({ name, allocatable: { cpu: cpus[name], memory: 8 * GIB, pods: 29 } }),
+    ),
+  });
+  const candidates = names.map((name) => ({
+    claim: aNodeClaim({ name, status: { ...NO_STATUS, nodeName: name } }),
+    pods: [aBoundPod(name, { name: `${name}-0`, cpuMillis: 1000 })],
+    usdPerHour: 0.1,
+    minimumSavings: NO_CONSOLIDATION.minimumSavings,
+    hurt: 1,
+  }));
+  const consolidation = { snapshot, catalogue: new Map([['default', [anInstanceType()]]]), view: QUIET };
+  const terms = { catalogue: consolidation.catalogue, evictionUsdPerHour: 0.001 };
+  const ordered = wastefulFirst(consolidation, candidates, { terms, offers: new Offers(consolidation) });
+  assert.deepEqual(
+    ordered.map(({ claim }) => claim.name),
+    ['c-small', 'c-wide'],
+  );
 });
