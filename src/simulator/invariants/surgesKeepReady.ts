@@ -16,7 +16,8 @@ export const surgesKeepReady: Invariant = ({ simulation, report }) => {
   const rolledAtMs = new Map<string, number>();
   const interrupted = new Set<string>();
   if (simulation.setup.settings.surgeSingleReplicas !== true) return undefined;
-  cloud.observe({ noticed: ({ nodeName }) => void interrupted.add(nodeName) });
+  // A notice may come before the node has joined.
+  cloud.observe({ noticed: ({ instance }) => void interrupted.add(instance.providerId) });
   simulation.kube.observe({ rolled: (uid) => void rolledAtMs.set(uid, clock.nowMs()) });
   simulation.onStep(() => {
     for (const pod of store.values('pod')) {
@@ -43,7 +44,8 @@ export const surgesKeepReady: Invariant = ({ simulation, report }) => {
       if (others.some((one) => one.deletionRequestedAtMs === null)) return;
       const sinceRollMs = clock.nowMs() - (rolledAtMs.get(uid) ?? Number.NEGATIVE_INFINITY);
       if (rolledAtMs.has(uid) && sinceRollMs >= PATIENCE_MS) return;
-      if (interrupted.has(pod.nodeName) || ledger.get(pod.nodeName)?.node === null) return;
+      const { providerId = '' } = store.get('node', pod.nodeName) ?? {};
+      if (interrupted.has(providerId) || ledger.get(pod.nodeName)?.node === null) return;
       report(`pod ${key}, the only ready one of its Deployment, was evicted without a rollout before`);
     },
   });
