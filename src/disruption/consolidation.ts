@@ -24,7 +24,7 @@ import type { Obstacle } from './obstacle.ts';
 /** Nodes that go together at most. */
 const TOGETHER_MOST = 200;
 /** What an eviction has to save: this share of what a pod costs on average. */
-const EVICTION_SHARE = 0.115;
+const EVICTION_SHARE = 0.15;
 /** Of the price of the cluster. */
 const LARGE_STEP = 0.03;
 /** It has to save so much at least: less is not worth the disturbance. */

@@ -13,7 +13,7 @@ export type Judgement =
       readonly action: ConsolidationAction;
       /** The plan that was judged. */
       readonly plan: SchedulingPlan;
-      /** The saving that is expected, less the price of the evictions. */
+      /** The saving less the price of the evictions. */
       readonly netUsdPerHour: number;
     }
   | ({ readonly kind: 'blocked' } & Obstacle);
@@ -29,8 +29,6 @@ export interface Terms {
 const ROUNDING_USD = 1e-6;
 /** EC2 needs so many types to choose from, or spot nodes would be replaced by ever scarcer ones (Karpenter v1). */
 const SPOT_TYPES_LEAST = 15;
-/** Nodes of a set whose launches count as dearer than planned. */
-const MANY = 20;
 
 /** Whether the plan of a trial pays, given what the nodes that would go cost. */
 export function judge(
@@ -71,9 +69,7 @@ export function judge(
     savingUsdPerHour,
     message: messageOf(candidates, replacements, { savingUsdPerHour, evicted: evicted.length }),
   };
-  // Launches are bought as planned, as a rule. A large set does better without: later steps pay what is still missing.
-  const expectedUsd = candidates.length > MANY ? (plannedSavingUsd + savingUsdPerHour) / 2 : plannedSavingUsd;
-  return { kind: 'saves', action, plan, netUsdPerHour: expectedUsd - hurtUsdOf(candidates, terms) };
+  return { kind: 'saves', action, plan, netUsdPerHour: savingUsdPerHour - hurtUsdOf(candidates, terms) };
 }
 
 /** Why nodes stay whose pods would cost as much elsewhere. */
