@@ -200,13 +200,12 @@ async function halt(
     if (change === undefined) continue;
     const claim = live.recordNodeClaim(read, await ports.kube.annotateNodeClaim(read, change));
     if (claim !== null)
-      if (claim !== null)
-        await tellKept(ports, live, claim, {
-          type: 'Warning',
-          reason: 'RolloutHalted',
-          message,
-          disruption: 'Drifted',
-        });
+      await tellKept(ports, live, claim, {
+        type: 'Warning',
+        reason: 'RolloutHalted',
+        message,
+        disruption: 'Drifted',
+      });
   }
   if (isNews) {
     watch.toldHalted.set(provisioner.name, id);
