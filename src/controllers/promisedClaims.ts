@@ -30,12 +30,14 @@ export class PromisedClaims {
     const held: PlannedNodeClaim[] = [];
     for (const one of planned) {
       const { provisioner } = one.spec;
-      const isLimited = ledger.isLimited(provisioner);
-      if (isLimited && ledger.excess(provisioner, charge(one.spec)) !== null) {
-        held.push(one);
-        continue;
+      if (ledger.isLimited(provisioner)) {
+        const charged = charge(one.spec);
+        if (ledger.excess(provisioner, charged) !== null) {
+          held.push(one);
+          continue;
+        }
+        ledger.add(provisioner, charged, 1);
       }
-      if (isLimited) ledger.add(provisioner, charge(one.spec), 1);
       this.#specs.add(one.spec);
       launched.push(one);
     }
