@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { conditionOf, type KubeObject, type PodObject } from './harness/kube.ts';
+import type { KubeObject } from './harness/kube.ts';
 import { reasonToSkip } from './harness/prerequisites.ts';
+import { type Readiness, watchReadiness } from './harness/readiness.ts';
 import { addFullStaticNode, deployment, provisioner, startStory } from './harness/story.ts';
 import type { World } from './harness/world.ts';
 
@@ -18,31 +19,18 @@ const REQUIREMENTS = [
 
 describe('availability', { skip: await reasonToSkip() }, () => {
   let world: World;
-  let watch: { stop(): void };
-  const pods = new Map<string, PodObject>();
-  let fewestReady = REPLICAS;
+  let readiness: Readiness;
 
   before(async () => {
     world = await startStory({ namespaces: ['web', 'other'] });
     world.controller.start();
     await addFullStaticNode(world);
-    watch = world.kube.watch<PodObject>('/api/v1/namespaces/web/pods', ({ type, object }) => {
-      if (type === 'DELETED') pods.delete(object.metadata.uid);
-      else pods.set(object.metadata.uid, object);
-      fewestReady = Math.min(fewestReady, readyPods());
-    });
+    readiness = watchReadiness(world, 'web');
   });
   after(async () => {
-    watch.stop();
+    readiness.stop();
     await world.stop();
   });
-
-  /** As a disruption budget counts them: ready, and not on their way out. */
-  function readyPods(): number {
-    return [...pods.values()].filter(
-      (pod) => pod.metadata.deletionTimestamp === undefined && conditionOf(pod, 'Ready') === 'True',
-    ).length;
-  }
 
   async function claimUids(): Promise<readonly string[]> {
     return (await world.kube.list<KubeObject>(NODE_CLAIMS)).map(({ metadata }) => metadata.uid);
@@ -52,7 +40,8 @@ describe('availability', { skip: await reasonToSkip() }, () => {
   async function untilGone(uids: readonly string[], timeoutMs: number): Promise<void> {
     const isOver = async (): Promise<boolean> => !(await claimUids()).some((uid) => uids.includes(uid));
     await world.until(isOver, { what: 'all nodes to be replaced', timeoutMs });
-    assert.ok(fewestReady >= REPLICAS - 1, `at one time ${fewestReady} of ${REPLICAS} pods were ready`);
+    const fewest = readiness.fewest();
+    assert.ok(fewest >= REPLICAS - 1, `at one time ${fewest} of ${REPLICAS} pods were ready`);
   }
 
   test('six pods under a budget of one, beside six others', async () => {
@@ -62,7 +51,7 @@ describe('availability', { skip: await reasonToSkip() }, () => {
     await world.apply(deployment({ name: 'app', namespace: 'other', replicas: REPLICAS, ...SIZE }));
     await world.untilRunning('web', REPLICAS, 90_000);
     await world.untilRunning('other', REPLICAS, 90_000);
-    fewestReady = REPLICAS;
+    readiness.restart(REPLICAS);
   });
 
   test('five are ready at every moment while the nodes that half the pods have left are consolidated', async () => {
@@ -85,7 +74,8 @@ describe('availability', { skip: await reasonToSkip() }, () => {
       timeoutMs: 240_000,
     });
     await world.untilRunning('web', REPLICAS, 90_000);
-    assert.ok(fewestReady >= REPLICAS - 1, `at one time ${fewestReady} of ${REPLICAS} pods were ready`);
+    const fewest = readiness.fewest();
+    assert.ok(fewest >= REPLICAS - 1, `at one time ${fewest} of ${REPLICAS} pods were ready`);
   });
 
   test('and while all nodes expire at once', async () => {

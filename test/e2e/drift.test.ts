@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { DescribeImagesCommand } from '@aws-sdk/client-ec2';
-import { conditionOf, type KubeObject, type PodObject } from './harness/kube.ts';
+import type { KubeObject } from './harness/kube.ts';
 import { reasonToSkip } from './harness/prerequisites.ts';
+import { type Readiness, watchReadiness } from './harness/readiness.ts';
 import {
   addFullStaticNode,
   CHRIS,
@@ -34,11 +35,9 @@ interface ClaimObject extends KubeObject {
 
 describe('drift', { skip: await reasonToSkip() }, () => {
   let world: World;
-  let watch: { stop(): void };
+  let readiness: Readiness;
   let images: readonly string[] = [];
   let badImage = '';
-  const pods = new Map<string, PodObject>();
-  let fewestReady = REPLICAS;
 
   before(async () => {
     world = await startStory({
@@ -55,23 +54,12 @@ describe('drift', { skip: await reasonToSkip() }, () => {
     assert.ok(images.length >= 3, `${images.length} images`);
     world.controller.start();
     await addFullStaticNode(world);
-    watch = world.kube.watch<PodObject>('/api/v1/namespaces/web/pods', ({ type, object }) => {
-      if (type === 'DELETED') pods.delete(object.metadata.uid);
-      else pods.set(object.metadata.uid, object);
-      fewestReady = Math.min(fewestReady, readyPods());
-    });
+    readiness = watchReadiness(world, 'web');
   });
   after(async () => {
-    watch.stop();
+    readiness.stop();
     await world.stop();
   });
-
-  /** As a disruption budget counts them: ready, and not on their way out. */
-  function readyPods(): number {
-    return [...pods.values()].filter(
-      (pod) => pod.metadata.deletionTimestamp === undefined && conditionOf(pod, 'Ready') === 'True',
-    ).length;
-  }
 
   async function apply(imageId: string): Promise<void> {
     const template = {
@@ -109,7 +97,7 @@ describe('drift', { skip: await reasonToSkip() }, () => {
     await world.apply(BUDGET);
     await world.apply(deployment({ name: 'app', namespace: 'web', replicas: REPLICAS, ...SIZE }));
     await world.untilRunning('web', REPLICAS, 90_000);
-    fewestReady = REPLICAS;
+    readiness.restart(REPLICAS);
     assert.ok((await claims()).length >= 3);
   });
 
@@ -140,7 +128,7 @@ describe('drift', { skip: await reasonToSkip() }, () => {
       assert.deepEqual([condition?.status, condition?.reason], ['True', 'ImageDrifted']);
       assert.equal(metadata.deletionTimestamp, undefined);
     }
-    assert.equal(fewestReady, REPLICAS);
+    assert.equal(readiness.fewest(), REPLICAS);
   });
 
   test('a good image replaces every node, and five pods are ready at every moment', async () => {
@@ -152,7 +140,8 @@ describe('drift', { skip: await reasonToSkip() }, () => {
     };
     await world.until(isOver, { what: 'all nodes to be replaced', timeoutMs: 180_000 });
     await world.untilRunning('web', REPLICAS, 60_000);
-    assert.ok(fewestReady >= REPLICAS - 1, `at one time ${fewestReady} of ${REPLICAS} pods were ready`);
+    const fewest = readiness.fewest();
+    assert.ok(fewest >= REPLICAS - 1, `at one time ${fewest} of ${REPLICAS} pods were ready`);
   });
 });
 
