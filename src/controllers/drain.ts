@@ -31,9 +31,9 @@ export interface Draining extends Surging {
   readonly evictions: Backoff;
   /** By claim uid: EC2 was asked a moment ago, and is not asked again before its answer can have changed. */
   readonly questions: Backoff;
-  /** By pod uid: since when budgets have refused its eviction. */
+  /** By pod uid: since when its eviction has been refused, by budgets or otherwise. */
   readonly refusals: Map<string, number>;
-  /** By pod uid: why its eviction has failed, though no budget refused it. */
+  /** By pod uid: why its eviction was denied or has failed, though no budget refused it. */
   readonly denials: Map<string, string>;
   readonly telling: DrainTelling;
 }
@@ -86,7 +86,7 @@ export async function drain(
       const again = await evict(ports, draining, claim, pod);
       next = sooner(next, again);
     },
-    (pod, failure) => noteDenied(ports, draining, pod, failure),
+    (pod, failure) => noteDenied(ports, draining, pod, String(failure)),
   );
   await tellBlocked(ports, draining, claim, step);
   return { kind: 'going', next };
@@ -115,12 +115,12 @@ function noteDenied(
   { clock, telemetry }: Ports,
   { evictions, denials }: Draining,
   pod: Pod,
-  failure: unknown,
+  reason: string,
 ): void {
-  denials.set(pod.uid, String(failure));
   evictions.hold(podKey(pod), clock.nowMs() + FAILED_AGAIN_MS);
-  const facts = { pod: podKey(pod), node: pod.nodeName, error: String(failure) };
-  telemetry.log.error(facts, 'pod not evicted');
+  if (denials.get(pod.uid) === reason) return;
+  denials.set(pod.uid, reason);
+  telemetry.log.error({ pod: podKey(pod), node: pod.nodeName, error: reason }, 'pod not evicted');
 }
 
 async function evict(ports: Ports, draining: Draining, claim: NodeClaim, pod: Pod): Promise<NextRun> {
@@ -135,11 +135,14 @@ async function evict(ports: Ports, draining: Draining, claim: NodeClaim, pod: Po
     return surging;
   }
   const outcome = await ports.kube.evictPod(pod);
-  denials.delete(pod.uid);
-  if (outcome === 'blocked') {
-    if (!refusals.has(pod.uid)) refusals.set(pod.uid, nowMs);
-    return { afterMs: evictions.failed(key, nowMs) - nowMs };
+  const isRefused = outcome !== 'evicted' && outcome !== 'gone';
+  if (isRefused && !refusals.has(pod.uid)) refusals.set(pod.uid, nowMs);
+  if (typeof outcome === 'object') {
+    noteDenied(ports, draining, pod, outcome.reason);
+    return { afterMs: FAILED_AGAIN_MS };
   }
+  denials.delete(pod.uid);
+  if (outcome === 'blocked') return { afterMs: evictions.failed(key, nowMs) - nowMs };
   refusals.delete(pod.uid);
   evictions.succeeded(key);
   // The event that it is terminating may be late: the pod is not asked again before it could have left.

@@ -3,7 +3,7 @@ import type { DrainStep } from '../disruption/drainStep.ts';
 import type { Obstacle } from '../disruption/obstacle.ts';
 import { selectorMatches } from '../model/labelSelector.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
-import { type Pod, podKey } from '../model/pod.ts';
+import { isOwnedByDaemonSet, type Pod, podKey } from '../model/pod.ts';
 import type { PodDisruptionBudget } from '../model/workloads.ts';
 import type { Ports } from '../ports/ports.ts';
 import { writeCondition } from './claimConditions.ts';
@@ -67,14 +67,19 @@ function blocksOf(
       blockedBy: podKey(pod),
     })),
     ...denied.map((pod) => ({
-      message: `pod ${podKey(pod)} cannot be evicted: ${denials.get(pod.uid) ?? ''}`,
+      message: `pod ${podKey(pod)} cannot be evicted: ${denials.get(pod.uid) ?? ''}${patienceWith(pod)}`,
       blockedBy: podKey(pod),
     })),
     ...refused.map((pod) => ({
-      message: refusalOf(pod, budgets.get(pod.namespace) ?? []),
+      message: `${refusalOf(pod, budgets.get(pod.namespace) ?? [])}${patienceWith(pod)}`,
       blockedBy: podKey(pod),
     })),
   ].sort((left, right) => (left.message < right.message ? -1 : 1));
+}
+
+/** See `keptDaemons`. */
+function patienceWith(pod: Pod): string {
+  return isOwnedByDaemonSet(pod) ? ' (a daemon is waited for no longer than a minute)' : '';
 }
 
 /** The server says only that a budget refuses; which one is told from the budgets as the watch has them. */

@@ -23,11 +23,12 @@ export interface DrainStep {
 }
 
 const NONE: ReadonlySet<string> = new Set();
-/** A daemon that a budget keeps is waited for this long: its node would be paid for without end. */
+/** A daemon whose eviction is refused is waited for this long: its node would be paid for without end. */
 const DAEMON_PATIENCE_MS = 60_000;
 
 /**
- * Uids of daemons that are left on the node to its end, since a budget has refused their eviction for a minute.
+ * Uids of daemons that are left on the node to its end, since their eviction has been refused for a minute: by a
+ * budget, or by an admission webhook that denies it or is not there.
  * @param refusals by pod uid: since when evictions have been refused
  */
 export function keptDaemons(
@@ -58,7 +59,7 @@ export function drainEndMs({ spec, annotations }: NodeClaim, startedAtMs: number
  * What to do next to empty a node. The drain is over when nothing is left to do or to wait for, or at `endMs`.
  * Before the end each pod is deleted early enough for its own grace period, whatever budgets and annotations say.
  * Source of the four groups and of early deletion: Karpenter v1, "Termination Controller" and `terminationGracePeriod`.
- * @param kept uids of daemons that a budget has kept for too long to wait for them
+ * @param kept uids of daemons whose eviction has been refused for too long to wait for them
  */
 export function nextDrainStep(
   podsOnNode: readonly Pod[],

@@ -35,6 +35,14 @@ export function failureOf(status: number, body: unknown): ApiFailure {
   return { status, reason: textIn(raw, 'reason'), message: textIn(raw, 'message') || text };
 }
 
+/**
+ * True when an admission webhook or policy has refused the call, which no right of ours mends. Source of the words:
+ * k8s.io/apiserver, pkg/admission/plugin/webhook/errors and pkg/admission/plugin/policy/validating.
+ */
+export function isAdmissionDenial({ message }: ApiFailure): boolean {
+  return /denied (the )?request/.test(message);
+}
+
 /** True when a 422 says that the object under that name has another uid than the patch. */
 export function refusesUid(status: unknown): boolean {
   const causes = objectsIn(objectIn(asRaw(status), 'details'), 'causes');
@@ -48,8 +56,10 @@ function sentence(verb: ApiVerb, target: ApiTarget, { status, reason, message }:
   return mend === '' ? `${asked}: ${answered}` : `${asked}: ${answered}; ${mend}`;
 }
 
-function mendFor(verb: ApiVerb, target: ApiTarget, { status, reason }: ApiFailure): string {
+function mendFor(verb: ApiVerb, target: ApiTarget, failure: ApiFailure): string {
+  const { status, reason } = failure;
   const resource = describeResource(target);
+  if (isAdmissionDenial(failure)) return '';
   switch (status) {
     case 0:
       return mendForNetwork(reason);

@@ -7,6 +7,7 @@ import type { VolumeAttachment } from '../model/volumes.ts';
 import type { Rollout } from '../model/workloads.ts';
 import type {
   EventDraft,
+  EvictionAnswer,
   KubeApi,
   NodeClaimDraft,
   NodePatch,
@@ -79,7 +80,7 @@ export class ServerKubeApi implements KubeApi {
     return deleteNode(this.#transport, name, uid);
   }
 
-  evictPod(pod: PodIdentity): Promise<'evicted' | 'blocked' | 'gone'> {
+  evictPod(pod: PodIdentity): Promise<EvictionAnswer> {
     return evictPod(this.#transport, pod);
   }
 

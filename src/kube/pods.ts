@@ -3,7 +3,8 @@ import { Interner } from '../api/objects/interner.ts';
 import { readPod } from '../api/objects/pod.ts';
 import { asRaw, objectsIn, textIn } from '../api/objects/raw.ts';
 import type { Pod } from '../model/pod.ts';
-import { failureOf, KubeApiError, refusesUid } from './apiError.ts';
+import type { EvictionAnswer } from '../ports/kubeApi.ts';
+import { failureOf, isAdmissionDenial, KubeApiError, refusesUid } from './apiError.ts';
 import { RESOURCE } from './apiTarget.ts';
 import type { KubeTransport } from './transport.ts';
 
@@ -13,13 +14,26 @@ export interface PodIdentity {
   readonly uid: string;
 }
 
+/** Of the server itself or the way to it: these say nothing about the pod. */
+const NO_ANSWER: ReadonlySet<number> = new Set([0, 401, 502, 503]);
+
 /**
  * Evicts one pod. 'blocked' means that it may work later: a disruption budget forbids it now (429), several budgets
  * cover it (500), the budget kept changing or was slow to answer (409, 504), or its namespace is being deleted (403).
  * 'gone' also when another pod has taken the name; the server looks at budgets first, so that may answer 'blocked'.
  * Source: Kubernetes, "API-initiated Eviction"; k8s.io/kubernetes/pkg/registry/core/pod/storage/eviction.go.
  */
-export async function evictPod(
+export async function evictPod(transport: KubeTransport, pod: PodIdentity): Promise<EvictionAnswer> {
+  try {
+    return await askForEviction(transport, pod);
+  } catch (failure) {
+    const isDenial = failure instanceof KubeApiError && !NO_ANSWER.has(failure.status);
+    if (isDenial) return { kind: 'denied', reason: failure.message };
+    throw failure;
+  }
+}
+
+async function askForEviction(
   transport: KubeTransport,
   { namespace, name, uid }: PodIdentity,
 ): Promise<'evicted' | 'blocked' | 'gone'> {
@@ -33,6 +47,9 @@ export async function evictPod(
   const expected = [403, 404, 409, 429, 500, 504];
   const answer = await transport.call({ verb: 'create', target, body, expected });
   const failure = failureOf(answer.status, answer.body);
+  const denial = new KubeApiError('create', target, failure);
+  // A webhook chooses its status itself.
+  if (answer.status >= 400 && isAdmissionDenial(failure)) throw denial;
   switch (answer.status) {
     case 404:
       return 'gone';
@@ -43,10 +60,10 @@ export async function evictPod(
       return 'blocked';
     case 403:
       if (isNamespaceTerminating(answer.body)) return 'blocked';
-      throw new KubeApiError('create', target, failure);
+      throw denial;
     case 500:
       if (failure.message.includes('PodDisruptionBudget')) return 'blocked';
-      throw new KubeApiError('create', target, failure);
+      throw denial;
     default:
       return 'evicted';
   }

@@ -14,6 +14,16 @@ export type WriteOutcome<T> =
   | { readonly kind: 'gone' }
   | { readonly kind: 'conflict' };
 
+/**
+ * 'blocked' when a disruption budget forbids it now (HTTP 429), 'denied' when the server refuses for another reason, an
+ * admission webhook's for example: in its own words.
+ */
+export type EvictionAnswer =
+  | 'evicted'
+  | 'blocked'
+  | 'gone'
+  | { readonly kind: 'denied'; readonly reason: string };
+
 export interface NodeClaimDraft {
   readonly name: string;
   readonly spec: NodeClaimSpec;
@@ -85,12 +95,12 @@ export interface KubeApi {
   releaseNodeClaim(name: string): Promise<'released' | 'gone'>;
   patchNode(node: Node, patch: NodePatch): Promise<WriteOutcome<Node>>;
   deleteNode(name: string, uid: string): Promise<'deleted' | 'gone'>;
-  /** Eviction API. 'blocked' when a disruption budget forbids it now (HTTP 429). */
+  /** Eviction API. Throws when the server has not answered. */
   evictPod(pod: {
     readonly namespace: string;
     readonly name: string;
     readonly uid: string;
-  }): Promise<'evicted' | 'blocked' | 'gone'>;
+  }): Promise<EvictionAnswer>;
   /**
    * Deletes the pod with that many seconds to stop, whatever budgets say: for drains at the end of their time. 'gone'
    * also when another pod has taken the name.

@@ -36,8 +36,10 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     attached: [] as string[],
     /** Pods whose eviction a budget refuses. */
     refused: new Set<string>(),
-    /** Pods whose eviction fails, by the word of a webhook, say. */
+    /** Pods whose eviction is denied, by the word of a webhook, say. */
     denied: new Set<string>(),
+    /** Pods whose eviction gets no answer. */
+    unanswered: new Set<string>(),
     nowMs: NOW_MS,
     /** The Deployment above every pod; null for none. */
     rollout: null as Rollout | null | 'forbidden',
@@ -67,7 +69,8 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     kube: {
       patchNode,
       evictPod: async ({ name }: { readonly name: string }) => {
-        if (done.denied.has(name)) throw new Error(`admission webhook "guard" denied the request`);
+        if (done.unanswered.has(name)) throw new Error('the API server was not reached');
+        if (done.denied.has(name)) return { kind: 'denied', reason: 'webhook "guard" denied the request' };
         if (done.refused.has(name)) return 'blocked';
         done.evicted.push(name);
         return 'evicted';
@@ -232,7 +235,7 @@ test('a pod whose eviction fails is named with the cause, and keeps no other fro
     done.nowMs += 2_500;
   }
   assert.equal(done.told.length, 1, 'told once');
-  assert.match(done.told[0] ?? '', /pod default\/guarded cannot be evicted: .*webhook "guard" denied/);
+  assert.match(done.told[0] ?? '', /pod default\/guarded cannot be evicted: webhook "guard" denied/);
   assert.match(done.told[0] ?? '', /pod default\/kept forbids the drain/);
   done.denied.clear();
   done.nowMs += 10_000;
@@ -240,21 +243,51 @@ test('a pod whose eviction fails is named with the cause, and keeps no other fro
   assert.deepEqual(done.evicted, ['guarded']);
 });
 
-test('a daemon that a budget keeps holds its node up for a minute', async () => {
-  const node = aNode();
-  const logs = aBoundPod(node.name, {
-    name: 'logs',
-    owner: { kind: 'DaemonSet', name: 'logs', uid: 'logs' },
+const LOGS = { name: 'logs', owner: { kind: 'DaemonSet', name: 'logs', uid: 'logs' } };
+const DAEMON_REFUSALS = [
+  { by: 'a budget', list: 'refused', told: /pod default\/logs is refused its eviction for now/ },
+  { by: 'a webhook', list: 'denied', told: /pod default\/logs cannot be evicted: webhook "guard" denied/ },
+] as const;
+for (const { by, list, told } of DAEMON_REFUSALS) {
+  test(`a daemon whose eviction ${by} refuses holds its node up for a minute, and is named`, async () => {
+    const { done, run } = aDrain([aBoundPod(aNode().name, LOGS)]);
+    done[list].add('logs');
+    await run();
+    assert.equal(done.told.length, 1);
+    assert.match(done.told[0] ?? '', told);
+    assert.match(done.told[0] ?? '', /a daemon is waited for no longer than a minute/);
+    done.nowMs += 59_000;
+    await run();
+    assert.deepEqual(done.terminated, []);
+    done.nowMs += 1_000;
+    await run();
+    assert.deepEqual(done.terminated, [aNode().providerId]);
   });
-  const { done, run } = aDrain([logs]);
-  done.refused.add('logs');
+}
+
+test('a daemon that the API server has not answered about is asked for again, however late', async () => {
+  const { done, run } = aDrain([aBoundPod(aNode().name, LOGS)]);
+  done.unanswered.add('logs');
   await run();
-  done.nowMs += 59_000;
+  done.nowMs += 120_000;
   await run();
   assert.deepEqual(done.terminated, []);
-  done.nowMs += 1_000;
+  done.unanswered.clear();
+  done.nowMs += 5_000;
   await run();
-  assert.deepEqual(done.terminated, [node.providerId]);
+  assert.deepEqual(done.evicted, ['logs']);
+});
+
+test('an ordinary pod whose eviction a webhook denies holds its node until its time is up', async () => {
+  const { done, run } = aDrain([aBoundPod(aNode().name, { name: 'web' })], {
+    terminationGracePeriodMs: 1_000_000,
+  });
+  done.denied.add('web');
+  for (; done.nowMs < NOW_MS + 869_000; done.nowMs += 79_000) await run();
+  assert.deepEqual([done.evicted, done.deleted, done.terminated], [[], [], []]);
+  done.nowMs = NOW_MS + 870_000;
+  await run();
+  assert.deepEqual(done.deleted, ['web 30']);
 });
 
 const VOLUME = { name: 'pv-a', nodeAffinity: [], csiDriver: 'ebs.csi.aws.com' };

@@ -236,6 +236,47 @@ for (const { when, answer, outcome } of EVICTIONS) {
   });
 }
 
+const WEBHOOK = 'admission webhook "guard.example.com" denied the request';
+const DENIALS = [
+  { when: 'a webhook denies it', answer: status(403, `${WEBHOOK}: not today`) },
+  { when: 'a webhook denies it as if there were no pod', answer: status(404, `${WEBHOOK}: no`) },
+  { when: 'a webhook denies it as a budget would', answer: status(429, `${WEBHOOK}: later`) },
+  { when: 'a webhook chooses a status of its own', answer: status(418, `${WEBHOOK}: a teapot`) },
+  {
+    when: 'a policy denies it',
+    answer: status(422, "ValidatingAdmissionPolicy 'keep' with binding 'keep' denied request: no"),
+  },
+  {
+    when: 'a webhook is not there',
+    answer: status(500, 'Internal error occurred: failed calling webhook "guard.example.com": no endpoints'),
+  },
+] as const;
+for (const { when, answer } of DENIALS) {
+  test(`eviction when ${when}: denied in the server's words, asked once`, async () => {
+    server.put(PODS, { metadata: { namespace: 'default', name: 'web' } });
+    server.intercept = () => answer;
+    const outcome = await api.evictPod({ namespace: 'default', name: 'web', uid: 'uid' });
+    assert.ok(typeof outcome === 'object');
+    assert.ok(outcome.reason.includes((answer.body as { message: string }).message), outcome.reason);
+    assert.doesNotMatch(outcome.reason, /allow the verb/, 'no right would mend it');
+    assert.equal(server.requests.length, 1);
+  });
+}
+
+test('an eviction without the right to it is denied, with the right that is missing', async () => {
+  server.intercept = () => status(403, 'User "cooper" cannot create resource "pods/eviction"');
+  const outcome = await api.evictPod({ namespace: 'default', name: 'web', uid: 'uid' });
+  assert.match(
+    typeof outcome === 'object' ? outcome.reason : '',
+    /allow the verb "create" on "pods\/eviction"/,
+  );
+});
+
+test('an eviction that the server did not look at is no denial', async () => {
+  server.intercept = () => status(503, 'the server is starting');
+  await assert.rejects(api.evictPod({ namespace: 'default', name: 'web', uid: 'uid' }), /starting/);
+});
+
 test('the pods of one node are asked of the server as they are now, not of its cache', async () => {
   const node = 'ip-10-0-0-1.ec2.internal';
   const put = (name: string, spec: object): void =>
