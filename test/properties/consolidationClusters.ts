@@ -1,16 +1,18 @@
 // Random clusters that a scale-down has left fragmented: every rule that consolidation has to keep turns up.
 import fc from 'fast-check';
+import type { ConsolidationView } from '../../src/model/consolidation.ts';
+import { parseCron } from '../../src/model/cronSchedule.ts';
 import {
   type DisruptionPolicy,
   NO_CONSOLIDATION,
   type NodeBudget,
 } from '../../src/model/disruptionPolicy.ts';
+import type { InstanceType } from '../../src/model/instanceType.ts';
 import { LABEL } from '../../src/model/labels.ts';
-import type { Pod, PodAffinityTerm, PodSpec, TopologySpreadConstraint } from '../../src/model/pod.ts';
+import { isTerminal, type Pod, type PodSpec } from '../../src/model/pod.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
 import type { Catalogue, ClusterSnapshot } from '../../src/model/snapshot.ts';
-import type { Taint } from '../../src/model/taint.ts';
-import type { PersistentVolume, PersistentVolumeClaim } from '../../src/model/volumes.ts';
+import { untoleratedTaint } from '../../src/model/taint.ts';
 import { schedule } from '../../src/scheduling/scheduler.ts';
 import {
   aDaemonSet,
@@ -21,43 +23,38 @@ import {
   aSnapshot,
   GIB,
   MIB,
-  ZONES,
 } from '../builders.ts';
 import { carriedOut } from '../disruption/consolidated.ts';
+import {
+  type App,
+  anApp,
+  BATCH,
+  budgetsOf,
+  CSI_DRIVER,
+  GPU,
+  podsOf,
+  RACK,
+  storageOf,
+} from './consolidationApps.ts';
+import {
+  anOddity,
+  aStaticNode,
+  type Oddity,
+  type StaticNode,
+  staticNodes,
+  withOddities,
+} from './consolidationOddities.ts';
 
 const HOUR_MS = 3_600_000;
-const KINDS = [
-  ...([
-    'plain',
-    'plain',
-    'plain',
-    'zone',
-    'spread',
-    'spread-hosts',
-    'spread-soft',
-    'apart',
-    'apart-zones',
-  ] as const),
-  ...([
-    'together',
-    'together-hosts',
-    'ports',
-    'volumes',
-    'kept',
-    'lone',
-    'twice',
-    'batch',
-    'costly',
-  ] as const),
-];
-const TAINT: Taint = { key: 'dedicated', value: 'batch', effect: 'NoSchedule' };
 
+const GPU_CAPACITY = { cpu: 4000, memory: 16 * GIB, pods: 29, 'ephemeral-storage': 20 * GIB, [GPU]: 2 };
 const FEW_TYPES = [
   anInstanceType({ name: 't3.small', cpuMillis: 1000, memoryBytes: 2 * GIB, usdPerHour: 0.0208 }),
   anInstanceType({ name: 'c5.large', cpuMillis: 2000, memoryBytes: 4 * GIB, usdPerHour: 0.085 }),
   anInstanceType({ name: 'm5.large', usdPerHour: 0.096 }),
   anInstanceType({ name: 'r5.xlarge', cpuMillis: 4000, memoryBytes: 32 * GIB, usdPerHour: 0.252 }),
   anInstanceType({ name: 'm5.2xlarge', cpuMillis: 8000, memoryBytes: 32 * GIB, usdPerHour: 0.384 }),
+  anInstanceType({ name: 'g4dn.xlarge', capacity: GPU_CAPACITY, usdPerHour: 0.526 }),
 ];
 /** Enough of one size that spot may be replaced by spot. */
 const MANY_TYPES = [
@@ -70,155 +67,171 @@ const MANY_TYPES = [
   ),
 ];
 
-interface App {
-  readonly kind: (typeof KINDS)[number];
-  readonly count: number;
-  readonly cpuMillis: number;
-  readonly memoryMib: number;
-  readonly allowed: number | null;
+/** A daily window by hours: simple enough to be reckoned by hand. */
+export interface Daily {
+  readonly startHour: number;
+  readonly hours: number;
 }
+
+export interface DrawnBudget {
+  readonly nodes: NodeBudget['nodes'];
+  readonly onlyUnderutilized: boolean;
+  readonly daily: Daily | null;
+  readonly onlyWithin: boolean;
+}
+
+type Policy = Pick<
+  DisruptionPolicy,
+  'consolidation' | 'minimumSavings' | 'minimumNodeAgeMs' | 'consolidateAfterMs'
+> & { readonly budgets: readonly DrawnBudget[] };
 
 interface Drawn {
   readonly apps: readonly App[];
   readonly capacityTypes: readonly string[];
   readonly hasManyTypes: boolean;
   readonly keepPerMille: number;
-  /** Of the first Provisioner, once the cluster stands: null for none, 0 for nothing more. */
-  readonly cpuLeft: number | null;
-  readonly policy: Pick<DisruptionPolicy, 'budgets' | 'minimumSavings'>;
-  readonly hasSecond: boolean;
-  readonly hasDaemon: boolean;
+  readonly policies: readonly [Policy, Policy];
+  readonly others: readonly ('batch' | 'rack1' | 'rack2')[];
+  readonly daemon: { readonly cpuMillis: number; readonly everywhere: boolean } | null;
+  readonly statics: readonly StaticNode[];
+  /** Volumes that a node can attach; null for any number. */
+  readonly attachable: number | null;
+  readonly later: Later;
 }
 
-const anApp: fc.Arbitrary<App> = fc.record({
-  kind: fc.constantFrom(...KINDS),
-  count: fc.integer({ min: 1, max: 25 }),
-  cpuMillis: fc.constantFrom(50, 200, 500, 900, 1500),
-  memoryMib: fc.constantFrom(64, 256, 1024, 3000),
-  allowed: fc.option(fc.integer({ min: 0, max: 4 }), { nil: null }),
+/** What has changed since the cluster was made. */
+interface Later {
+  /** Of the first Provisioner: null for no limit, 0 for nothing more. */
+  readonly cpuLeft: number | null;
+  readonly nodesLeft: number | null;
+  /** A zone that no Provisioner may launch in any more, or that has nothing on sale. */
+  readonly zone: 'open' | 'forbidden' | 'sold-out';
+  readonly oddities: readonly Oddity[];
+  readonly hidden: 'none' | 'affinity' | 'taint';
+}
+
+const PERCENTS = [100, 100, 100, 60, 35, 10];
+const aBudget: fc.Arbitrary<DrawnBudget> = fc.record({
+  nodes: fc.oneof(
+    fc.constantFrom(...PERCENTS).map((amount) => ({ kind: 'percent' as const, amount })),
+    fc.constantFrom(0, 1, 2, 5, 50, 50).map((amount) => ({ kind: 'count' as const, amount })),
+  ),
+  onlyUnderutilized: fc.boolean(),
+  daily: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(null) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ startHour: fc.nat({ max: 6 }), hours: fc.integer({ min: 1, max: 6 }) }),
+    },
+  ),
+  onlyWithin: fc.boolean(),
 });
 
-const BUDGETS: readonly (readonly NodeBudget[])[] = [
-  [],
-  [{ nodes: { kind: 'percent', amount: 100 }, reasons: null, window: null }],
-  [{ nodes: { kind: 'percent', amount: 35 }, reasons: null, window: null }],
-  [{ nodes: { kind: 'count', amount: 2 }, reasons: ['Underutilized'], window: null }],
-];
+const aPolicy: fc.Arbitrary<Policy> = fc.record({
+  consolidation: fc.constantFrom<DisruptionPolicy['consolidation'][]>(
+    ...Array.from({ length: 8 }, () => 'WhenEmptyOrUnderutilized' as const),
+    'WhenEmpty',
+  ),
+  budgets: fc.array(aBudget, { maxLength: 2 }),
+  minimumSavings: fc.constantFrom(
+    NO_CONSOLIDATION.minimumSavings,
+    NO_CONSOLIDATION.minimumSavings,
+    { percent: 20, usdPerHour: 0.01, usdPerHourPerEvictedPod: 0.002 },
+    { percent: 0, usdPerHour: 0.05, usdPerHourPerEvictedPod: 0 },
+    { percent: 0, usdPerHour: 0, usdPerHourPerEvictedPod: 0.01 },
+    { percent: 45, usdPerHour: 0, usdPerHourPerEvictedPod: 0 },
+  ),
+  minimumNodeAgeMs: fc.constantFrom(300_000, 300_000, 300_000, 1.5 * HOUR_MS),
+  consolidateAfterMs: fc.constantFrom(0, 0, HOUR_MS / 2),
+});
 
 const drawn: fc.Arbitrary<Drawn> = fc.record({
-  apps: fc.array(anApp, { minLength: 1, maxLength: 5 }),
-  capacityTypes: fc.constantFrom(['on-demand'], ['spot', 'on-demand'], ['spot']),
+  apps: fc.array(anApp, { minLength: 1, maxLength: 6 }),
+  capacityTypes: fc.constantFrom(['on-demand'], ['spot', 'on-demand'], ['spot', 'on-demand'], ['spot']),
   hasManyTypes: fc.boolean(),
   keepPerMille: fc.integer({ min: 150, max: 900 }),
-  cpuLeft: fc.constantFrom(null, null, 0, 2000, 9000),
-  policy: fc.record({
-    budgets: fc.constantFrom(...BUDGETS),
-    minimumSavings: fc.constantFrom(NO_CONSOLIDATION.minimumSavings, NO_CONSOLIDATION.minimumSavings, {
-      percent: 20,
-      usdPerHour: 0.01,
-      usdPerHourPerEvictedPod: 0.002,
-    }),
+  policies: fc.tuple(aPolicy, aPolicy),
+  others: fc.subarray(['batch', 'rack1', 'rack2']),
+  daemon: fc.option(fc.record({ cpuMillis: fc.constantFrom(100, 300), everywhere: fc.boolean() }), {
+    nil: null,
   }),
-  hasSecond: fc.boolean(),
-  hasDaemon: fc.boolean(),
+  statics: fc.oneof(
+    { weight: 2, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.array(aStaticNode, { minLength: 1, maxLength: 4 }) },
+  ),
+  attachable: fc.constantFrom(null, null, 2, 5),
+  later: fc.record({
+    cpuLeft: fc.constantFrom(null, null, null, 0, 2000, 9000),
+    nodesLeft: fc.constantFrom(null, null, null, null, 0, 1),
+    zone: fc.constantFrom('open', 'open', 'open', 'forbidden', 'sold-out'),
+    hidden: fc.constantFrom('none', 'none', 'none', 'none', 'none', 'none', 'affinity', 'taint'),
+    oddities: fc.oneof(
+      { weight: 1, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.array(anOddity, { minLength: 1, maxLength: 4 }) },
+    ),
+  }),
 });
 
 export interface FragmentedCluster {
   readonly snapshot: ClusterSnapshot;
   readonly catalogue: Catalogue;
+  readonly view: ConsolidationView;
+  /** By Provisioner, as they were drawn. */
+  readonly budgets: ReadonlyMap<string, readonly DrawnBudget[]>;
 }
 
 /** Packed for all pods, of which some have gone since. */
-export const fragmentedClusters: fc.Arbitrary<FragmentedCluster> = drawn.map(fragmented);
+export const fragmentedClusters: fc.Arbitrary<FragmentedCluster> = drawn.map(seen).map(fragmented);
 
-function specOf(kind: App['kind'], app: number): Partial<PodSpec> {
-  const selector = { expressions: [{ key: 'app', operator: 'In' as const, values: [`app${app}`] }] };
-  const term = (topologyKey: string): PodAffinityTerm => ({
-    ...{ selector, topologyKey, namespaces: [], namespaceSelector: null },
-  });
-  const spread = (
-    topologyKey: string,
-    whenUnsatisfiable: TopologySpreadConstraint['whenUnsatisfiable'] = 'DoNotSchedule',
-  ): TopologySpreadConstraint => ({
-    ...{ topologyKey, maxSkew: 1, minDomains: 1, whenUnsatisfiable },
-    ...{ selector, nodeAffinityPolicy: 'Honor', nodeTaintsPolicy: 'Ignore' },
-  });
-  switch (kind) {
-    case 'zone':
-      return { nodeSelector: { [LABEL.zone]: ZONES[app % 3] ?? '' } };
-    case 'spread':
-      return { topologySpread: [spread(LABEL.zone)] };
-    case 'spread-hosts':
-      return { topologySpread: [{ ...spread(LABEL.hostname), maxSkew: 2 }] };
-    case 'spread-soft':
-      return { topologySpread: [spread(LABEL.zone, 'ScheduleAnyway')] };
-    case 'apart':
-      return { podAntiAffinity: [term(LABEL.hostname)] };
-    case 'apart-zones':
-      return { podAntiAffinity: [term(LABEL.zone)] };
-    case 'together':
-      return { podAffinity: [term(LABEL.zone)] };
-    case 'together-hosts':
-      return { podAffinity: [term(LABEL.hostname)] };
-    case 'ports':
-      return { hostPorts: [{ port: 8080, protocol: 'TCP', ip: '' }] };
-    case 'batch':
-      return {
-        nodeSelector: { team: 'batch' },
-        tolerations: [
-          { key: TAINT.key, operator: 'Exists', value: '', effect: null, tolerationSeconds: null },
-        ],
-      };
-    default:
-      return {};
-  }
+/**
+ * A zone that came later, of two full nodes of which only the second counts for a spread: who looks at one node a zone
+ * does not see that no more pods may go to the other zones.
+ */
+const HIDING: Readonly<Record<'affinity' | 'taint', readonly StaticNode['team'][]>> = {
+  affinity: ['none', 'batch'],
+  taint: ['tainted', 'none'],
+};
+
+/** The first app is one with such a spread where a zone is hidden. */
+function seen(draw: Drawn): Drawn {
+  const { hidden } = draw.later;
+  const [first, ...others] = draw.apps;
+  if (hidden === 'none' || first === undefined) return draw;
+  const app: App =
+    hidden === 'affinity'
+      ? { ...first, kinds: ['spread-batch'], variant: 0, count: 20 }
+      : { ...first, kinds: ['spread'], variant: 7, count: 20 };
+  return { ...draw, apps: [app, ...others], others: [...new Set([...draw.others, 'batch' as const])] };
 }
 
-function podsOf({ kind, count, cpuMillis, memoryMib }: App, app: number): Pod[] {
-  const labels = { app: `app${app}` };
-  const annotations: Record<string, string> =
-    kind === 'kept'
-      ? { 'karpenter.sh/do-not-evict': 'true' }
-      : kind === 'costly'
-        ? { 'controller.kubernetes.io/pod-deletion-cost': String(app * 2 ** 28) }
-        : {};
-  const owner = kind === 'lone' ? null : { kind: 'ReplicaSet', name: labels.app, uid: labels.app };
-  const shared = specOf(kind, app);
-  return Array.from({ length: count }, (_, index) => {
-    const name = `app${app}-${index}`;
-    const spec: Partial<PodSpec> =
-      kind === 'volumes' ? { volumes: [{ kind: 'claim', claimName: `data-${name}` }] } : shared;
-    return aPod({ name, labels, owner, annotations, cpuMillis, memoryBytes: memoryMib * MIB, spec });
-  });
+function arrivals({ hidden }: Later): readonly StaticNode[] {
+  if (hidden === 'none') return [];
+  const full = { zone: 'us-east-1d', rack: null, usedPerMille: 1000, isLabelled: false, isCordoned: false };
+  return HIDING[hidden].map((team) => ({ ...full, team }));
 }
 
-/** Each pod with a volume has one of its own, in one zone. */
-function storageOf(
-  pods: readonly Pod[],
-): Pick<ClusterSnapshot, 'persistentVolumes' | 'persistentVolumeClaims'> {
-  const names = pods.filter(({ spec }) => spec.volumes.length > 0).map(({ name }) => name);
-  const persistentVolumes = names.map((name, index): PersistentVolume => {
-    const zone = { key: LABEL.zone, operator: 'In' as const, values: [ZONES[index % 3] ?? ''] };
-    return {
-      name: `pv-${name}`,
-      nodeAffinity: [{ requirements: [zone], matchFields: false }],
-      csiDriver: 'ebs.csi.aws.com',
-    };
-  });
-  const persistentVolumeClaims = names.map(
-    (name): PersistentVolumeClaim => ({
-      ...{ namespace: 'default', name: `data-${name}`, volumeName: `pv-${name}`, storageClassName: '' },
-    }),
-  );
-  return { persistentVolumes, persistentVolumeClaims };
+function budgetOf({ nodes, onlyUnderutilized, daily, onlyWithin }: DrawnBudget): NodeBudget {
+  const schedule = parseCron(`0 ${daily?.startHour ?? 0} * * *`);
+  if (schedule === null) throw new Error('no such schedule');
+  const window = daily === null ? null : { schedule, durationMs: daily.hours * HOUR_MS, timeZone: 'UTC' };
+  const reasons = onlyUnderutilized ? (['Underutilized'] as const) : null;
+  return { nodes, reasons, window, onlyWithin: onlyWithin && daily !== null };
 }
 
-function provisionersOf({ capacityTypes, policy, hasSecond }: Drawn): Provisioner[] {
+const OTHERS: Readonly<Record<Drawn['others'][number], Partial<Provisioner>>> = {
+  batch: { labels: { team: 'batch' }, taints: [BATCH], weight: 5 },
+  rack1: { labels: { [RACK]: 'r1' } },
+  rack2: { labels: { [RACK]: 'r2' } },
+};
+
+/** The first one's pods have a policy of their own. */
+function provisionersOf({ capacityTypes, policies, others }: Drawn): Provisioner[] {
   const requirements = [{ key: LABEL.capacityType, operator: 'In' as const, values: capacityTypes }];
-  const disruption = { ...NO_CONSOLIDATION, ...policy, consolidation: 'WhenEmptyOrUnderutilized' as const };
-  const first = aProvisioner({ requirements, disruption });
-  const second = { name: 'batch', labels: { team: 'batch' }, taints: [TAINT], weight: 5 };
-  return hasSecond ? [first, aProvisioner({ ...second, requirements, disruption })] : [first];
+  return ['default' as const, ...others].map((name) => {
+    const { budgets, ...policy } = policies[name === 'default' ? 0 : 1];
+    const disruption = { ...NO_CONSOLIDATION, ...policy, budgets: budgets.map(budgetOf) };
+    return aProvisioner({ ...(name !== 'default' && OTHERS[name]), name, requirements, disruption });
+  });
 }
 
 function fragmented(draw: Drawn): FragmentedCluster {
@@ -226,41 +239,100 @@ function fragmented(draw: Drawn): FragmentedCluster {
   const provisioners = provisionersOf(draw);
   const catalogue: Catalogue = new Map(provisioners.map(({ name }) => [name, types]));
   const pods = draw.apps.flatMap(podsOf);
-  const daemon = aPodSpec({ requests: { cpu: 100, memory: 64 * MIB, pods: 1 } });
+  const daemon = daemonOf(draw);
+  const { nodes, pods: fillers } = staticNodes(draw.statics, 'static');
   const empty = aSnapshot({
-    ...{ provisioners, pods, ...storageOf(pods) },
-    daemonSets: draw.hasDaemon ? [aDaemonSet({ name: 'agent', spec: daemon })] : [],
-    disruptionBudgets: draw.apps.flatMap(({ allowed, kind }, app) => {
-      if (allowed === null) return [];
-      const selector = { expressions: [{ key: 'app', operator: 'In' as const, values: [`app${app}`] }] };
-      const one = { namespace: 'default', name: `pdb${app}`, selector, disruptionsAllowed: allowed };
-      return kind === 'twice' ? [one, { ...one, name: `${one.name}-more` }] : [one];
-    }),
+    ...{ provisioners, nodes, pods: [...pods, ...fillers], ...storageOf(pods, draw.apps) },
+    namespaces: ['default', 'other'].map((name) => ({
+      name,
+      labels: { 'kubernetes.io/metadata.name': name },
+    })),
+    daemonSets: daemon === null ? [] : [aDaemonSet({ name: 'agent', spec: daemon })],
+    disruptionBudgets: budgetsOf(draw.apps),
   });
   const full = carriedOut(empty, catalogue, schedule(empty, catalogue, pods));
   const stays = (pod: Pod, index: number): boolean =>
     pod.nodeName !== '' && (index * 619) % 1000 < draw.keepPerMille;
-  const kept = withDaemons(full, draw.hasDaemon ? daemon : null).filter(stays);
+  const arrived = staticNodes(arrivals(draw.later), 'arrival');
+  const kept = withDaemons({ ...full, pods: full.pods.filter(stays) });
+  const standing = {
+    ...full,
+    nodes: [...full.nodes, ...arrived.nodes],
+    pods: [...kept, ...arrived.pods],
+    takenAtMs: HOUR_MS,
+    csiNodes: csiNodesOf(full, draw),
+  };
+  const { snapshot, view } = withOddities(standing, draw.later.oddities);
   return {
-    snapshot: { ...full, provisioners: limited(full, draw), pods: kept, takenAtMs: HOUR_MS },
-    catalogue,
+    snapshot: { ...snapshot, provisioners: changed(snapshot, draw.later) },
+    catalogue: draw.later.zone === 'sold-out' ? withoutZone(catalogue) : catalogue,
+    view,
+    budgets: new Map(
+      provisioners.map(({ name }) => [name, draw.policies[name === 'default' ? 0 : 1].budgets]),
+    ),
   };
 }
 
-/** Every node runs its daemon, which stays when the rest goes. */
-function withDaemons({ pods, nodes }: ClusterSnapshot, spec: PodSpec | null): readonly Pod[] {
-  if (spec === null) return pods;
-  const owner = { kind: 'DaemonSet', name: 'agent', uid: 'agent' };
-  const daemons = nodes.map(({ name }) => ({
-    ...aPod({ name: `agent-${name}`, owner }),
-    ...{ spec, nodeName: name, phase: 'Running' as const, ready: true, unschedulableSinceMs: null },
-  }));
+function daemonOf({ daemon }: Drawn): PodSpec | null {
+  if (daemon === null) return null;
+  const { cpuMillis, everywhere } = daemon;
+  const anything = { key: '', operator: 'Exists' as const, value: '', effect: null, tolerationSeconds: null };
+  const requests = { cpu: cpuMillis, memory: 64 * MIB, pods: 1 };
+  return aPodSpec({ requests, tolerations: everywhere ? [anything] : [] });
+}
+
+/** Every node that a daemon tolerates runs it, which stays when the rest goes. */
+export function withDaemons({ pods, nodes, daemonSets }: ClusterSnapshot): readonly Pod[] {
+  const names = new Set(pods.map(({ name }) => name));
+  const daemons = daemonSets.flatMap(({ name, namespace, spec }) =>
+    nodes
+      .filter((node) => untoleratedTaint(node.taints, spec.tolerations) === null)
+      .filter((node) => !names.has(`${name}-${node.name}`))
+      .map((node) => ({
+        ...aPod({ name: `${name}-${node.name}`, namespace, owner: { kind: 'DaemonSet', name, uid: name } }),
+        ...{ spec, nodeName: node.name, phase: 'Running' as const, ready: true, unschedulableSinceMs: null },
+      })),
+  );
   return [...pods, ...daemons];
 }
 
-function limited({ provisioners, nodes }: ClusterSnapshot, { cpuLeft }: Drawn): readonly Provisioner[] {
-  if (cpuLeft === null) return provisioners;
-  const used = nodes.reduce((sum, { capacity }) => sum + (capacity.cpu ?? 0), 0);
-  const [first, ...others] = provisioners;
-  return first === undefined ? [] : [{ ...first, limits: { cpu: used + cpuLeft } }, ...others];
+/** What is attached stays attached, limit or not. */
+function csiNodesOf({ nodes, pods }: ClusterSnapshot, { attachable }: Drawn): ClusterSnapshot['csiNodes'] {
+  if (attachable === null) return [];
+  const attached = Map.groupBy(
+    pods.filter((pod) => pod.spec.volumes.length > 0 && !isTerminal(pod)),
+    ({ nodeName }) => nodeName,
+  );
+  return nodes.map(({ name }) => ({
+    name,
+    volumeLimits: { [CSI_DRIVER]: Math.max(attachable, attached.get(name)?.length ?? 0) },
+  }));
+}
+
+const LOST_ZONE = 'us-east-1c';
+
+function withoutZone(catalogue: Catalogue): Catalogue {
+  const soldOut = (type: InstanceType): InstanceType => ({
+    ...type,
+    offerings: type.offerings.map((one) => (one.zone === LOST_ZONE ? { ...one, available: false } : one)),
+  });
+  return new Map([...catalogue].map(([name, types]) => [name, types.map(soldOut)]));
+}
+
+function changed({ provisioners, nodes }: ClusterSnapshot, later: Later): readonly Provisioner[] {
+  const { cpuLeft, nodesLeft, zone } = later;
+  const elsewhere = { key: LABEL.zone, operator: 'NotIn' as const, values: [LOST_ZONE] };
+  return provisioners.map((one, at) => {
+    const owned = nodes.filter(({ labels }) => labels[LABEL.provisioner] === one.name);
+    const usedMillis = owned.reduce((sum, { capacity }) => sum + (capacity.cpu ?? 0), 0);
+    const limits = {
+      ...(cpuLeft !== null && { cpu: usedMillis + cpuLeft }),
+      ...(nodesLeft !== null && { nodes: owned.length + nodesLeft }),
+    };
+    return {
+      ...one,
+      ...(zone === 'forbidden' && { requirements: [...one.requirements, elsewhere] }),
+      ...(at === 0 && Object.keys(limits).length > 0 && { limits }),
+    };
+  });
 }
