@@ -1,6 +1,6 @@
 // What a Provisioner's status says of nodes that never came up, to the model and back.
 import type { LaunchFailures } from '../model/provisioner.ts';
-import { asRaw, numberIn, objectIn, textIn, timeMsIn } from './objects/raw.ts';
+import { asRaw, numberIn, objectIn, textIn, textsIn, timeMsIn } from './objects/raw.ts';
 
 /** Read leniently: what nobody could have written so is as if it were not there, and the Provisioner is as valid. */
 export function readLaunchFailures(manifest: unknown): LaunchFailures | null {
@@ -11,15 +11,16 @@ export function readLaunchFailures(manifest: unknown): LaunchFailures | null {
   if (configuration === '' || nodes < 1 || pauses < 0) return null;
   const pausedAtMs = timeMsIn(raw, 'pausedAt') ?? 0;
   const retryAtMs = timeMsIn(raw, 'retryAt') ?? 0;
-  return { configuration, nodes, pauses, pausedAtMs, retryAtMs, hint: textIn(raw, 'hint') };
+  const lists = { imageIds: textsIn(raw, 'imageIDs'), claims: textsIn(raw, 'claims') };
+  return { configuration, nodes, pauses, pausedAtMs, retryAtMs, hint: textIn(raw, 'hint'), ...lists };
 }
 
 /** To the millisecond, which RFC 3339 allows. */
 export function launchFailuresManifest(failures: LaunchFailures): object {
-  const { configuration, nodes, pauses, pausedAtMs, retryAtMs, hint } = failures;
+  const { configuration, imageIds, nodes, pauses, pausedAtMs, retryAtMs, hint, claims } = failures;
   const times =
     pauses === 0
       ? {}
       : { pausedAt: new Date(pausedAtMs).toISOString(), retryAt: new Date(retryAtMs).toISOString() };
-  return { configuration, nodes, pauses, hint, ...times };
+  return { configuration, imageIDs: imageIds, nodes, pauses, hint, claims, ...times };
 }

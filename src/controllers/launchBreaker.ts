@@ -1,7 +1,12 @@
 // When a Provisioner launches nothing for a while: its last nodes, all alike in configuration, never came up.
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
-import type { LaunchFailures, Provisioner } from '../model/provisioner.ts';
+import {
+  COUNTED_CLAIMS_MOST,
+  FAILED_IMAGES_MOST,
+  type LaunchFailures,
+  type Provisioner,
+} from '../model/provisioner.ts';
 
 /**
  * So many nodes that never came up stop the launches of their configuration, unless one launched with them or later
@@ -15,14 +20,36 @@ export const PAUSE_MOST_MS = 60 * 60_000;
 /** Claims of one plan are stored within this time of each other: their order says nothing. */
 const TOGETHER_MS = 60_000;
 
-/** What the nodes of a Provisioner have in common, so that a change of it is worth a try at once. */
+/** What the nodes of a Provisioner have in common as it is written. */
 export function configurationOf({ generation, nodeClassRef }: Provisioner, nodeClass: NodeClass): string {
   return `${generation}/${nodeClassRef.kind}/${nodeClassRef.name}/${nodeClass.generation}`;
 }
 
+/** What a Provisioner launches now. A change of it is worth a try at once. */
+export interface Launched {
+  readonly configuration: string;
+  /** Images, one for each kind of type that needs its own; null when they cannot be told. */
+  readonly imageIds: readonly string[] | null;
+}
+
+/**
+ * True while what has failed is still what would be launched. An image may change behind a parameter or a selector,
+ * and nothing that is written changes with it. As long as it cannot be told, it is taken to be the same.
+ */
+export function isStillLaunched(failures: LaunchFailures, { configuration, imageIds }: Launched): boolean {
+  if (failures.configuration !== configuration) return false;
+  return imageIds === null || failures.imageIds.every((id) => imageIds.includes(id));
+}
+
+/** True when the claim booted an image that is launched no more. */
+export function hasOldImage({ status }: NodeClaim, { imageIds }: Launched): boolean {
+  return imageIds !== null && status.imageId !== '' && !imageIds.includes(status.imageId);
+}
+
 /** One node that did not come up. */
 export interface LaunchFailure {
-  readonly configuration: string;
+  /** What its Provisioner launches as it is counted. */
+  readonly launched: Launched;
   readonly claim: NodeClaim;
   readonly atMs: number;
   /** What is known of why, for whoever waits for the next. */
@@ -35,17 +62,29 @@ export interface LaunchFailure {
  */
 export function afterFailure(
   before: LaunchFailures | null,
-  { configuration, claim, atMs, hint }: LaunchFailure,
+  { launched, claim, atMs, hint }: LaunchFailure,
 ): LaunchFailures {
-  const known = before?.configuration === configuration ? before : null;
+  const known = before !== null && isStillLaunched(before, launched) ? before : null;
+  const { configuration } = launched;
+  const { imageId } = claim.status;
+  const imageIds = withOne(known?.imageIds ?? [], imageId, FAILED_IMAGES_MOST);
+  // Of whatever configuration: none of them is to be counted again.
+  const claims = withOne(before?.claims ?? [], claim.uid, COUNTED_CLAIMS_MOST);
   const nodes = (known?.nodes ?? 0) + 1;
   const pauses = known?.pauses ?? 0;
   const pausedAtMs = known?.pausedAtMs ?? 0;
   const retryAtMs = known?.retryAtMs ?? 0;
   const stops = nodes >= FAILURES_MOST && (pauses === 0 || claim.createdAtMs > pausedAtMs);
-  if (!stops) return { configuration, nodes, pauses, pausedAtMs, retryAtMs, hint };
+  const what = { configuration, imageIds, nodes, hint, claims };
+  if (!stops) return { ...what, pauses, pausedAtMs, retryAtMs };
   const pauseMs = Math.min(PAUSE_MOST_MS, PAUSE_FIRST_MS * 2 ** pauses);
-  return { configuration, nodes, pauses: pauses + 1, pausedAtMs: atMs, retryAtMs: atMs + pauseMs, hint };
+  return { ...what, pauses: pauses + 1, pausedAtMs: atMs, retryAtMs: atMs + pauseMs };
+}
+
+/** The texts with one more at the end, each once; the oldest make room. */
+function withOne(texts: readonly string[], text: string, most: number): readonly string[] {
+  if (text === '' || texts.includes(text)) return texts;
+  return [...texts, text].slice(-most);
 }
 
 /** True when a node of the same Provisioner, launched together with this one or later, has come up. */
@@ -67,9 +106,9 @@ export type LaunchLeave = 'free' | 'one' | 'none';
  */
 export function launchLeave(
   failures: LaunchFailures | null,
-  configuration: string,
+  launched: Launched,
   { comingUp, nowMs }: { readonly comingUp: number; readonly nowMs: number },
 ): LaunchLeave {
-  if (failures === null || failures.configuration !== configuration || failures.pauses === 0) return 'free';
+  if (failures === null || failures.pauses === 0 || !isStillLaunched(failures, launched)) return 'free';
   return nowMs < failures.retryAtMs || comingUp > 0 ? 'none' : 'one';
 }

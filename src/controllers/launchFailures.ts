@@ -4,7 +4,7 @@ import { type NodeClass, nodeClassKey } from '../model/nodeClass.ts';
 import type { LaunchFailures, Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
-import { afterFailure, configurationOf, othersCameUp } from './launchBreaker.ts';
+import { afterFailure, configurationOf, hasOldImage, type Launched, othersCameUp } from './launchBreaker.ts';
 import type { LiveState } from './liveState.ts';
 
 /** More than this of a console would push the rest out of a pod's event. */
@@ -24,6 +24,7 @@ interface Held {
 
 interface Current {
   readonly configuration: string;
+  readonly nodeClass: string;
   /** Claims stored before were launched from another; 0 for one that was there when we started. */
   readonly sinceMs: number;
 }
@@ -33,10 +34,12 @@ export class LaunchFailuresMemory {
   readonly #current = new Map<string, Current>();
   /** Uids of claims that have been counted: giving one back may take several tries. */
   readonly #counted = new Set<string>();
+  /** By key of node classes: the images that a launch would boot, where that could be told. */
+  readonly #images = new Map<string, readonly string[]>();
 
   /** How much is remembered. */
   get size(): number {
-    return this.#held.size + this.#current.size + this.#counted.size;
+    return this.#held.size + this.#current.size + this.#counted.size + this.#images.size;
   }
 
   /** What is known of the Provisioner: our own word first, since its status may not have come back to us yet. */
@@ -50,6 +53,7 @@ export class LaunchFailuresMemory {
     const names = new Set(provisioners.map(({ name }) => name));
     for (const name of this.#held.keys()) if (!names.has(name)) this.#held.delete(name);
     for (const name of this.#current.keys()) if (!names.has(name)) this.#current.delete(name);
+    for (const key of this.#images.keys()) if (!classes.has(key)) this.#images.delete(key);
     if (this.#counted.size > 0) {
       const uids = new Set(nodeClaims.map(({ uid }) => uid));
       for (const uid of this.#counted) if (!uids.has(uid)) this.#counted.delete(uid);
@@ -60,11 +64,37 @@ export class LaunchFailuresMemory {
     }
   }
 
-  /** The claim's configuration, while its Provisioner still has it; null when it is another by now. */
-  configurationOf({ spec, createdAtMs }: NodeClaim): string | null {
-    const current = this.#current.get(spec.provisioner);
-    if (current === undefined || createdAtMs + STORED_WITHIN_MS < current.sinceMs) return null;
-    return current.configuration;
+  /** Asks which images the node classes of Provisioners with failures stand for now: they change by themselves. */
+  async learnImages(
+    { cloud }: Pick<Ports, 'cloud'>,
+    { provisioners, nodeClasses }: Pick<ClusterSnapshot, 'provisioners' | 'nodeClasses'>,
+  ): Promise<void> {
+    const failing = provisioners.filter((one) => this.of(one) !== null);
+    if (failing.length === 0) return;
+    const keys = new Set(failing.map(({ nodeClassRef }) => nodeClassKey(nodeClassRef)));
+    for (const one of nodeClasses) if (keys.has(one.key)) await this.learnImagesOf({ cloud }, one);
+  }
+
+  async learnImagesOf({ cloud }: Pick<Ports, 'cloud'>, nodeClass: NodeClass): Promise<void> {
+    const targets = await cloud.nodeClassTargets?.(nodeClass).catch(() => null);
+    const imageIds = targets?.imageIds ?? null;
+    if (imageIds === null) this.#images.delete(nodeClass.key);
+    else this.#images.set(nodeClass.key, imageIds);
+  }
+
+  /** What the Provisioner launches now. */
+  launchedBy(provisioner: Provisioner, nodeClass: NodeClass): Launched {
+    const configuration = configurationOf(provisioner, nodeClass);
+    return { configuration, imageIds: this.#images.get(nodeClass.key) ?? null };
+  }
+
+  /** What the claim's Provisioner launches, while that is what the claim was made from; null when it is not. */
+  launchedFor(claim: NodeClaim): Launched | null {
+    const current = this.#current.get(claim.spec.provisioner);
+    if (current === undefined || claim.createdAtMs + STORED_WITHIN_MS < current.sinceMs) return null;
+    const { configuration, nodeClass } = current;
+    const launched = { configuration, imageIds: this.#images.get(nodeClass) ?? null };
+    return hasOldImage(claim, launched) ? null : launched;
   }
 
   /** Counts the claim; false when that has been done before. */
@@ -99,7 +129,8 @@ export class LaunchFailuresMemory {
     const configuration = configurationOf(provisioner, nodeClass);
     const known = this.#current.get(provisioner.name);
     if (known?.configuration === configuration) return;
-    this.#current.set(provisioner.name, { configuration, sinceMs: known === undefined ? 0 : nowMs });
+    const sinceMs = known === undefined ? 0 : nowMs;
+    this.#current.set(provisioner.name, { configuration, nodeClass: nodeClass.key, sinceMs });
   }
 
   #heldFor({ name, uid, ...rest }: Provisioner): Held {
@@ -108,6 +139,7 @@ export class LaunchFailuresMemory {
     if (held?.uid === uid) return held;
     const made: Held = { uid, failures: launchFailures, stored: launchFailures, writing: Promise.resolve() };
     this.#held.set(name, made);
+    for (const claim of launchFailures?.claims ?? []) this.#counted.add(claim);
     return made;
   }
 }
@@ -119,14 +151,17 @@ export async function noteNotUp(
   claim: NodeClaim,
   hint: string,
 ): Promise<void> {
+  const nodeClass = live.get('nodeClass', nodeClassKey(claim.spec.nodeClassRef));
+  if (nodeClass !== undefined) await failures.learnImagesOf(ports, nodeClass);
   const provisioner = live.get('provisioner', claim.spec.provisioner);
-  const configuration = failures.configurationOf(claim);
-  if (provisioner === undefined || configuration === null) return;
-  const isCounted = !othersCameUp(claim, live.snapshot().nodeClaims);
-  if (isCounted && failures.count(claim)) {
+  const launched = failures.launchedFor(claim);
+  if (provisioner === undefined || launched === null) return;
+  const before = failures.of(provisioner);
+  const { nodeClaims } = live.snapshot();
+  if (!othersCameUp(claim, nodeClaims) && failures.count(claim)) {
     const atMs = ports.clock.nowMs();
-    const before = failures.of(provisioner);
-    const after = afterFailure(before, { configuration, claim, atMs, hint: hint.slice(0, HINT_LONGEST) });
+    const failure = { launched, claim, atMs, hint: hint.slice(0, HINT_LONGEST) };
+    const after = afterFailure(withoutLeaving(before, nodeClaims), failure);
     failures.set(provisioner, after);
     if (after.retryAtMs !== (before?.retryAtMs ?? 0)) {
       const facts = { provisioner: provisioner.name, nodes: after.nodes, hint: after.hint };
@@ -140,6 +175,18 @@ export async function noteNotUp(
   await failures.store(ports, provisioner);
 }
 
+/** Claims whose deletion is under way are not given back again: nobody needs to know that they were counted. */
+function withoutLeaving(
+  failures: LaunchFailures | null,
+  nodeClaims: readonly NodeClaim[],
+): LaunchFailures | null {
+  if (failures === null || failures.claims.length === 0) return failures;
+  const staying = new Set(
+    nodeClaims.flatMap(({ uid, deletionRequestedAtMs }) => (deletionRequestedAtMs === null ? [uid] : [])),
+  );
+  return { ...failures, claims: failures.claims.filter((uid) => staying.has(uid)) };
+}
+
 /** Notes that the claim's node has come up: its configuration is sound. */
 export async function noteUp(
   ports: Ports,
@@ -148,8 +195,10 @@ export async function noteUp(
 ): Promise<void> {
   const provisioner = live.get('provisioner', claim.spec.provisioner);
   if (provisioner === undefined) return;
+  if (failures.of(provisioner) === null) return;
+  await failures.learnImages(ports, live.snapshot());
   const known = failures.of(provisioner);
-  if (known === null || failures.configurationOf(claim) === null) return;
+  if (known === null || failures.launchedFor(claim) === null) return;
   failures.set(provisioner, null);
   if (known.pauses > 0)
     ports.telemetry.log.info({ provisioner: provisioner.name }, 'launches go on: a node has come up');

@@ -6,7 +6,7 @@ import type { PlannedNodeClaim } from '../model/plan.ts';
 import type { LaunchFailures, Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { CatalogueReading, NotReady } from './catalogue.ts';
-import { configurationOf, type LaunchLeave, launchLeave } from './launchBreaker.ts';
+import { type LaunchLeave, launchLeave } from './launchBreaker.ts';
 import type { LaunchFailuresMemory } from './launchFailures.ts';
 
 /** What each Provisioner that is not free may launch; those that are free are not in it. */
@@ -24,7 +24,7 @@ export function launchLeaves(snapshot: ClusterSnapshot, failures: LaunchFailures
     const nodeClass = classes.get(nodeClassKey(provisioner.nodeClassRef));
     if (known === null || nodeClass === undefined) continue;
     const own = snapshot.nodeClaims.filter((claim) => isComingUp(claim, provisioner));
-    const leave = launchLeave(known, configurationOf(provisioner, nodeClass), {
+    const leave = launchLeave(known, failures.launchedBy(provisioner, nodeClass), {
       comingUp: own.length,
       nowMs: snapshot.takenAtMs,
     });

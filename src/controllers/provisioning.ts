@@ -31,6 +31,7 @@ export async function provision(ports: Ports, provisioning: Provisioning): Promi
   ports.telemetry.metrics.gauge('cooper_pods_waiting', {}, waiting.length);
   if (keys.length === 0) return WHEN_CHANGED;
   const sold = withoutRejected(await readCatalogue(ports.cloud, live.snapshot()), memory, startedAtMs);
+  await memory.failures.learnImages(ports, live.snapshot());
   const leaves = launchLeaves(live.snapshot(), memory.failures);
   const reading = withoutPaused(sold, leaves, { evenOne: true });
   const pass: Pass = { reading, refusals: [], placed: new Set(), plansLeft: PLANS_MOST };

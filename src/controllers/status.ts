@@ -79,6 +79,7 @@ export async function reportStatus(
   failures: LaunchFailuresMemory,
 ): Promise<NextRun> {
   const snapshot = live.snapshot();
+  await failures.learnImages(ports, snapshot);
   const leaves = launchLeaves(snapshot, failures);
   const sold = await readCatalogue(ports.cloud, snapshot);
   const { notReady } = withoutPaused(sold, leaves, { evenOne: false });

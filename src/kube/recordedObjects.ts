@@ -127,6 +127,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     status: {
       launchFailures: {
         configuration: 'whole',
+        imageIDs: 'whole',
         nodes: 'whole',
         pauses: 'whole',
         pausedAt: 'whole',

@@ -32,10 +32,16 @@ export interface NodeClassRef {
 export const NODES_LIMIT = 'nodes';
 export const PRICE_LIMIT = 'usdPerHour';
 
+/** Most images and claims that are remembered of nodes that never came up. */
+export const FAILED_IMAGES_MOST = 50;
+export const COUNTED_CLAIMS_MOST = 100;
+
 /** Nodes in a row, of one configuration, that never came up; written into the Provisioner's status. */
 export interface LaunchFailures {
   /** Which configuration: of another one nothing is known. */
   readonly configuration: string;
+  /** Images that they booted: once one of them is launched no more, nothing is known of what is. Empty: not known. */
+  readonly imageIds: readonly string[];
   readonly nodes: number;
   /** How often launches have been stopped since; 0: they go on. */
   readonly pauses: number;
@@ -44,6 +50,8 @@ export interface LaunchFailures {
   readonly retryAtMs: number;
   /** What is known of why the last one did not come up. */
   readonly hint: string;
+  /** Uids of claims that are counted and not yet deleted: a restart in between must not count them again. */
+  readonly claims: readonly string[];
 }
 
 export interface Provisioner {

@@ -16,6 +16,8 @@ const PAUSED: LaunchFailures = {
   pausedAtMs: NOW_MS - 60_000,
   retryAtMs: NOW_MS + 240_000,
   hint: 'console: Failed to start nodeadm',
+  imageIds: [],
+  claims: [],
 };
 
 function leavesAt(

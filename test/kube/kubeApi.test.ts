@@ -452,6 +452,7 @@ test('nodes that never came up are noted beside the rest of the status, with or 
   const failures = {
     ...{ configuration: '1/AWSNodeTemplate/default/1', nodes: 3, pauses: 1, hint: 'no Node joined' },
     ...{ pausedAtMs: 1_800_000_000_123, retryAtMs: 1_800_000_300_123 },
+    ...{ imageIds: ['ami-0123'], claims: ['uid-1', 'uid-2'] },
   };
   const readBack = () => {
     const parsed = parseProvisioner(stored(path, 'default'));

@@ -83,6 +83,40 @@ test('a change of the node class is tried at once, and all come up', async () =>
   assert.equal(simulation.store.get('provisioner', 'default')?.launchFailures, undefined);
 });
 
+/** The same with an image behind a parameter: nothing that is written changes with it. */
+function withBadImage(): Simulation {
+  const simulation = aSmallCluster(BAD[0], BAD[1]);
+  simulation.cloud.targets.release({ id: 'ami-bad', isBad: true });
+  return simulation;
+}
+
+test('another image behind its parameter is tried at once, and all come up', async () => {
+  const simulation = withBadImage();
+  const { between } = watched(simulation);
+  const conclude = watchInvariants(simulation, ALWAYS);
+  const mendedAtMs = START_MS + 42 * MINUTE_MS;
+  simulation.clock.at(mendedAtMs, () => simulation.cloud.targets.release({ id: 'ami-mended', isBad: false }));
+  await simulation.run(START_MS + 60 * MINUTE_MS);
+  assert.equal(between(36, 42), 0, 'the second pause is ten minutes');
+  assert.ok(between(42, 43) >= PODS, `${between(42, 43)} launched when it was mended`);
+  const waiting = [...simulation.store.values('pod')].filter(({ nodeName }) => nodeName === '');
+  assert.equal(waiting.length, 0);
+  assert.equal(simulation.store.get('provisioner', 'default')?.launchFailures, undefined);
+  assert.deepEqual(conclude(), []);
+});
+
+test('a bad image in place of a bad one is counted by itself, and launches stop for it as well', async () => {
+  const simulation = withBadImage();
+  const { between } = watched(simulation);
+  const conclude = watchInvariants(simulation, ALWAYS);
+  const changedAtMs = START_MS + 18 * MINUTE_MS;
+  simulation.clock.at(changedAtMs, () => simulation.cloud.targets.release({ id: 'ami-worse', isBad: true }));
+  await simulation.run(START_MS + 120 * MINUTE_MS);
+  assert.ok(between(18, 19) > 1, `${between(18, 19)} tried at once`);
+  assert.ok(between(34, 120) <= 6, `${between(34, 120)} once it was known`);
+  assert.deepEqual(conclude(), []);
+});
+
 test('when the cause goes by itself, one node is tried, and the others follow as soon as it has come up', async () => {
   const simulation = aSmallCluster(
     BAD[0],

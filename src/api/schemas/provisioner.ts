@@ -1,4 +1,5 @@
 // The Provisioner resource, karpenter.sh/v1alpha5: what may be launched, and how long it lives.
+import { COUNTED_CLAIMS_MOST, FAILED_IMAGES_MOST } from '../../model/provisioner.ts';
 import { inlineProvider } from './awsSpec.ts';
 import { conditions } from './conditions.ts';
 import { disruption } from './disruption.ts';
@@ -112,6 +113,12 @@ const status: ObjectSchema = {
           description: 'Generations of the Provisioner and its template that they were launched from.',
           maxLength: 600,
         },
+        imageIDs: {
+          type: 'list',
+          description: 'Images that they booted; once one of them is launched no more, launches go on.',
+          items: { type: 'text', description: 'Id of an image.', maxLength: 64 },
+          maxItems: FAILED_IMAGES_MOST,
+        },
         nodes: { type: 'int64', description: 'How many.', minimum: 0 },
         pauses: { type: 'int64', description: 'How often launches were stopped since.', minimum: 0 },
         pausedAt: {
@@ -127,6 +134,12 @@ const status: ObjectSchema = {
           maxLength: 64,
         },
         hint: { type: 'text', description: 'What is known of why.', maxLength: 1024 },
+        claims: {
+          type: 'list',
+          description: 'Uids of NodeClaims that are counted and not yet deleted.',
+          items: { type: 'text', description: 'Uid of a NodeClaim.', maxLength: 64 },
+          maxItems: COUNTED_CLAIMS_MOST,
+        },
       },
     },
     lastScaleTime: {

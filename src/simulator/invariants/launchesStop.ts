@@ -15,6 +15,8 @@ const TOGETHER_MS = 60_000;
 interface Known {
   failed: number;
   stoppedAtMs: number;
+  /** What they booted: another one is worth a try at once. */
+  readonly imageId: string;
 }
 
 export const launchesStop: Invariant = ({ simulation, report }) => {
@@ -30,7 +32,10 @@ export const launchesStop: Invariant = ({ simulation, report }) => {
     const claim = store.get('nodeClaim', subject);
     if (claim === undefined || counted.has(claim.uid) || othersAreUp(simulation, claim)) return;
     counted.add(claim.uid);
-    const known = byProvisioner.get(claim.spec.provisioner) ?? { failed: 0, stoppedAtMs: 0 };
+    const { imageId } = claim.status;
+    if (!isLaunched(simulation, imageId)) return;
+    const before = byProvisioner.get(claim.spec.provisioner);
+    const known = before?.imageId === imageId ? before : { failed: 0, stoppedAtMs: 0, imageId };
     known.failed += 1;
     if (known.failed === FAILURES_MOST) known.stoppedAtMs = clock.nowMs();
     byProvisioner.set(claim.spec.provisioner, known);
@@ -44,6 +49,7 @@ export const launchesStop: Invariant = ({ simulation, report }) => {
     if (hasCondition(claim, 'Initialized') && !wasUp) byProvisioner.delete(provisioner);
     const known = byProvisioner.get(provisioner);
     if (before !== undefined || known === undefined || known.failed < FAILURES_MOST) return;
+    if (!isLaunched(simulation, known.imageId)) return;
     const sinceMs = clock.nowMs() - known.stoppedAtMs;
     if (sinceMs < UNDER_WAY_MS || isOfTwoLeaders(claim.uid)) return;
     const others = comingUp(simulation, claim);
@@ -59,6 +65,10 @@ export const launchesStop: Invariant = ({ simulation, report }) => {
 function isMended(event: ClusterEvent, before: unknown): boolean {
   const generation = event.kind === 'provisioner' && event.type === 'upsert' ? event.object.generation : -1;
   return generation !== (before as Provisioner | undefined)?.generation;
+}
+
+function isLaunched({ cloud }: Simulation, imageId: string): boolean {
+  return cloud.targets.now().imageIds.includes(imageId);
 }
 
 function othersAreUp({ store }: Simulation, failed: NodeClaim): boolean {
