@@ -10,6 +10,7 @@ import { type CatalogueReading, readCatalogue } from './catalogue.ts';
 import { launchLeaves, withoutPaused } from './launchPauses.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
+import { groundOf, isSameGround, waitsForHours } from './offHoursRest.ts';
 import { carryOut, type Provisioning, placedPods } from './plannedLaunches.ts';
 import { tellRefused } from './provisioningEvents.ts';
 import type { ProvisioningMemory } from './provisioningMemory.ts';
@@ -29,13 +30,20 @@ export async function provision(ports: Ports, provisioning: Provisioning): Promi
   const displaced = displacedPods(live.snapshot()).pods.map(podKey);
   const keys = [...waiting, ...displaced];
   ports.telemetry.metrics.gauge('cooper_pods_waiting', {}, waiting.length);
-  if (keys.length === 0) return WHEN_CHANGED;
+  if (keys.length === 0) {
+    memory.restsOn = [];
+    return WHEN_CHANGED;
+  }
   const sold = withoutRejected(await readCatalogue(ports.cloud, live.snapshot()), memory, startedAtMs);
   await memory.failures.learnImages(ports, live.snapshot());
   const leaves = launchLeaves(live.snapshot(), memory.failures);
   const reading = withoutPaused(sold, leaves, { evenOne: true });
+  const pods = keys.flatMap((key) => live.get('pod', key) ?? []);
+  const ground = groundOf(live.snapshot(), reading.catalogue, pods);
+  if (isSameGround(ground, memory.restsOn)) return untilDue(memory, ports.clock.nowMs());
   const pass: Pass = { reading, refusals: [], placed: new Set(), plansLeft: PLANS_MOST };
   await planAndCarryOut(ports, provisioning, keys, pass);
+  memory.restsOn = waitsForHours(pass.refusals, keys.length) ? ground : [];
   ports.telemetry.metrics.gauge('cooper_pods_refused', {}, pass.refusals.length);
   await tellRefused(ports, live, memory, pass.refusals);
   return untilDue(memory, ports.clock.nowMs());

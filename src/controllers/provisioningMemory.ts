@@ -7,6 +7,7 @@ import { type BatchWindow, batchReadyAtMs, withArrival } from './batchWindow.ts'
 import { BRAKE_FIRST_MS, BRAKE_MOST_MS } from './launchBrake.ts';
 import { LaunchFailuresMemory } from './launchFailures.ts';
 import { Nominations } from './nominations.ts';
+import type { Ground } from './offHoursRest.ts';
 import type { ControllerSettings } from './settings.ts';
 
 /** Changes of these kinds may let a waiting pod in. */
@@ -38,6 +39,8 @@ export class ProvisioningMemory {
   readonly failures = new LaunchFailuresMemory();
   /** What each waiting pod was last told, so that an event says it once. */
   readonly told = new Map<string, string>();
+  /** What the last pass went by, if all that it was to plan for waits for the end of off-hours; else nothing. */
+  restsOn: Ground = [];
   readonly #settings: ControllerSettings;
   readonly #waiting = new Map<string, number>();
   /** Claims being deleted: their pods are planned for before they are evicted, and for as long as that takes. */
@@ -115,6 +118,7 @@ export class ProvisioningMemory {
       leaving: this.#leaving.size,
       toldNodes: this.#toldNodes.size,
       foreignNodes: this.#foreignNodes.size,
+      restsOn: this.restsOn.length,
     };
   }
 

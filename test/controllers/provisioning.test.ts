@@ -5,7 +5,9 @@ import { LiveState } from '../../src/controllers/liveState.ts';
 import { provision } from '../../src/controllers/provisioning.ts';
 import { ProvisioningMemory } from '../../src/controllers/provisioningMemory.ts';
 import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
+import type { ClusterEvent } from '../../src/model/clusterEvent.ts';
 import { parseCron } from '../../src/model/cronSchedule.ts';
+import type { InstanceType } from '../../src/model/instanceType.ts';
 import { nodeClassKey } from '../../src/model/nodeClass.ts';
 import { type Pod, podKey } from '../../src/model/pod.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
@@ -36,6 +38,9 @@ class Pass {
   readonly state = new ClusterState();
   /** So many claims are stored without an answer. */
   lostAnswers = 0;
+  /** What the cloud sells. */
+  types: readonly InstanceType[] = [anInstanceType()];
+  nowMs = NOW_MS;
   readonly #memory = new ProvisioningMemory(SETTINGS);
   readonly #ports: Ports;
 
@@ -52,7 +57,7 @@ class Pass {
       clock,
       telemetry,
       cloud: {
-        instanceTypes: async () => ({ kind: 'found', instanceTypes: [anInstanceType()] }),
+        instanceTypes: async () => ({ kind: 'found', instanceTypes: this.types }),
       } as Partial<Ports['cloud']> as Ports['cloud'],
       kube: {
         createNodeClaim: async (draft) => {
@@ -80,14 +85,18 @@ class Pass {
   pod(pod: Pod): void {
     const event = { type: 'upsert' as const, kind: 'pod' as const, key: podKey(pod), object: pod };
     this.state.apply(event);
-    this.#memory.note(event, NOW_MS);
+    this.#memory.note(event, this.nowMs);
   }
 
   /** Changes the Provisioner; null deletes it. */
-  provisioner(change: Partial<Provisioner> | null): void {
-    const named = { kind: 'provisioner', key: 'default' } as const;
-    if (change === null) this.state.apply({ type: 'delete', ...named });
-    else this.state.apply({ type: 'upsert', ...named, object: aProvisioner(change) });
+  provisioner(change: Partial<Provisioner> | null, name = 'default'): void {
+    const named = { kind: 'provisioner', key: name } as const;
+    const event: ClusterEvent =
+      change === null
+        ? { type: 'delete', ...named }
+        : { type: 'upsert', ...named, object: aProvisioner({ name, ...change }) };
+    this.state.apply(event);
+    this.#memory.note(event, this.nowMs);
   }
 
   async run(): Promise<this> {
@@ -102,7 +111,7 @@ class Pass {
 
   #shell(): Pick<Ports, 'clock' | 'telemetry'> {
     return {
-      clock: { nowMs: () => NOW_MS, sleep: async () => {} },
+      clock: { nowMs: () => this.nowMs, sleep: async () => {} },
       telemetry: {
         log: {
           debug: () => {},
@@ -168,6 +177,98 @@ test('a pod that only a Provisioner that is off could take is told when it is on
         'launched',
     ],
   );
+});
+
+/** One pod that waits for a Provisioner in its off-hours; a daily window of a minute is open as the test begins. */
+async function aNight(): Promise<Pass> {
+  const pass = new Pass(PODS.slice(0, 1), (problem, honest) => honest.plan(problem));
+  pass.provisioner(UNTIL_00_17);
+  await pass.run();
+  assert.equal(pass.problems.length, 1);
+  return pass;
+}
+
+const AT_00_16 = parseCron('16 0 * * *');
+assert.ok(AT_00_16);
+/** The clock begins at 00:16:40. */
+const UNTIL_00_17 = { offHours: [{ schedule: AT_00_16, durationMs: 60_000, timeZone: 'UTC' }] };
+
+test('a pod that waits for the end of off-hours is not planned for again while nothing changes', async () => {
+  const pass = await aNight();
+  const other = aBoundPod('ip-1', { name: 'other' });
+  pass.pod(other);
+  for (pass.nowMs += 10_000; pass.nowMs < NOW_MS + 20_000; pass.nowMs += 1_000) await pass.run();
+  assert.equal(pass.problems.length, 1, 'nothing that it waits for has changed');
+  pass.nowMs = NOW_MS + 30_000;
+  await pass.run();
+  assert.equal(pass.problems.length, 2, 'the window has ended');
+  assert.equal(pass.drafts.length, 1);
+});
+
+const stirs: readonly {
+  readonly what: string;
+  readonly stir: (pass: Pass) => void;
+  readonly buys: number;
+}[] = [
+  { what: 'another Provisioner comes', stir: (pass) => pass.provisioner({}, 'day'), buys: 1 },
+  { what: 'its Provisioner comes on early', stir: (pass) => pass.provisioner({ offHours: [] }), buys: 1 },
+  { what: 'another pod comes', stir: (pass) => pass.pod(PODS[1] ?? assert.fail()), buys: 0 },
+  {
+    what: 'the pod changes',
+    stir: (pass) => pass.pod({ ...(PODS[0] ?? assert.fail()), labels: { tier: 'web' } }),
+    buys: 0,
+  },
+];
+for (const { what, stir, buys } of stirs) {
+  test(`in off-hours a pod is planned for again when ${what}`, async () => {
+    const pass = await aNight();
+    pass.nowMs += 10_000;
+    stir(pass);
+    await pass.run();
+    assert.equal(pass.problems.length, 2);
+    assert.equal(pass.drafts.length, buys);
+  });
+}
+
+test('in off-hours a pod is planned for again when another Provisioner sells something else', async () => {
+  const pass = new Pass(PODS.slice(0, 1), (problem, honest) => honest.plan(problem));
+  const type = anInstanceType();
+  const offerings = type.offerings.map((offering) => ({ ...offering, available: false }));
+  pass.types = [{ ...type, offerings }];
+  pass.provisioner(UNTIL_00_17);
+  pass.provisioner({}, 'spent');
+  await pass.run();
+  assert.match(pass.events[0]?.message ?? '', /^OffHours/);
+  pass.nowMs += 10_000;
+  await pass.run();
+  assert.equal(pass.problems.length, 1);
+  pass.types = [type];
+  pass.nowMs += 1_000;
+  await pass.run();
+  pass.nowMs += 9_000;
+  await pass.run();
+  assert.equal(pass.problems.length, 2);
+  assert.equal(pass.drafts.length, 1);
+});
+
+test('a pod that is refused for another reason is planned for again and again beside one that waits', async () => {
+  const [pod] = PODS;
+  assert.ok(pod);
+  const tolerations = [
+    { key: 'day', operator: 'Exists' as const, value: '', effect: null, tolerationSeconds: null },
+  ];
+  const misfit = {
+    ...pod,
+    ...{ name: 'misfit', uid: 'misfit' },
+    spec: { ...pod.spec, requests: { ...pod.spec.requests, cpu: 1_000_000 }, tolerations },
+  };
+  const pass = new Pass([pod, misfit], (problem, honest) => honest.plan(problem));
+  pass.provisioner(UNTIL_00_17);
+  pass.provisioner({ taints: [{ key: 'day', value: '', effect: 'NoSchedule' }] }, 'day');
+  await pass.run();
+  pass.nowMs += 10_000;
+  await pass.run();
+  assert.equal(pass.problems.length, 2);
 });
 
 test('a claim that was stored without an answer is known to the next pass, and stored under one name', async () => {
