@@ -191,6 +191,16 @@ const SPEC_EXAMPLES: readonly RuleExample[] = [
     { limits: { resources: { usdPerHour: '2' } } },
     { limits: { resources: { nodes: 20 }, usdPerHour: 2.5 } },
   ),
+  ...['1.5', '500m', '2Ki'].map((nodes) =>
+    ofProvisioner(
+      [
+        'spec.limits.resources.nodes',
+        'is no whole number of nodes; write how many there may be, in digits, such as 20',
+      ],
+      { limits: { resources: { nodes } } },
+      { limits: { resources: { nodes: '20', cpu: '500m', memory: '1.5Gi' } } },
+    ),
+  ),
   ofProvisioner(
     [
       'spec.disruption.consolidateAfter',

@@ -1,4 +1,5 @@
 // Which fields of a Provisioner do not go together, or say nothing without one another.
+import { NODES_LIMIT } from '../../model/provisioner.ts';
 import { TAINTS_APART, VALID_KEYS } from './labels.ts';
 import { keyRule, type Rule, rule } from './schema.ts';
 
@@ -111,5 +112,15 @@ export const LIMIT_RULES: readonly Rule[] = [
     { problem: 'is no resource', mend: 'write limits.usdPerHour' },
     "k != 'usdPerHour'",
     (key) => key !== 'usdPerHour',
+  ),
+  // CEL has no quantities before Kubernetes 1.29; nobody counts nodes in thousandths or mebis.
+  rule<Readonly<Record<string, string | number>>>(
+    {
+      field: NODES_LIMIT,
+      problem: 'is no whole number of nodes',
+      mend: 'write how many there may be, in digits, such as 20',
+    },
+    `!('${NODES_LIMIT}' in self) || string(self['${NODES_LIMIT}']).matches('^[0-9]+$')`,
+    (limits) => /^[0-9]+$/.test(String(limits[NODES_LIMIT] ?? 0)),
   ),
 ];
