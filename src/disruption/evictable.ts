@@ -2,12 +2,12 @@
 import { parseDurationMs } from '../model/duration.ts';
 import { ANNOTATION, DISRUPTED_TAINT_KEY } from '../model/labels.ts';
 import type { Node } from '../model/node.ts';
-import { isOwnedByDaemonSet, isTerminal, type Pod } from '../model/pod.ts';
+import { graceSecondsOf, isOwnedByDaemonSet, isTerminal, type Pod } from '../model/pod.ts';
 import { type Taint, untoleratedTaint } from '../model/taint.ts';
 
 export const DISRUPTED_TAINT: Taint = { key: DISRUPTED_TAINT_KEY, value: '', effect: 'NoSchedule' };
 
-/** A pod that is still there this long after its own grace period is waited for no longer (Karpenter v0.16). */
+/** A pod that is still there this long after its grace period is waited for no longer (Karpenter v0.16). */
 const STUCK_AFTER_MS = 60_000;
 
 /** True for pods that make a node count as in use: finished, daemon and static pods do not. */
@@ -84,9 +84,9 @@ function holds(text: string | undefined, sinceMs: number, nowMs: number): boolea
 
 /** True when the pod has been terminating for so long that nothing will come of waiting. */
 export function isStuckTerminating(pod: Pod, nowMs: number): boolean {
-  const { deletionRequestedAtMs, spec } = pod;
+  const { deletionRequestedAtMs } = pod;
   return (
     deletionRequestedAtMs !== null &&
-    nowMs > deletionRequestedAtMs + spec.terminationGraceSeconds * 1000 + STUCK_AFTER_MS
+    nowMs > deletionRequestedAtMs + graceSecondsOf(pod) * 1000 + STUCK_AFTER_MS
   );
 }

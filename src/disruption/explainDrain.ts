@@ -1,6 +1,6 @@
 // How far a node has come in leaving: which pods are still on it, and what each one waits for.
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
-import { type Pod, podKey } from '../model/pod.ts';
+import { graceSecondsOf, type Pod, podKey } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { type DrainStep, drainEndMs, nextDrainStep } from './drainStep.ts';
 import { EvictionRoom } from './evictionRoom.ts';
@@ -51,9 +51,8 @@ function drainingPods(step: DrainStep, snapshot: ClusterSnapshot): readonly Drai
 
 function terminating(pod: Pod, nowMs: number): DrainingPod {
   const sinceMs = pod.deletionRequestedAtMs ?? nowMs;
-  const { terminationGraceSeconds } = pod.spec;
   const forSeconds = Math.max(0, Math.round((nowMs - sinceMs) / 1000));
-  const message = `for ${forSeconds} s, of the ${terminationGraceSeconds} s that it is given`;
+  const message = `for ${forSeconds} s, of the ${graceSecondsOf(pod)} s that it is given`;
   return { pod: podKey(pod), state: 'terminating', message };
 }
 

@@ -102,6 +102,8 @@ export interface Pod {
   readonly schedulingGated: boolean;
   /** When deletion was asked for; null while it was not. */
   readonly deletionRequestedAtMs: number | null;
+  /** What whoever deleted it gives it to stop, which may not be what it asks for. Absent until it is deleted. */
+  readonly deletionGraceSeconds?: number;
   /** True for static pods, which the kubelet runs from a file. */
   readonly mirror: boolean;
 }
@@ -114,6 +116,11 @@ export function podKey(pod: { readonly namespace: string; readonly name: string 
 /** Succeeded or Failed: holds no node resources any more. */
 export function isTerminal(pod: Pod): boolean {
   return pod.phase === 'Succeeded' || pod.phase === 'Failed';
+}
+
+/** How long the pod is given to stop: by its deletion where that is known, else as it asks. */
+export function graceSecondsOf({ deletionGraceSeconds, spec }: Pod): number {
+  return deletionGraceSeconds ?? spec.terminationGraceSeconds;
 }
 
 export function isOwnedByDaemonSet(pod: Pod): boolean {

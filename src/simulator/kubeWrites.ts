@@ -68,13 +68,18 @@ export function requestNodeClaimDeletion(store: ObjectStore, claim: NodeClaim, n
 }
 
 /** Asks for the pod's deletion at `nowMs`: an unbound pod goes at once, a bound one when its kubelet has stopped it. */
-export function requestPodDeletion(store: ObjectStore, pod: Pod, nowMs: number): void {
+export function requestPodDeletion(
+  store: ObjectStore,
+  pod: Pod,
+  nowMs: number,
+  deletionGraceSeconds = pod.spec.terminationGraceSeconds,
+): void {
   if (pod.nodeName === '') {
     store.remove('pod', podKey(pod));
     return;
   }
   if (pod.deletionRequestedAtMs !== null) return;
-  store.put('pod', podKey(pod), { ...pod, deletionRequestedAtMs: nowMs });
+  store.put('pod', podKey(pod), { ...pod, deletionRequestedAtMs: nowMs, deletionGraceSeconds });
 }
 
 /** Writes the pod's nomination; a write that changes nothing makes no new version. */

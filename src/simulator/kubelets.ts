@@ -1,6 +1,6 @@
 // The simulated kubelets: they register a Node once the instance has booted, run what is bound to it, and stop it.
 import type { Node, NodeCondition } from '../model/node.ts';
-import { isTerminal, type Pod, podKey } from '../model/pod.ts';
+import { graceSecondsOf, isTerminal, type Pod, podKey } from '../model/pod.ts';
 import type { Resources } from '../model/resources.ts';
 import type { Taint } from '../model/taint.ts';
 import { withTaints } from './kubeWrites.ts';
@@ -194,7 +194,7 @@ export class Kubelets {
   }
 
   #stopLater(pod: Pod): void {
-    const graceMs = Math.min(pod.spec.terminationGraceSeconds * 1000, STOP_POD_MS);
+    const graceMs = Math.min(graceSecondsOf(pod) * 1000, STOP_POD_MS);
     this.#parts.clock.after(graceMs, () => {
       if (this.#current(pod) !== null) this.#parts.store.remove('pod', podKey(pod));
     });

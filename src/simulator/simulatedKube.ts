@@ -172,7 +172,7 @@ export class SimulatedKube implements KubeApi {
       const pod = this.#parts.store.get('pod', podKey(written));
       if (pod === undefined || pod.uid !== written.uid) return 'gone';
       for (const observer of this.#observers) observer.deleted?.(pod, graceSeconds);
-      requestPodDeletion(this.#parts.store, pod, nowMs);
+      requestPodDeletion(this.#parts.store, pod, nowMs, graceSeconds);
       return 'deleted';
     });
   }

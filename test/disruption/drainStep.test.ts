@@ -70,11 +70,19 @@ for (const annotation of ['karpenter.sh/do-not-evict', 'karpenter.sh/do-not-disr
   });
 }
 
-test('a pod stuck terminating a minute past its grace is waited for no longer', () => {
-  const pod = aBoundPod('node', { deletionRequestedAtMs: 0, spec: { terminationGraceSeconds: 30 } });
-  assert.equal(nextDrainStep([pod], 90_000).leaving.length, 1);
-  assert.equal(nextDrainStep([pod], 90_001).leaving.length, 0);
-});
+const STUCK: readonly { what: string; deletionGraceSeconds?: number; afterMs: number }[] = [
+  { what: 'its own grace', afterMs: 90_000 },
+  { what: 'the shorter one that its deletion gives', deletionGraceSeconds: 1, afterMs: 61_000 },
+  { what: 'the longer one that its deletion gives', deletionGraceSeconds: 600, afterMs: 660_000 },
+];
+for (const { what, afterMs, ...deletion } of STUCK) {
+  test(`a pod stuck terminating a minute past ${what} is waited for no longer`, () => {
+    const spec = { terminationGraceSeconds: 30 };
+    const pod = aBoundPod('node', { deletionRequestedAtMs: 0, spec, ...deletion });
+    assert.equal(nextDrainStep([pod], afterMs).leaving.length, 1);
+    assert.equal(nextDrainStep([pod], afterMs + 1).leaving.length, 0);
+  });
+}
 
 const FORBIDS = { annotations: { 'karpenter.sh/do-not-disrupt': 'true' } };
 /** The drain ends at 100 s. */

@@ -24,6 +24,8 @@ export interface Metadata {
   readonly finalizers: readonly string[];
   readonly createdAtMs: number;
   readonly deletionRequestedAtMs: number | null;
+  /** From `deletionGracePeriodSeconds`; null while nobody has asked for its deletion. */
+  readonly deletionGraceSeconds: number | null;
 }
 
 export const MISSING_NAME: Problem = {
@@ -46,15 +48,16 @@ export function readMetadata(object: unknown): Metadata | null {
     labels: textMapIn(raw, 'labels'),
     finalizers: textsIn(raw, 'finalizers'),
     createdAtMs: timeMsIn(raw, 'creationTimestamp') ?? 0,
-    deletionRequestedAtMs: deletionRequestedAtMs(raw),
+    ...deletionOf(raw),
   };
 }
 
 /** `deletionTimestamp` is when the grace period ends; deletion was asked for that much earlier. */
-function deletionRequestedAtMs(metadata: Raw): number | null {
+function deletionOf(metadata: Raw): Pick<Metadata, 'deletionRequestedAtMs' | 'deletionGraceSeconds'> {
   const endsMs = timeMsIn(metadata, 'deletionTimestamp');
-  if (endsMs === null) return null;
-  return endsMs - (numberIn(metadata, 'deletionGracePeriodSeconds') ?? 0) * 1000;
+  if (endsMs === null) return { deletionRequestedAtMs: null, deletionGraceSeconds: null };
+  const deletionGraceSeconds = numberIn(metadata, 'deletionGracePeriodSeconds');
+  return { deletionRequestedAtMs: endsMs - (deletionGraceSeconds ?? 0) * 1000, deletionGraceSeconds };
 }
 
 const POD_DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';

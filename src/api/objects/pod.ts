@@ -77,6 +77,7 @@ function podOf(metadata: Metadata, { raw, phase, labels, spec, interner }: PodPa
   const conditions = objectsIn(status, 'conditions');
   const owner = controllingOwner(metadata.raw);
   const nodeName = interner.internString(textIn(rawSpec, 'nodeName'));
+  const { deletionRequestedAtMs, deletionGraceSeconds } = metadata;
   return {
     namespace: interner.internString(metadata.namespace || 'default'),
     name: metadata.name,
@@ -92,7 +93,8 @@ function podOf(metadata: Metadata, { raw, phase, labels, spec, interner }: PodPa
     nominatedNodeName: interner.internString(textIn(status, 'nominatedNodeName')),
     unschedulableSinceMs: nodeName === '' ? unschedulableSinceMs(conditions) : null,
     schedulingGated: nodeName === '' && listIn(rawSpec, 'schedulingGates').length > 0,
-    deletionRequestedAtMs: metadata.deletionRequestedAtMs,
+    deletionRequestedAtMs,
+    ...(deletionGraceSeconds === null ? {} : { deletionGraceSeconds }),
     mirror: objectIn(metadata.raw, 'annotations')?.[MIRROR_ANNOTATION] !== undefined,
   };
 }

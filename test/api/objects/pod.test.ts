@@ -80,7 +80,7 @@ const PODS: readonly { when: string; raw: Parameters<typeof podOf>[0]; is: Parti
   {
     when: 'on its way out: asked for a grace period before the end',
     raw: { metadata: { deletionTimestamp: '2026-01-01T00:00:40Z', deletionGracePeriodSeconds: 30 } },
-    is: { deletionRequestedAtMs: SECOND_10_MS },
+    is: { deletionRequestedAtMs: SECOND_10_MS, deletionGraceSeconds: 30 },
   },
   {
     when: 'the controlling owner only',
