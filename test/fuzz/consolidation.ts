@@ -1,10 +1,11 @@
 // `npm run fuzz:consolidation -- --cases N --first-seed S`: random clusters consolidated to the end, on all cores.
+// `--rest` looks for nodes left behind as well; `--first-seed S --at C` runs one case and tells all of its faults.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import fc from 'fast-check';
 import { type FragmentedCluster, fragmentedClusters } from '../properties/consolidationClusters.ts';
-import { consolidationFaults } from '../properties/consolidationProperties.ts';
+import { consolidationFaults, type Looks } from '../properties/consolidationProperties.ts';
 
 /** Clusters drawn from one seed: a failing one is found again by its seed and its place among them. */
 const CASES_PER_SEED = 250;
@@ -14,6 +15,7 @@ interface Share {
   readonly stride: number;
   readonly cases: number;
   readonly endSeed: number;
+  readonly looks: Looks;
 }
 
 interface Result {
@@ -31,7 +33,7 @@ function casesOf(seed: number, { firstSeed, cases }: Share): readonly Fragmented
 function runShare(share: Share, offset: number, tell: (result: Result) => void): void {
   for (let seed = share.firstSeed + offset; seed < share.endSeed; seed += share.stride) {
     for (const [at, cluster] of casesOf(seed, share).entries()) {
-      const { faults, actions } = consolidationFaults(cluster);
+      const { faults, actions } = consolidationFaults(cluster, share.looks);
       tell({ seed, at, faults, actions });
     }
   }
@@ -62,15 +64,33 @@ async function runInThreads(share: Share): Promise<Tally> {
   return { failed, actions };
 }
 
+/** One case once more, with all that is wrong with it. */
+function runOne(seed: number, at: number, looks: Looks): number {
+  const cluster = fc.sample(fragmentedClusters, { numRuns: at + 1, seed })[at];
+  if (cluster === undefined) throw new Error(`seed ${seed} has no case ${at}`);
+  const { faults, actions } = consolidationFaults(cluster, looks);
+  process.stdout.write(`${[...faults, `after ${actions} actions`].join('\n')}\n`);
+  return faults.length === 0 ? 0 : 1;
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { cases: { type: 'string' }, 'first-seed': { type: 'string' } },
+    options: {
+      cases: { type: 'string' },
+      'first-seed': { type: 'string' },
+      at: { type: 'string' },
+      rest: { type: 'boolean' },
+    },
   });
+  const looks = { atRest: values.rest === true };
+  if (values.at !== undefined) return runOne(Number(values['first-seed'] ?? 1), Number(values.at), looks);
   const cases = Number(values.cases ?? 10_000);
   const firstSeed = Number(values['first-seed'] ?? 1);
   const seeds = Math.ceil(cases / CASES_PER_SEED);
   const stride = Math.min(availableParallelism(), seeds);
-  const { failed, actions } = await runInThreads({ firstSeed, stride, cases, endSeed: firstSeed + seeds });
+  const { failed, actions } = await runInThreads({
+    ...{ firstSeed, stride, cases, looks, endSeed: firstSeed + seeds },
+  });
   process.stdout.write(
     `${cases} clusters from seed ${firstSeed} on, ${actions} actions: ${failed} with a fault\n`,
   );

@@ -62,9 +62,9 @@ function nodeNamed(
 }
 
 /** Nodes as they are once those that go are cordoned and empty of all that moves. */
-function standingPlaces(
+export function standingPlaces(
   { nodes, nodeClaims, pods, csiNodes }: ClusterSnapshot,
-  action: ConsolidationAction,
+  action: Pick<ConsolidationAction, 'nodeClaims'>,
   moved: readonly Pod[],
 ): Place[] {
   const isMoved = new Set(moved);

@@ -32,7 +32,7 @@ export interface Seating {
   readonly place: Place;
 }
 
-interface Scene {
+export interface Scene {
   readonly places: readonly Place[];
   readonly snapshot: ClusterSnapshot;
 }
@@ -89,7 +89,8 @@ function shuffled(seatings: readonly Seating[], turn: number): Seating[] {
   return keyed.sort((left, right) => left.key - right.key).map(({ seating }) => seating);
 }
 
-function objectionTo(pod: Pod, place: Place, scene: Scene): string | null {
+/** Why the pod cannot be bound there now, in a word or two; null when it can. */
+export function objectionTo(pod: Pod, place: Place, scene: Scene): string | null {
   if (!place.isOpen) return 'it takes no pods';
   for (const [name, asked] of Object.entries(pod.spec.requests)) {
     const taken = place.pods.reduce((sum, { spec }) => sum + (spec.requests[name] ?? 0), 0);
