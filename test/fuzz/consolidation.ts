@@ -1,5 +1,6 @@
 // `npm run fuzz:consolidation -- --cases N --first-seed S`: random clusters consolidated to the end, on all cores.
-// `--rest` looks for nodes left behind as well; `--first-seed S --at C` runs one case and tells all of its faults.
+// `--rest` looks for nodes left behind as well, `--again` asks at each action whether it still pays.
+// `--first-seed S --at C` runs one case and tells all of its faults.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -80,9 +81,10 @@ async function main(): Promise<number> {
       'first-seed': { type: 'string' },
       at: { type: 'string' },
       rest: { type: 'boolean' },
+      again: { type: 'boolean' },
     },
   });
-  const looks = { atRest: values.rest === true };
+  const looks = { atRest: values.rest === true, again: values.again === true };
   if (values.at !== undefined) return runOne(Number(values['first-seed'] ?? 1), Number(values.at), looks);
   const cases = Number(values.cases ?? 10_000);
   const firstSeed = Number(values['first-seed'] ?? 1);

@@ -12,6 +12,7 @@ import { type FragmentedCluster, withDaemons } from './consolidationClusters.ts'
 import { budgetFaults, evictionFaults, haltFaults, reasonsToStay } from './consolidationRules.ts';
 import { leftBehind } from './leftBehind.ts';
 import { movedOneByOne } from './movedOneByOne.ts';
+import { secondLookFaults } from './secondLook.ts';
 
 const HOUR_MS = 3_600_000;
 const STEPS_MOST = 100;
@@ -30,10 +31,14 @@ export interface Outcome {
 export interface Looks {
   /** True to look for nodes left behind as well. */
   readonly atRest: boolean;
+  /** True to look again at each action as the controller does before it carries one out. */
+  readonly again: boolean;
 }
 
+const SAFETY_ONLY: Looks = { atRest: false, again: false };
+
 /** Consolidates to the end, and looks at each step. */
-export function consolidationFaults(first: FragmentedCluster, looks: Looks = { atRest: false }): Outcome {
+export function consolidationFaults(first: FragmentedCluster, looks: Looks = SAFETY_ONLY): Outcome {
   let cluster = first;
   const later = [...LATER_HOURS];
   for (let actions = 0; actions < STEPS_MOST; ) {
@@ -47,7 +52,8 @@ export function consolidationFaults(first: FragmentedCluster, looks: Looks = { a
       cluster = waited(cluster, hours);
       continue;
     }
-    const faults = faultsOf(cluster, action);
+    const again = looks.again ? secondLookFaults(cluster, action) : [];
+    const faults = [...faultsOf(cluster, action), ...again];
     if (faults.length > 0) return { faults, actions };
     const next = afterwards(cluster, action);
     const lost = lostPods(cluster.snapshot, next);
