@@ -31,7 +31,7 @@ export interface Outcome {
 export interface Looks {
   /** True to look for nodes left behind as well. */
   readonly atRest: boolean;
-  /** True to look again at each action as the controller does before it carries one out. */
+  /** True to ask of each action whether it is still carried out when nothing has changed. */
   readonly again: boolean;
 }
 
@@ -52,8 +52,7 @@ export function consolidationFaults(first: FragmentedCluster, looks: Looks = SAF
       cluster = waited(cluster, hours);
       continue;
     }
-    const again = looks.again ? secondLookFaults(cluster, action) : [];
-    const faults = [...faultsOf(cluster, action), ...again];
+    const faults = [...faultsOf(cluster, action), ...secondLookFaults(cluster, action, looks.again)];
     if (faults.length > 0) return { faults, actions };
     const next = afterwards(cluster, action);
     const lost = lostPods(cluster.snapshot, next);

@@ -1,5 +1,4 @@
-// The second look at an action, once its replacements are up: it goes ahead when nothing has changed, and not when
-// something has that forbids it.
+// The second look at an action, once its replacements are up: it does not go ahead when something forbids it by now.
 import { stillPays } from '../../src/disruption/consolidation.ts';
 import { decided } from '../../src/disruption/consolidationSearch.ts';
 import type { ConsolidationAction } from '../../src/model/consolidation.ts';
@@ -11,15 +10,22 @@ import { type FragmentedCluster, withDaemons } from './consolidationClusters.ts'
 
 const LAUNCH_MS = 60_000;
 
-/** Faults in sentences. */
-export function secondLookFaults(cluster: FragmentedCluster, action: ConsolidationAction): string[] {
+/**
+ * Faults in sentences.
+ * @param again true to tell as well when it is given up though nothing has changed
+ */
+export function secondLookFaults(
+  cluster: FragmentedCluster,
+  action: ConsolidationAction,
+  again: boolean,
+): string[] {
   const { snapshot, names } = withReplacements(cluster, action);
   const look = (changed: ClusterSnapshot): string | null =>
     decided(
       stillPays({ ...cluster, snapshot: changed }, { nodeClaims: action.nodeClaims, replacements: names }),
     );
   const faults: string[] = [];
-  const changed = look(snapshot);
+  const changed = again ? look(snapshot) : null;
   if (changed !== null) faults.push(`nothing has changed, but an action is given up: ${changed}`);
   for (const [what, other] of troubles(snapshot, action))
     if (look(other) === null) faults.push(`an action goes ahead though ${what}`);
