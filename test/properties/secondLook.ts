@@ -3,12 +3,18 @@ import { stillPays } from '../../src/disruption/consolidation.ts';
 import { decided } from '../../src/disruption/consolidationSearch.ts';
 import type { ConsolidationAction } from '../../src/model/consolidation.ts';
 import { ANNOTATION } from '../../src/model/labels.ts';
+import type { Node } from '../../src/model/node.ts';
+import type { NodeClaim } from '../../src/model/nodeClaim.ts';
 import { type Pod, podKey } from '../../src/model/pod.ts';
+import type { Provisioner } from '../../src/model/provisioner.ts';
 import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
+import type { PodDisruptionBudget } from '../../src/model/workloads.ts';
+import { aPod } from '../builders.ts';
 import { launched } from '../disruption/consolidated.ts';
 import { type FragmentedCluster, withDaemons } from './consolidationClusters.ts';
 
 const LAUNCH_MS = 60_000;
+const BOUGHT = 'bought';
 
 /**
  * Faults in sentences.
@@ -39,7 +45,7 @@ function withReplacements(
 ): { readonly snapshot: ClusterSnapshot; readonly names: readonly string[] } {
   const atMs = snapshot.takenAtMs;
   const made = replacements.map((planned, index) =>
-    launched(planned, { name: `bought${atMs}-${index}`, atMs, catalogue }),
+    launched(planned, { name: `${BOUGHT}${atMs}-${index}`, atMs, catalogue }),
   );
   const nodes = [...snapshot.nodes, ...made.map(({ node }) => node)];
   const nodeClaims = [...snapshot.nodeClaims, ...made.map(({ claim }) => claim)];
@@ -53,17 +59,49 @@ function withReplacements(
 /** What may have happened meanwhile, each in words and as the cluster that it makes. */
 function troubles(
   snapshot: ClusterSnapshot,
-  { nodeClaims, evicted }: ConsolidationAction,
+  action: ConsolidationAction,
 ): readonly (readonly [string, ClusterSnapshot])[] {
-  const last = nodeClaims.at(-1);
-  const nodeName = snapshot.nodeClaims.find(({ name }) => name === last)?.status.nodeName;
+  const { pods, provisioners, takenAtMs } = snapshot;
+  const going = snapshot.nodeClaims.filter(({ name }) => action.nodeClaims.includes(name));
+  const goingNodes = new Set(going.map(({ status }) => status.nodeName));
+  const last = going.at(-1)?.status.nodeName;
+  const owner = going[0]?.spec.provisioner;
   const opted = (pod: Pod): Pod =>
-    podKey(pod) === evicted.at(-1) ? { ...pod, annotations: { [ANNOTATION.doNotEvict]: 'true' } } : pod;
-  const everything = { namespace: '', name: 'all', selector: { expressions: [] }, disruptionsAllowed: 0 };
-  const [namespace = ''] = (evicted[0] ?? '').split('/');
+    podKey(pod) === action.evicted.at(-1)
+      ? { ...pod, annotations: { [ANNOTATION.doNotEvict]: 'true' } }
+      : pod;
+  const owned = going.filter(({ spec }) => spec.provisioner === owner).length;
+  const oneLess = { nodes: { kind: 'count', amount: owned - 1 } as const, reasons: null, window: null };
+  const strict = (one: Provisioner): Provisioner =>
+    one.name === owner ? { ...one, disruption: { ...one.disruption, budgets: [oneLess] } } : one;
   return [
-    ['a pod has opted out', { ...snapshot, pods: snapshot.pods.map(opted) }],
-    ['a node is gone', { ...snapshot, nodes: snapshot.nodes.filter(({ name }) => name !== nodeName) }],
-    ['a budget forbids it', { ...snapshot, disruptionBudgets: [{ ...everything, namespace }] }],
+    ['a pod has opted out', { ...snapshot, pods: pods.map(opted) }],
+    ['a node is gone', { ...snapshot, nodes: snapshot.nodes.filter(({ name }) => name !== last) }],
+    ['a pod waits', { ...snapshot, pods: [...pods, aPod({ name: 'late', createdAtMs: takenAtMs })] }],
+    ['its pods may not be evicted', { ...snapshot, disruptionBudgets: [oneTooMany(action)] }],
+    ['its nodes may not go', { ...snapshot, provisioners: provisioners.map(strict) }],
+    ['no other node takes pods', { ...snapshot, nodes: cordonedBut(goingNodes, snapshot.nodes) }],
+    ...dearer(snapshot),
   ];
+}
+
+/** Allows one eviction less than the action needs in the namespace of its first pod. */
+function oneTooMany({ evicted }: ConsolidationAction): PodDisruptionBudget {
+  const [namespace = ''] = (evicted[0] ?? '').split('/');
+  const needed = evicted.filter((key) => key.startsWith(`${namespace}/`)).length;
+  return { namespace, name: 'all', selector: { expressions: [] }, disruptionsAllowed: needed - 1 };
+}
+
+function cordonedBut(names: ReadonlySet<string>, nodes: readonly Node[]): readonly Node[] {
+  return nodes.map((node) => (names.has(node.name) ? node : { ...node, unschedulable: true }));
+}
+
+/** Where new nodes were bought, they have turned out to cost more than anything that goes. */
+function dearer(snapshot: ClusterSnapshot): readonly (readonly [string, ClusterSnapshot])[] {
+  const isBought = ({ name }: NodeClaim): boolean => name.startsWith(`claim-${BOUGHT}`);
+  if (!snapshot.nodeClaims.some(isBought)) return [];
+  const nodeClaims = snapshot.nodeClaims.map((claim) =>
+    isBought(claim) ? { ...claim, status: { ...claim.status, usdPerHour: 100 } } : claim,
+  );
+  return [['what was bought is too dear', { ...snapshot, nodeClaims }]];
 }
