@@ -9,7 +9,13 @@ import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
 import { checkPlan } from '../../src/scheduling/checker/checkPlan.ts';
 import { consolidated, totalUsdPerHour } from '../disruption/consolidated.ts';
 import { type FragmentedCluster, withDaemons } from './consolidationClusters.ts';
-import { budgetFaults, evictionFaults, haltFaults, reasonsToStay } from './consolidationRules.ts';
+import {
+  budgetFaults,
+  evictionFaults,
+  evictionsUsd,
+  haltFaults,
+  reasonsToStay,
+} from './consolidationRules.ts';
 import { leftBehind } from './leftBehind.ts';
 import { movedOneByOne } from './movedOneByOne.ts';
 import { secondLookFaults } from './secondLook.ts';
@@ -139,6 +145,8 @@ function priceFaults({ cluster, action, going, moved }: Step): string[] {
     faults.push(`${saved} saved, ${action.savingUsdPerHour} promised`);
   if (sureUsd < action.savingUsdPerHour - ROUNDING_USD)
     faults.push(`perhaps only ${sureUsd} saved, ${action.savingUsdPerHour} promised`);
+  const hurtUsd = evictionsUsd(snapshot, moved);
+  if (sureUsd < hurtUsd - ROUNDING_USD) faults.push(`${sureUsd} saved, the evictions cost ${hurtUsd}`);
   for (const { name, disruption } of snapshot.provisioners) {
     if (!going.some(({ spec }) => spec.provisioner === name)) continue;
     const { percent, usdPerHour, usdPerHourPerEvictedPod } = disruption.minimumSavings;

@@ -3,7 +3,7 @@ import { selectorMatches } from '../../src/model/labelSelector.ts';
 import { ANNOTATION } from '../../src/model/labels.ts';
 import type { Node } from '../../src/model/node.ts';
 import type { NodeClaim } from '../../src/model/nodeClaim.ts';
-import { type Pod, podKey } from '../../src/model/pod.ts';
+import { isOwnedByDaemonSet, isTerminal, type Pod, podKey } from '../../src/model/pod.ts';
 import type { Provisioner } from '../../src/model/provisioner.ts';
 import type { ClusterSnapshot } from '../../src/model/snapshot.ts';
 import type { Daily, DrawnBudget, FragmentedCluster } from './consolidationClusters.ts';
@@ -122,4 +122,23 @@ function mostAtOnce(budgets: readonly DrawnBudget[], nodes: number, hour: number
     .filter(({ daily }) => daily === null || isOpen(daily))
     .map(({ nodes: { kind, amount } }) => (kind === 'count' ? amount : Math.ceil((nodes * amount) / 100)));
   return Math.min(Number.POSITIVE_INFINITY, ...amounts);
+}
+
+/** Runs, and is evicted when its node is drained. */
+export function occupies(pod: Pod): boolean {
+  return !isTerminal(pod) && !isOwnedByDaemonSet(pod);
+}
+
+/** What evictions are worth: of what a pod costs on average. */
+const EVICTION_SHARE = 0.15;
+
+/** What evicting these pods costs by the documentation, in USD per hour: at least so much has to be saved. */
+export function evictionsUsd({ pods, nodeClaims }: ClusterSnapshot, evicted: readonly Pod[]): number {
+  const counted = pods.filter((pod) => pod.nodeName !== '' && occupies(pod)).length;
+  const wholeUsd = nodeClaims.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
+  const hurts = evicted.map(({ annotations, spec }) => {
+    const cost = Number(annotations['controller.kubernetes.io/pod-deletion-cost'] ?? 0) / 2 ** 27;
+    return Math.min(10, Math.max(0.1, 1 + cost + spec.priority / 2 ** 25));
+  });
+  return (EVICTION_SHARE * wholeUsd * hurts.reduce((sum, hurt) => sum + hurt, 0)) / Math.max(1, counted);
 }

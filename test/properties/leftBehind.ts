@@ -1,34 +1,35 @@
 // Nodes that consolidation should not have come to rest over: their pods fit elsewhere as things are.
 import type { NodeClaim } from '../../src/model/nodeClaim.ts';
-import { isOwnedByDaemonSet, isTerminal, type Pod, podKey } from '../../src/model/pod.ts';
+import { type Pod, podKey } from '../../src/model/pod.ts';
 import type { FragmentedCluster } from './consolidationClusters.ts';
-import { budgetFaults, evictionFaults, haltFaults, reasonsToStay } from './consolidationRules.ts';
+import {
+  budgetFaults,
+  evictionFaults,
+  evictionsUsd,
+  haltFaults,
+  occupies,
+  reasonsToStay,
+} from './consolidationRules.ts';
 import { standingPlaces } from './movedOneByOne.ts';
 import { objectionTo, type Place } from './oneByOne.ts';
 
-/** An eviction costs 15 % of what a pod costs on average; up to this much, nobody is wronged by a node that stays. */
-const WORTHWHILE_SHARE = 0.3;
-
-/** The first node that is left behind, in one sentence; null when there is none. */
+/**
+ * The first node that is left behind, in one sentence; null when there is none. What saves less than twice the price of
+ * its evictions wrongs nobody when it stays.
+ */
 export function leftBehind(cluster: FragmentedCluster): string | null {
   const { snapshot } = cluster;
   if (haltFaults(cluster).length > 0 || isDraining(cluster)) return null;
   const counted = snapshot.pods.filter((pod) => pod.nodeName !== '' && occupies(pod));
-  const wholeUsd = snapshot.nodeClaims.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
-  const evictionUsd = (WORTHWHILE_SHARE * wholeUsd) / Math.max(1, counted.length);
   for (const claim of snapshot.nodeClaims) {
     const pods = counted.filter(({ nodeName }) => nodeName === claim.status.nodeName);
     if (pods.length === 0 || pods.some(isSpread) || !mayGo(cluster, claim, pods)) continue;
-    const wanted = Math.max(evictionUsd * hurtOf(pods), wantedUsd(cluster, claim, pods.length));
+    const wanted = Math.max(2 * evictionsUsd(snapshot, pods), wantedUsd(cluster, claim, pods.length));
     if ((claim.status.usdPerHour ?? 0) <= wanted) continue;
     if (fitElsewhere(cluster, claim, pods))
       return `${claim.name} stays though its ${pods.length} pods fit on other nodes, which saves more than ${wanted}`;
   }
   return null;
-}
-
-function occupies(pod: Pod): boolean {
-  return !isTerminal(pod) && !isOwnedByDaemonSet(pod);
 }
 
 /** Where there is a choice of domains, the packer levels them first, and may buy a node for it. */
@@ -52,15 +53,6 @@ function wantedUsd({ snapshot }: FragmentedCluster, { spec }: NodeClaim, evicted
   const owner = snapshot.provisioners.find(({ name }) => name === spec.provisioner);
   const { usdPerHour = 0, usdPerHourPerEvictedPod = 0 } = owner?.disruption.minimumSavings ?? {};
   return Math.max(usdPerHour, usdPerHourPerEvictedPod * evicted);
-}
-
-/** More for pods that the annotations of Kubernetes rank higher, at most ten times as much. */
-function hurtOf(pods: readonly Pod[]): number {
-  const hurts = pods.map(({ annotations, spec }) => {
-    const cost = Number(annotations['controller.kubernetes.io/pod-deletion-cost'] ?? 0) / 2 ** 27;
-    return Math.min(10, Math.max(1, 1 + cost + spec.priority / 2 ** 25));
-  });
-  return hurts.reduce((sum, hurt) => sum + hurt, 0);
 }
 
 /** Largest first, each where it fits first: who finds a way so simply has found one. */
