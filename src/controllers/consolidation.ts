@@ -1,5 +1,6 @@
 // Carrying out consolidation: replacements first, another look, and only then the nodes go.
 import { haltOf } from '../disruption/consolidation.ts';
+import { stayingUsdPerHour } from '../disruption/rebought.ts';
 import { ReplacementLoops } from '../disruption/replacementLoops.ts';
 import { claimsBeingReplaced, withoutMarks } from '../disruption/replacements.ts';
 import type {
@@ -100,10 +101,10 @@ async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<Ne
   if (action === null) return { afterMs: LOOK_AGAIN_MS };
   // The nodes are kept with the reason said from the next look on, which may find others.
   if (memory.loops.stops(action, snapshot)) return { afterMs: WAIT_AGAIN_MS };
-  const usdPerHour = priceOf(snapshot);
-  const pauseMs = memory.brake.pauseMs(usdPerHour);
+  const pauseMs = memory.brake.pauseMs(snapshot);
   if (pauseMs > 0) {
     memory.notBeforeMs = ports.clock.nowMs() + pauseMs;
+    const usdPerHour = stayingUsdPerHour(snapshot);
     const facts = { usdPerHour, pauseSeconds: pauseMs / 1000, next: action.message };
     ports.telemetry.log.warn(facts, 'consolidation pauses: its last action has not made the cluster cheaper');
     await tellPaused(ports, consolidating, action);
@@ -116,7 +117,8 @@ async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<Ne
     { snapshot, catalogue },
   );
   if (order === null) return { afterMs: LOOK_AGAIN_MS };
-  memory.brake.acting(usdPerHour);
+  const { nodeClaims, evicted } = action;
+  memory.brake.acting(snapshot, { nodeClaims, evicted, replacements: order.replacements });
   memory.loops.note(action, snapshot);
   return { afterMs: order.replacements.length === 0 ? 0 : WAIT_AGAIN_MS };
 }
@@ -129,15 +131,6 @@ function noteHalt({ clock, journal }: Ports, memory: ConsolidationMemory, halted
   const facts = { disruption: 'Underutilized' };
   const code = 'ConsolidationHalted';
   journal.append({ atMs: clock.nowMs(), kind: 'Kept', subject: 'cluster', reason: halted, code, facts });
-}
-
-/** What all nodes that stay cost together, in USD per hour. */
-function priceOf({ nodeClaims }: ClusterSnapshot): number {
-  return nodeClaims.reduce(
-    (sum, { status, deletionRequestedAtMs }) =>
-      deletionRequestedAtMs === null ? sum + (status.usdPerHour ?? 0) : sum,
-    0,
-  );
 }
 
 /** True while another look would find nothing, or may not be taken. */

@@ -103,6 +103,28 @@ test('a node is replaced by a cheaper one, which is up before the old one goes',
   assert.ok(up > bought && gone > up, `bought at ${bought}, up at ${up}, gone at ${gone}`);
 });
 
+test('what others buy after an action does not hold up the next one', async () => {
+  const steps = (...at: readonly (readonly [minute: number, replicas: number])[]) => ({
+    steps: at.map(([minute, replicas]) => ({ atMs: START_MS + minute * MINUTE_MS, replicas })),
+  });
+  const large = { pod: aPodSpec({ requests: { cpu: 3000, memory: GIB, pods: 1 } }) };
+  const workloads = [
+    aWorkload('first', [20, 3]),
+    aWorkload('second', [20, 3], steps([0, 20], [14, 3])),
+    aWorkload('growing', [1, 30], { ...large, ...steps([0, 1], [11.5, 30]) }),
+  ];
+  const { violations, lines } = await ends(aCluster(workloads));
+  assert.deepEqual(violations, []);
+  const first = lines.findIndex((line) => line.includes('fit on other nodes'));
+  const grown = lines.findIndex((line) => line.includes('growing') && line.includes('waits for a node'));
+  const next = lines.findLastIndex((line) => line.includes('fit on other nodes'));
+  assert.ok(first >= 0 && first < grown && grown < next, `${first}, ${grown}, ${next}`);
+  assert.deepEqual(
+    lines.filter((line) => line.includes('it pauses')),
+    [],
+  );
+});
+
 test('a suspended Provisioner launches nothing and takes nothing away', async () => {
   const setup = aCluster([aWorkload('web', [10, 1])]);
   const provisioners = setup.provisioners.map((one) => ({ ...one, suspended: true }));
