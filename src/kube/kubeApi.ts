@@ -26,7 +26,7 @@ import {
   writeEmptySince,
   writeNodeClaimStatus,
 } from './nodeClaims.ts';
-import { deleteNode, patchNode, readNode, readNodeProviderIds } from './nodes.ts';
+import { deleteNode, patchNode, readNode, readNodeProviderIds, reportsVolumes } from './nodes.ts';
 import { deletePod, evictPod, nominatePod, type PodIdentity, readNodePods } from './pods.ts';
 import { readRollout, restartRollout } from './rollouts.ts';
 import { writeLaunchFailures, writeNodeTemplateStatus, writeProvisionerStatus } from './statuses.ts';
@@ -116,8 +116,12 @@ export class ServerKubeApi implements KubeApi {
     return restartRollout(this.#transport, rollout, atMs);
   }
 
-  readVolumeAttachments(): Promise<readonly VolumeAttachment[]> {
+  readVolumeAttachments(): Promise<readonly VolumeAttachment[] | 'forbidden'> {
     return readVolumeAttachments(this.#transport);
+  }
+
+  reportsVolumes(nodeName: string): Promise<boolean> {
+    return reportsVolumes(this.#transport, nodeName);
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

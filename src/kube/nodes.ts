@@ -110,6 +110,15 @@ export async function readNode(transport: KubeTransport, name: string): Promise<
   return parsed?.kind === 'valid' ? parsed.value : null;
 }
 
+/**
+ * True while the Node's status lists volumes: the attach-detach controller takes one off right before it has it
+ * detached, the kubelet once it is unmounted. False without a Node. Throws KubeApiError.
+ */
+export async function reportsVolumes(transport: KubeTransport, name: string): Promise<boolean> {
+  const status = objectIn(await readRawNode(transport, name), 'status');
+  return [...listIn(status, 'volumesAttached'), ...listIn(status, 'volumesInUse')].length > 0;
+}
+
 /** Provider ids of the Nodes that there are now. Throws KubeApiError. */
 export async function readNodeProviderIds(transport: KubeTransport): Promise<ReadonlySet<string>> {
   const found = new Set<string>();

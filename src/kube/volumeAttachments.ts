@@ -10,14 +10,19 @@ const PAGE = 500;
 /**
  * All VolumeAttachments, page by page. The API server selects them by no node (k8s.io/kubernetes,
  * pkg/registry/storage/volumeattachment: no selectable fields). No resourceVersion is named, so that the answer holds
- * all that was written before. Throws KubeApiError; a list that expires between its pages is read by the next try.
+ * all that was written before. 'forbidden' without the right to list them. Throws KubeApiError; a list that expires
+ * between its pages is read by the next try.
  */
-export async function readVolumeAttachments(transport: KubeTransport): Promise<readonly VolumeAttachment[]> {
+export async function readVolumeAttachments(
+  transport: KubeTransport,
+): Promise<readonly VolumeAttachment[] | 'forbidden'> {
   const found: VolumeAttachment[] = [];
   let next = '';
   do {
     const query = { limit: String(PAGE), ...(next === '' ? {} : { continue: next }) };
-    const { body } = await transport.call({ verb: 'list', target: RESOURCE.volumeAttachments, query });
+    const call = { verb: 'list', target: RESOURCE.volumeAttachments, query, expected: [403] } as const;
+    const { status, body } = await transport.call(call);
+    if (status === 403) return 'forbidden';
     const raw = asRaw(body);
     found.push(...objectsIn(raw, 'items').map(attachmentOf));
     next = textIn(objectIn(raw, 'metadata'), 'continue');

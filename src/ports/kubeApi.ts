@@ -137,8 +137,11 @@ export interface KubeApi {
   restartRollout(rollout: Rollout, atMs: number): Promise<'restarted' | 'gone'>;
   /**
    * Every attachment of a volume to any node as the server has it now; there is no way to ask for those of one node.
+   * 'forbidden' without the right to list them, which charts before that of this version do not grant.
    */
-  readVolumeAttachments(): Promise<readonly VolumeAttachment[]>;
+  readVolumeAttachments(): Promise<readonly VolumeAttachment[] | 'forbidden'>;
+  /** True while the status of the Node of that name lists volumes as attached or in use, as the server has it now. */
+  reportsVolumes(nodeName: string): Promise<boolean>;
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'>;
   /** Sets or removes what the Provisioner's status says of nodes that never came up; the rest of it stays. */
   writeLaunchFailures(name: string, failures: LaunchFailures | null): Promise<'written' | 'gone'>;

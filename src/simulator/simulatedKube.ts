@@ -213,8 +213,12 @@ export class SimulatedKube implements KubeApi {
     });
   }
 
-  readVolumeAttachments(): Promise<readonly VolumeAttachment[]> {
+  readVolumeAttachments(): Promise<readonly VolumeAttachment[] | 'forbidden'> {
     return this.#call(() => this.#parts.attachments.all());
+  }
+
+  reportsVolumes(name: string): Promise<boolean> {
+    return this.#call(() => this.#parts.attachments.all().some(({ nodeName }) => nodeName === name));
   }
 
   writeProvisionerStatus(name: string, status: ProvisionerStatus): Promise<'written' | 'gone'> {

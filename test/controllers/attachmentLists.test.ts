@@ -6,7 +6,8 @@ import type { Ports } from '../../src/ports/ports.ts';
 
 /** A server whose list takes this long. */
 function aServer(tookMs: number) {
-  const server = { nowMs: 0, lists: 0, fails: false };
+  const server = { nowMs: 0, lists: 0, fails: false, isForbidden: false };
+  const warnings: string[] = [];
   const ports = {
     clock: { nowMs: () => server.nowMs },
     kube: {
@@ -14,12 +15,14 @@ function aServer(tookMs: number) {
         server.lists += 1;
         if (server.fails) throw new Error('connection refused');
         server.nowMs += tookMs;
+        if (server.isForbidden) return 'forbidden';
         return [{ nodeName: 'node', volumeName: `pv-${server.lists}` }];
       },
     },
+    telemetry: { log: { warn: (fields: object) => void warnings.push(JSON.stringify(fields)) } },
     // Only what the lists touch.
   } as unknown as Ports;
-  return { server, ports };
+  return { server, ports, warnings };
 }
 
 test('drains that ask at the same time share one list', async () => {
@@ -48,6 +51,27 @@ test('a server that takes long to answer is asked less often', async () => {
   await lists.asOf(ports, 0);
   assert.deepEqual(await lists.asOf(ports, 600), { kind: 'later', afterMs: 5_400 });
   assert.equal(server.lists, 1);
+});
+
+test('without the right to it the list is asked for once a minute, and everybody told so at once', async () => {
+  const { server, ports, warnings } = aServer(5);
+  server.isForbidden = true;
+  const lists = new AttachmentLists();
+  const answers = await Promise.all(Array.from({ length: 50 }, () => lists.asOf(ports, 0)));
+  assert.ok(answers.every(({ kind }) => kind === 'forbidden'));
+  for (; server.nowMs < 59_000; server.nowMs += 1_000) {
+    assert.equal((await lists.asOf(ports, server.nowMs)).kind, 'forbidden');
+    lists.forget();
+  }
+  assert.equal(server.lists, 1);
+  server.nowMs = 61_000;
+  await lists.asOf(ports, server.nowMs);
+  assert.equal(server.lists, 2);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? '', /list volumeattachments\.storage\.k8s\.io.*upgrade the chart/);
+  server.isForbidden = false;
+  server.nowMs = 130_000;
+  assert.equal((await lists.asOf(ports, server.nowMs)).kind, 'read');
 });
 
 test('a list that fails is tried again, and answers nobody', async () => {

@@ -34,6 +34,13 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     lists: 0,
     /** Volumes attached to the node of `aDrain`. */
     attached: [] as string[],
+    /** Without the right to list attachments. */
+    mayNotList: false,
+    attachmentLists: 0,
+    /** True while the status of that node lists attached volumes. */
+    reportsVolumes: false,
+    /** Messages of the log at level warn. */
+    warnings: [] as string[],
     /** Pods whose eviction a budget refuses. */
     refused: new Set<string>(),
     /** Pods whose eviction is denied, by the word of a webhook, say. */
@@ -81,8 +88,12 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
         done.rolled += 1;
         return 'restarted';
       },
-      readVolumeAttachments: async () =>
-        done.attached.map((volumeName) => ({ nodeName: aNode().name, volumeName })),
+      readVolumeAttachments: async () => {
+        done.attachmentLists += 1;
+        if (done.mayNotList) return 'forbidden';
+        return done.attached.map((volumeName) => ({ nodeName: aNode().name, volumeName }));
+      },
+      reportsVolumes: async (name: string) => name === aNode().name && done.reportsVolumes,
       deletePod: async ({ name }: { readonly name: string }, graceSeconds: number) => {
         done.deleted.push(`${name} ${graceSeconds}`);
         return 'deleted';
@@ -100,7 +111,10 @@ function aLeavingCluster(claims: readonly NodeClaim[], onPatch: (state: ClusterS
     },
     journal: { append: ignore },
     telemetry: {
-      log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+      log: {
+        ...{ debug: ignore, info: ignore, error: ignore },
+        warn: (_: object, message: string) => void done.warnings.push(message),
+      },
       metrics: { count: ignore, gauge: ignore, observe: ignore },
     },
     // Only what termination touches.
@@ -349,6 +363,69 @@ test('a cluster without volumes is not asked for attachments', async () => {
   await run();
   assert.deepEqual(done.terminated, [aNode().providerId]);
   assert.equal(condition('VolumesDetached'), undefined);
+});
+
+/** A drained node in a cluster with volumes, whose chart does not grant the right to list their attachments. */
+function anUnentitledDrain(spec: Partial<NodeClaimSpec> = {}) {
+  const drain = aDrain([], spec);
+  drain.state.apply({ type: 'upsert', kind: 'persistentVolume', key: 'pv-a', object: VOLUME });
+  drain.done.mayNotList = true;
+  return drain;
+}
+
+const NOT_LISTED = 'volume attachments may not be listed: drains go by what Nodes report';
+
+test('without the right to list attachments, a node that reports no volume goes, and it is told once', async () => {
+  const { done, run, condition } = anUnentitledDrain();
+  await run();
+  assert.deepEqual(done.terminated, [aNode().providerId]);
+  assert.deepEqual(done.warnings, [NOT_LISTED]);
+  assert.equal(condition('VolumesDetached')?.status, 'True');
+});
+
+test('without that right, a node whose status lists volumes is waited for, with the mend said once', async () => {
+  const { done, run, condition } = anUnentitledDrain();
+  done.reportsVolumes = true;
+  for (; done.nowMs < NOW_MS + 300_000; done.nowMs += 2_000) await run();
+  assert.deepEqual(done.terminated, []);
+  assert.deepEqual(done.warnings, [NOT_LISTED]);
+  assert.equal(done.told.length, 1);
+  const right = /list volumeattachments\.storage\.k8s\.io.*upgrade the chart/;
+  assert.match(done.told[0] ?? '', right);
+  assert.match(condition('VolumesDetached')?.message ?? '', right);
+  assert.ok(done.attachmentLists <= 6, `asked for the list ${done.attachmentLists} times in five minutes`);
+  done.reportsVolumes = false;
+  await run();
+  assert.deepEqual(done.terminated, [aNode().providerId]);
+});
+
+test('without that right, the wait ends when Kubernetes itself would detach by force', async () => {
+  const { done, run, condition } = anUnentitledDrain();
+  done.reportsVolumes = true;
+  for (; done.nowMs < NOW_MS + 360_000; done.nowMs += 2_000) await run();
+  assert.deepEqual(done.terminated, []);
+  await run();
+  assert.deepEqual(done.terminated, [aNode().providerId]);
+  const { status, reason } = condition('VolumesDetached') ?? {};
+  assert.deepEqual([status, reason], ['False', 'AttachmentsUnknown']);
+});
+
+test('once the right is there, the list counts again, and its loss is told anew', async () => {
+  const { done, run } = anUnentitledDrain();
+  done.reportsVolumes = true;
+  await run();
+  Object.assign(done, {
+    mayNotList: false,
+    reportsVolumes: false,
+    attached: ['pv-a'],
+    nowMs: NOW_MS + 60_000,
+  });
+  for (let times = 0; times < 5; times += 1, done.nowMs += 2_000) await run();
+  assert.deepEqual(done.terminated, [], 'the list knows better than the status');
+  assert.match(done.told.at(-1) ?? '', /volumes are still attached: pv-a/);
+  Object.assign(done, { mayNotList: true });
+  await run();
+  assert.equal(done.warnings.length, 2);
 });
 
 const ROLLOUT: Rollout = {

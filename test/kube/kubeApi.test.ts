@@ -344,6 +344,22 @@ test('all volume attachments are read, page by page, as they are now', async () 
   assert.ok(server.requests.every(({ query }) => !query.has('resourceVersion')));
 });
 
+test('a list of attachments without the right to it is an answer, not an error', async () => {
+  server.intercept = () => status(403, 'User "cooper" cannot list resource "volumeattachments"');
+  assert.equal(await api.readVolumeAttachments(), 'forbidden');
+});
+
+test('whether a node reports volumes is asked of the server as it is now', async () => {
+  const volumesAttached = [{ name: 'kubernetes.io/csi/ebs.csi.aws.com^vol-1', devicePath: '' }];
+  server.put(NODES, { metadata: { name: 'ip-1' }, status: { volumesAttached } });
+  server.put(NODES, { metadata: { name: 'ip-2' }, status: { volumesInUse: ['vol-2'], volumesAttached: [] } });
+  server.put(NODES, { metadata: { name: 'ip-3' }, status: {} });
+  const names = ['ip-1', 'ip-2', 'ip-3', 'ip-4'];
+  const reported = await Promise.all(names.map((name) => api.reportsVolumes(name)));
+  assert.deepEqual(reported, [true, true, false, false]);
+  assert.ok(server.requests.every(({ query }) => [...query.keys()].length === 0));
+});
+
 test('a nomination goes into the status of that pod, and nothing else changes', async () => {
   const put = server.put(PODS, {
     metadata: { namespace: 'default', name: 'web' },

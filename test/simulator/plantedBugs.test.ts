@@ -125,6 +125,14 @@ const PLANTED: readonly Planted[] = [
     },
   },
   {
+    bug: 'instances end under volumes that their Node reports, where attachments may not be listed',
+    found: 'volumesDetachFirst',
+    plant: ({ kube }) => {
+      kube.readVolumeAttachments = async () => 'forbidden';
+      kube.reportsVolumes = async () => false;
+    },
+  },
+  {
     bug: 'the only pod of a Deployment is evicted without a rollout',
     found: 'surgesKeepReady',
     plant: ({ kube }) => {
