@@ -119,6 +119,7 @@ function addSimulate(program: Command, finish: Finish): void {
     .option('--catalogue <file>', 'JSON array of instance types; default: the shipped ones of us-east-1')
     .option('--region <region>', 'region that zones are named after', 'us-east-1')
     .option('--budget-ms <ms>', 'time for improving the plan; 0: the first complete one', wholeNumber, 200)
+    .option('--at <time>', 'plan for this time; default: that of the recording, or now', instantMs)
     .addOption(
       new Option('-o, --output <format>', 'table, json or yaml')
         .choices(['table', 'json', 'yaml'])
@@ -126,8 +127,8 @@ function addSimulate(program: Command, finish: Finish): void {
     )
     .action(async (options: SimulateFlags) => {
       const { simulateCommand } = await import('./simulate.ts');
-      const { filename: files, catalogue = null, region, budgetMs, output } = options;
-      finish(await simulateCommand({ files, catalogue, region, budgetMs, output }, SIMULATE_IO));
+      const { filename: files, catalogue = null, region, budgetMs, at: atMs = null, output } = options;
+      finish(await simulateCommand({ files, catalogue, region, budgetMs, atMs, output }, SIMULATE_IO));
     });
 }
 
@@ -136,6 +137,7 @@ interface SimulateFlags {
   readonly catalogue?: string;
   readonly region: string;
   readonly budgetMs: number;
+  readonly at?: number;
   readonly output: 'table' | 'json' | 'yaml';
 }
 
@@ -145,11 +147,20 @@ const SIMULATE_IO = {
     process.stderr.write(`${line}\n`);
   },
   elapsedMs: (): number => performance.now(),
+  nowMs: (): number => Date.now(),
 };
 
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('write a whole number from 0 up');
   return Number(text);
+}
+
+/** A time without a zone would mean another on each machine. */
+function instantMs(text: string): number {
+  const atMs = Date.parse(text);
+  if (!/T.*(Z|[+-]\d\d:\d\d)$/.test(text) || Number.isNaN(atMs))
+    throw new InvalidArgumentError('write a time with its zone, such as 2026-11-23T22:00:00+01:00');
+  return atMs;
 }
 
 function addExplain(program: Command, finish: Finish): void {

@@ -1,6 +1,9 @@
 // `cooper simulate`: what would be launched for these manifests, and what would that cost?
 import { stringify } from 'yaml';
 import { SHIPPED_REGION } from '../aws/shippedCatalogue.ts';
+import { explained, intendedRest, type NotReady } from '../controllers/catalogue.ts';
+import { instant } from '../disruption/offHours.ts';
+import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { checkPlan } from '../scheduling/checker/checkPlan.ts';
 import { schedule } from '../scheduling/scheduler.ts';
 import { type ReadingIo, readManifests } from './manifestInput.ts';
@@ -13,6 +16,8 @@ import type { ExitCode } from './validate.ts';
 export interface SimulateIo extends ReadingIo {
   /** Milliseconds of a clock that never goes back. */
   elapsedMs(): number;
+  /** Milliseconds since the epoch. */
+  nowMs(): number;
 }
 
 export const SIMULATE_OUTPUTS = ['table', 'json', 'yaml'] as const;
@@ -25,6 +30,8 @@ export interface SimulateOptions {
   /** Names the zones of the shipped types. */
   readonly region: string;
   readonly budgetMs: number;
+  /** The time that is planned for; null for that of the recording, or now when the files are none. */
+  readonly atMs: number | null;
   readonly output: (typeof SIMULATE_OUTPUTS)[number];
 }
 
@@ -48,7 +55,8 @@ export async function simulateCommand(options: SimulateOptions, io: SimulateIo):
   const source = types === null ? 'shippedTypes' : 'typesFile';
   const input = readSimulateInput(read.manifests, source);
   const { pods, invalid, provisionerMissing } = input;
-  const snapshot = withUsableDefaults(input.snapshot, types);
+  const takenAtMs = options.atMs ?? read.takenAtMs ?? io.nowMs();
+  const snapshot = withUsableDefaults({ ...input.snapshot, takenAtMs }, types);
   const allInvalid = [...read.faults, ...invalid];
   for (const { object, field, problem } of allInvalid) io.writeError(`${object}: ${field} ${problem}`);
   if (provisionerMissing) {
@@ -56,15 +64,31 @@ export async function simulateCommand(options: SimulateOptions, io: SimulateIo):
       types === null ? 'on-demand, linux, amd64, families c, m and r' : 'all that the catalogue sells';
     io.writeError(`no Provisioner is given, so a default one stands in: ${what}`);
   }
-  const catalogue = catalogueOf(snapshot, { types, region: options.region }, io);
+  const resting = restingAt(snapshot);
+  for (const { message } of resting.values()) {
+    const asOf = `this is as of ${instant(snapshot.takenAtMs)}, --at TIME asks for another`;
+    io.writeError(`${message}; ${asOf}`);
+  }
+  const provisioners = snapshot.provisioners.filter(({ name }) => !resting.has(name));
+  const catalogue = catalogueOf({ ...snapshot, provisioners }, { types, region: options.region }, io);
   const start = io.elapsedMs();
   const elapsedMs = (): number => io.elapsedMs() - start;
   const plan = schedule(snapshot, catalogue, pods, { budgetMs: options.budgetMs, elapsedMs });
   const scheduleMs = elapsedMs();
   const violations = checkPlan(snapshot, catalogue, pods, plan);
   for (const violation of violations) io.writeError(`the plan would not be carried out: ${violation}`);
-  writeReport(simulateReport(plan, scheduleMs, allInvalid), options, io);
+  const refusals = plan.refusals.map((refusal) => explained(refusal, resting));
+  writeReport(simulateReport({ ...plan, refusals }, scheduleMs, allInvalid), options, io);
   return allInvalid.length > 0 || violations.length > 0 ? 1 : 0;
+}
+
+/** Provisioners that would launch nothing at the snapshot's time, by their own fields, and why. */
+function restingAt({ provisioners, takenAtMs }: ClusterSnapshot): ReadonlyMap<string, NotReady> {
+  const rests = provisioners.flatMap((one): [string, NotReady][] => {
+    const rest = intendedRest(one, takenAtMs);
+    return rest === null ? [] : [[one.name, rest]];
+  });
+  return new Map(rests);
 }
 
 function writeReport(report: SimulateReport, { output }: SimulateOptions, io: SimulateIo): void {

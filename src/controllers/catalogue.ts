@@ -3,6 +3,7 @@ import { isOff, offUntil } from '../disruption/offHours.ts';
 import type { InstanceType } from '../model/instanceType.ts';
 import type { NodeClass } from '../model/nodeClass.ts';
 import { nodeClassKey } from '../model/nodeClass.ts';
+import type { Refusal } from '../model/plan.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { CloudProvider } from '../ports/cloudProvider.ts';
@@ -34,9 +35,8 @@ export async function readCatalogue(
   const classes = new Map(snapshot.nodeClasses.map((nodeClass) => [nodeClass.key, nodeClass]));
   const read = async (provisioner: Provisioner): Promise<void> => {
     const nodeClass = classes.get(nodeClassKey(provisioner.nodeClassRef));
-    if (provisioner.suspended) notReady.set(provisioner.name, suspended(provisioner));
-    else if (isOff(provisioner, snapshot.takenAtMs))
-      notReady.set(provisioner.name, off(provisioner, snapshot));
+    const intended = intendedRest(provisioner, snapshot.takenAtMs);
+    if (intended !== null) notReady.set(provisioner.name, intended);
     else if (nodeClass === undefined) notReady.set(provisioner.name, missingNodeClass(provisioner));
     else await readOne(provisioner, nodeClass);
   };
@@ -53,15 +53,27 @@ export async function readCatalogue(
   return { catalogue, notReady };
 }
 
-function suspended({ name }: Provisioner): NotReady {
-  const message = `Provisioner ${name}: spec.suspend: true, so nothing is launched; set it to false to go on`;
-  return { reason: 'Suspended', message };
+/** Why the Provisioner launches nothing by its own fields; null when it does. */
+export function intendedRest(provisioner: Provisioner, atMs: number): NotReady | null {
+  const { name, suspended } = provisioner;
+  if (suspended) {
+    const message = `Provisioner ${name}: spec.suspend: true, so nothing is launched; set it to false to go on`;
+    return { reason: 'Suspended', message };
+  }
+  if (!isOff(provisioner, atMs)) return null;
+  const until = offUntil(provisioner, atMs);
+  const message = `Provisioner ${name} ${until} by its spec.schedule, so nothing is launched`;
+  return { reason: 'OffHours', message };
 }
 
-function off(provisioner: Provisioner, { takenAtMs }: ClusterSnapshot): NotReady {
-  const until = offUntil(provisioner, takenAtMs);
-  const message = `Provisioner ${provisioner.name} ${until} by its spec.schedule, so nothing is launched`;
-  return { reason: 'OffHours', message };
+/** A refusal because nothing is on sale is due to what keeps the Provisioner from being served, if anything does. */
+export function explained(refusal: Refusal, notReady: ReadonlyMap<string, NotReady>): Refusal {
+  if (refusal.code !== 'NoProvisioner' && refusal.code !== 'NoCapacity') return refusal;
+  const [first] = notReady.values();
+  const cause = refusal.provisioner === '' ? first : notReady.get(refusal.provisioner);
+  if (cause === undefined) return refusal;
+  const code = cause.reason === 'OffHours' ? cause.reason : refusal.code;
+  return { ...refusal, code, reason: cause.message };
 }
 
 function missingNodeClass({ name, nodeClassRef }: Provisioner): NotReady {

@@ -6,7 +6,7 @@ import type { ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { awaitingPreemption } from '../scheduling/provisionable.ts';
-import { type CatalogueReading, readCatalogue } from './catalogue.ts';
+import { type CatalogueReading, explained, readCatalogue } from './catalogue.ts';
 import { launchLeaves, withoutPaused } from './launchPauses.ts';
 import type { LiveState } from './liveState.ts';
 import { type NextRun, WHEN_CHANGED } from './nextRun.ts';
@@ -95,7 +95,7 @@ async function planAndCarryOut(
   if (attempt.kind === 'passed') {
     const plan = stillWanted(attempt.plan, { live, memory }, leaving);
     const refused = plan.refusals.filter(({ pod }) => !pass.placed.has(pod));
-    for (const refusal of refused) pass.refusals.push(explained(refusal, pass.reading));
+    for (const refusal of refused) pass.refusals.push(explained(refusal, pass.reading.notReady));
     for (const pod of placedPods(plan)) pass.placed.add(pod);
     await carryOut(ports, provisioning, { plan, snapshot, catalogue: pass.reading.catalogue });
     return;
@@ -209,16 +209,6 @@ function withoutRejected(
     notReady.set(name, { reason: 'LaunchRefused', message });
   }
   return { catalogue, notReady };
-}
-
-/** A refusal because nothing is on sale is due to what keeps the Provisioner from being served, if anything does. */
-function explained(refusal: Refusal, { notReady }: CatalogueReading): Refusal {
-  if (refusal.code !== 'NoProvisioner' && refusal.code !== 'NoCapacity') return refusal;
-  const [first] = notReady.values();
-  const cause = refusal.provisioner === '' ? first : notReady.get(refusal.provisioner);
-  if (cause === undefined) return refusal;
-  const code = cause.reason === 'OffHours' ? cause.reason : refusal.code;
-  return { ...refusal, code, reason: cause.message };
 }
 
 function untilDue(memory: ProvisioningMemory, nowMs: number): NextRun {

@@ -2,7 +2,7 @@
 import { nodeClassKey } from '../model/nodeClass.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
-import { isOpen } from '../model/timeWindow.ts';
+import { isOff, offUntil } from './offHours.ts';
 
 /** By name: the reason, and what would mend it. */
 export type RestingProvisioners = ReadonlyMap<string, Rest>;
@@ -21,16 +21,16 @@ export function restingProvisioners(snapshot: ClusterSnapshot): RestingProvision
   return new Map(rests);
 }
 
-function restOf(
-  { name, suspended, deletionRequestedAtMs, nodeClassRef, offHours = [] }: Provisioner,
-  { nodeClasses, takenAtMs }: ClusterSnapshot,
-): Rest | null {
+function restOf(provisioner: Provisioner, { nodeClasses, takenAtMs }: ClusterSnapshot): Rest | null {
+  const { name, suspended, deletionRequestedAtMs, nodeClassRef } = provisioner;
   if (suspended)
     return { reason: `Provisioner "${name}" is suspended`, nearest: 'set spec.suspend to false' };
   if (deletionRequestedAtMs !== null)
     return { reason: `Provisioner "${name}" is being deleted`, nearest: '' };
-  if (offHours.some((window) => isOpen(window, takenAtMs)))
-    return { reason: `Provisioner "${name}" has its off-hours (spec.schedule)`, nearest: '' };
+  if (isOff(provisioner, takenAtMs)) {
+    const until = offUntil(provisioner, takenAtMs);
+    return { reason: `Provisioner "${name}" ${until} by its spec.schedule`, nearest: '' };
+  }
   const key = nodeClassKey(nodeClassRef);
   if (nodeClasses.some((one) => one.key === key)) return null;
   const reason = `Provisioner "${name}" names the node class ${key}, which is missing or invalid`;

@@ -41,9 +41,18 @@ async function simulate(file: string, workload: Workload): Promise<SimulateRepor
     writeLine: (line) => lines.push(line),
     writeError: (line) => assert.match(line, /spot prices/),
     elapsedMs: () => 0,
+    // A Wednesday noon, out of all off-hours.
+    nowMs: () => Date.parse('2026-11-25T12:00:00Z'),
   };
   const files = [...texts.keys()];
-  const options = { files, catalogue: null, region: DEFAULT_REGION, budgetMs: 0, output: 'json' } as const;
+  const options = {
+    files,
+    catalogue: null,
+    region: DEFAULT_REGION,
+    budgetMs: 0,
+    atMs: null,
+    output: 'json',
+  } as const;
   await simulateCommand(options, io);
   return JSON.parse(lines.join('\n')) as SimulateReport;
 }

@@ -233,8 +233,9 @@ test('simulate reads the snapshot: the pod that runs takes its room, the one tha
     writeLine: (line: string) => told.push(line),
     writeError: (line: string) => told.push(line),
     elapsedMs: () => 0,
+    nowMs: () => 0,
   };
-  const options = { catalogue: null, region: 'us-east-1', budgetMs: 0, output: 'json' } as const;
+  const options = { catalogue: null, region: 'us-east-1', budgetMs: 0, atMs: null, output: 'json' } as const;
   const exitCode = await simulateCommand({ ...options, files: [join(folder, SNAPSHOT_FILE)] }, io);
   assert.equal(exitCode, 0, told.join('\n'));
   const report = JSON.parse(told.join('\n')) as {

@@ -17,6 +17,9 @@ const schema: object = JSON.parse(
 );
 const validate = new Ajv2020().compile(schema);
 
+/** In Berlin, on 23 November 2026. */
+const MONDAY_22_00_MS = Date.parse('2026-11-23T21:00:00Z');
+
 interface Answer {
   readonly code: number;
   readonly lines: readonly string[];
@@ -50,12 +53,14 @@ async function run(
       elapsed += 1;
       return elapsed;
     },
+    nowMs: () => MONDAY_22_00_MS,
   };
   const defaults: SimulateOptions = {
     files: Object.keys(files),
     catalogue: null,
     region: DEFAULT_REGION,
     budgetMs: 0,
+    atMs: null,
     output: 'json',
   };
   const code = await simulateCommand({ ...defaults, ...options }, io);
@@ -107,6 +112,80 @@ const node = (name: string, cpu: string) => ({
 });
 const podsOf = ({ nodes, existing }: SimulateReport): string[] =>
   [...nodes, ...existing].flatMap(({ pods }) => pods).sort();
+
+const offAtNight = (name: string, spec: object = {}) => ({
+  apiVersion: 'karpenter.sh/v1alpha5',
+  kind: 'Provisioner',
+  metadata: { name },
+  spec: {
+    providerRef: { name: 'default' },
+    schedule: { timeZone: 'Europe/Berlin', offHours: [{ start: '0 19 * * *', duration: '12h' }] },
+    ...spec,
+  },
+});
+
+describe('cooper simulate and Provisioners that launch nothing', () => {
+  const text = manifests(offAtNight('dev'), pod('web'));
+  const OFF =
+    'Provisioner dev is off until 2026-11-24T06:00:00Z by its spec.schedule, so nothing is launched';
+
+  it('refuses what only a Provisioner in its off-hours could take, and says when it is back', async () => {
+    const answer = await run({ 'all.yaml': text });
+    const report = reportOf(answer);
+    assert.deepEqual(report.nodes, []);
+    assert.deepEqual(
+      report.refused.map(({ pod: name, code, reason }) => [name, code, reason]),
+      [['default/web', 'OffHours', OFF]],
+    );
+    assert.deepEqual(answer.errors, [
+      `${OFF}; this is as of 2026-11-23T21:00:00Z, --at TIME asks for another`,
+    ]);
+    assert.equal(answer.code, 0);
+  });
+
+  const times = [
+    { when: 'by day', at: '2026-11-23T12:00:00+01:00', nodes: 1 },
+    { when: 'as the window begins', at: '2026-11-23T18:00:00Z', nodes: 0 },
+    { when: 'as it ends', at: '2026-11-24T06:00:00Z', nodes: 1 },
+  ];
+  for (const { when, at, nodes } of times) {
+    it(`plans for the time that is asked for: ${when}`, async () => {
+      const answer = await run({ 'all.yaml': text }, { atMs: Date.parse(at) });
+      assert.equal(reportOf(answer).nodes.length, nodes);
+      assert.equal(answer.errors.length, 1 - nodes);
+    });
+  }
+
+  it('goes by the time of a recording', async () => {
+    const metadata = { annotations: { 'cooper.sh/taken-at': '2026-11-23T11:00:00Z' } };
+    const items = [offAtNight('dev'), pod('web')];
+    const recording = JSON.stringify({ apiVersion: 'v1', kind: 'List', metadata, items });
+    assert.equal(reportOf(await run({ 'cluster.json': recording })).nodes.length, 1);
+  });
+
+  it('lets another Provisioner take what it can', async () => {
+    const day = { ...offAtNight('day', { schedule: undefined }) };
+    const picky = pod('picky', { nodeSelector: { 'karpenter.sh/provisioner-name': 'dev' } });
+    const report = reportOf(await run({ 'all.yaml': manifests(offAtNight('dev'), day, pod('web'), picky) }));
+    assert.deepEqual(
+      report.nodes.map(({ provisioner, pods }) => [provisioner, pods]),
+      [['day', ['default/web']]],
+    );
+    assert.deepEqual(
+      report.refused.map(({ pod: name, code }) => [name, code]),
+      [['default/picky', 'OffHours']],
+    );
+  });
+
+  it('refuses what only a suspended Provisioner could take', async () => {
+    const suspended = offAtNight('dev', { suspend: true, schedule: undefined });
+    const report = reportOf(await run({ 'all.yaml': manifests(suspended, pod('web')) }));
+    assert.match(
+      report.refused[0]?.reason ?? '',
+      /Provisioner dev: spec\.suspend: true, so nothing is launched/,
+    );
+  });
+});
 
 describe('cooper simulate', () => {
   it('plans a Deployment with the shipped types and a default Provisioner, and says so', async () => {
