@@ -11,7 +11,12 @@ const TTL_MS = 20_000;
 
 interface ProvisionerObject extends KubeObject {
   readonly status?: {
-    readonly launchFailures?: { readonly nodes: number; readonly pauses: number };
+    readonly launchFailures?: {
+      readonly nodes: number;
+      readonly pauses: number;
+      readonly imageIDs?: readonly string[];
+      readonly claims?: readonly string[];
+    };
     readonly conditions?: readonly {
       readonly type: string;
       readonly status: string;
@@ -79,7 +84,10 @@ describe('nodes that never join', { skip: await reasonToSkip() }, () => {
   });
 
   test('no more are bought, a restart does not change that, and the pods are told why', async () => {
-    assert.equal((await stored())?.launchFailures?.pauses, 1);
+    const { pauses, imageIDs = [], claims = [] } = (await stored())?.launchFailures ?? assert.fail();
+    assert.equal(pauses, 1);
+    assert.match(imageIDs.join(' '), /^ami-[0-9a-f]+$/, 'they have all booted the same image');
+    assert.ok(claims.length >= 1 && claims.length <= NODES, `${claims.length} of ${NODES} claims`);
     await new Promise((resolve) => setTimeout(resolve, 15_000));
     await world.controller.kill();
     world.controller.start();
