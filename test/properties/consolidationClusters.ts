@@ -87,6 +87,8 @@ type Policy = Pick<
 
 interface Drawn {
   readonly apps: readonly App[];
+  /** So many times the pods, of which there are few in most clusters. */
+  readonly times: number;
   readonly capacityTypes: readonly string[];
   readonly hasManyTypes: boolean;
   readonly keepPerMille: number;
@@ -147,6 +149,7 @@ const aPolicy: fc.Arbitrary<Policy> = fc.record({
 
 const drawn: fc.Arbitrary<Drawn> = fc.record({
   apps: fc.array(anApp, { minLength: 1, maxLength: 6 }),
+  times: fc.nat({ max: 24 }).map((one) => (one === 0 ? 6 : 1)),
   capacityTypes: fc.constantFrom(['on-demand'], ['spot', 'on-demand'], ['spot', 'on-demand'], ['spot']),
   hasManyTypes: fc.boolean(),
   keepPerMille: fc.integer({ min: 150, max: 900 }),
@@ -181,7 +184,10 @@ export interface FragmentedCluster {
 }
 
 /** Packed for all pods, of which some have gone since. */
-export const fragmentedClusters: fc.Arbitrary<FragmentedCluster> = drawn.map(seen).map(fragmented);
+export const fragmentedClusters: fc.Arbitrary<FragmentedCluster> = drawn
+  .map(enlarged)
+  .map(seen)
+  .map(fragmented);
 
 /**
  * A zone that came later, of two full nodes of which only the second counts for a spread: who looks at one node a zone
@@ -191,6 +197,10 @@ const HIDING: Readonly<Record<'affinity' | 'taint', readonly StaticNode['team'][
   affinity: ['none', 'batch'],
   taint: ['tainted', 'none'],
 };
+
+function enlarged(draw: Drawn): Drawn {
+  return { ...draw, apps: draw.apps.map((app) => ({ ...app, count: app.count * draw.times })) };
+}
 
 /** The first app is one with such a spread where a zone is hidden. */
 function seen(draw: Drawn): Drawn {

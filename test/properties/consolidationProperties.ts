@@ -21,12 +21,16 @@ import { movedOneByOne } from './movedOneByOne.ts';
 import { secondLookFaults } from './secondLook.ts';
 
 const HOUR_MS = 3_600_000;
+/** Beside one for each node: budgets may let them go one by one. */
 const STEPS_MOST = 100;
-const TRIALS_MOST = 80;
+/** 80, and the sizes of the set that is grown last. */
+const TRIALS_MOST = 100;
 const SPOT_TYPES_LEAST = 15;
 const ROUNDING_USD = 1e-6;
-/** Windows and durations end meanwhile: whoever rests is asked again after so many hours. */
+/** Windows and durations end meanwhile, and some more pods go: whoever rests is asked again after so many hours. */
 const LATER_HOURS = [5, 11];
+/** Of all pods, at each such time. */
+const GOING_PER_MILLE = 200;
 
 export interface Outcome {
   /** In sentences; none when all is well. */
@@ -47,15 +51,16 @@ const SAFETY_ONLY: Looks = { atRest: false, again: false };
 export function consolidationFaults(first: FragmentedCluster, looks: Looks = SAFETY_ONLY): Outcome {
   let cluster = first;
   const later = [...LATER_HOURS];
-  for (let actions = 0; actions < STEPS_MOST; ) {
+  const most = STEPS_MOST + first.snapshot.nodes.length;
+  for (let actions = 0; actions < most; ) {
     const { action, trials } = decided(consolidate(cluster));
-    if (trials > TRIALS_MOST + 1) return { faults: [`${trials} plans were made for one decision`], actions };
+    if (trials > TRIALS_MOST) return { faults: [`${trials} plans were made for one decision`], actions };
     if (action === null) {
       const missed = looks.atRest ? leftBehind(cluster) : null;
       if (missed !== null) return { faults: [missed], actions };
       const hours = later.shift();
       if (hours === undefined) return { faults: [], actions };
-      cluster = waited(cluster, hours);
+      cluster = waited(shrunk(cluster, hours), hours);
       continue;
     }
     const faults = [...faultsOf(cluster, action), ...secondLookFaults(cluster, action, looks.again)];
@@ -66,7 +71,15 @@ export function consolidationFaults(first: FragmentedCluster, looks: Looks = SAF
     cluster = waited({ ...cluster, snapshot: next }, 1);
     actions += 1;
   }
-  return { faults: ['it does not come to rest'], actions: STEPS_MOST };
+  return { faults: ['it does not come to rest'], actions: most };
+}
+
+/** A scale-down goes on, of no workload in particular. */
+function shrunk(cluster: FragmentedCluster, turn: number): FragmentedCluster {
+  const { snapshot } = cluster;
+  const goes = (pod: Pod, index: number): boolean =>
+    !isOwnedByDaemonSet(pod) && ((index + turn) * 619) % 1000 < GOING_PER_MILLE;
+  return { ...cluster, snapshot: { ...snapshot, pods: snapshot.pods.filter((pod, at) => !goes(pod, at)) } };
 }
 
 function waited(cluster: FragmentedCluster, hours: number): FragmentedCluster {
