@@ -1,7 +1,8 @@
 // What must hold of every consolidation, from its first step until nothing pays any more.
+import { isDeepStrictEqual } from 'node:util';
 import { consolidate } from '../../src/disruption/consolidation.ts';
 import { decided } from '../../src/disruption/consolidationSearch.ts';
-import type { ConsolidationAction } from '../../src/model/consolidation.ts';
+import type { ConsolidationAction, ConsolidationDecision } from '../../src/model/consolidation.ts';
 import { LABEL } from '../../src/model/labels.ts';
 import type { NodeClaim } from '../../src/model/nodeClaim.ts';
 import { isOwnedByDaemonSet, isTerminal, type Pod, podKey } from '../../src/model/pod.ts';
@@ -53,8 +54,13 @@ export function consolidationFaults(first: FragmentedCluster, looks: Looks = SAF
   const later = [...LATER_HOURS];
   const most = STEPS_MOST + first.snapshot.nodes.length;
   for (let actions = 0; actions < most; ) {
-    const { action, trials } = decided(consolidate(cluster));
-    if (trials > TRIALS_MOST) return { faults: [`${trials} plans were made for one decision`], actions };
+    const decision = decided(consolidate(cluster));
+    const { action } = decision;
+    const told = [
+      ...recordFaults(cluster, decision),
+      ...(actions === 0 ? repeatFaults(cluster, decision) : []),
+    ];
+    if (told.length > 0) return { faults: told, actions };
     if (action === null) {
       const missed = looks.atRest ? leftBehind(cluster) : null;
       if (missed !== null) return { faults: [missed], actions };
@@ -72,6 +78,34 @@ export function consolidationFaults(first: FragmentedCluster, looks: Looks = SAF
     actions += 1;
   }
   return { faults: ['it does not come to rest'], actions: most };
+}
+
+/** What is said of the decision, and what it cost to make. */
+function recordFaults(
+  { snapshot }: FragmentedCluster,
+  { action, halted, kept, trials }: ConsolidationDecision,
+): string[] {
+  const claims = new Set(snapshot.nodeClaims.map(({ name }) => name));
+  const pods = new Set(snapshot.pods.map(podKey));
+  const faults = kept.flatMap(({ nodeClaim, message, blockedBy }) => [
+    ...(claims.has(nodeClaim) ? [] : [`${nodeClaim} is said to stay, and is not there`]),
+    ...(action?.nodeClaims.includes(nodeClaim) ? [`${nodeClaim} is said to stay, and goes`] : []),
+    ...(message === '' ? [`${nodeClaim} stays without a reason`] : []),
+    ...(blockedBy === undefined || pods.has(blockedBy)
+      ? []
+      : [`${blockedBy} is in the way, and is not there`]),
+  ]);
+  if (new Set(kept.map(({ nodeClaim }) => nodeClaim)).size < kept.length)
+    faults.push('two reasons for a node');
+  if (halted !== '' && (action !== null || trials > 0)) faults.push(`something is done though ${halted}`);
+  if (trials > TRIALS_MOST) faults.push(`${trials} plans were made for one decision`);
+  return faults;
+}
+
+/** The same cluster, looked at once more, must come to the same decision: nothing is kept, drawn or written to. */
+function repeatFaults(cluster: FragmentedCluster, decision: ConsolidationDecision): string[] {
+  const again = decided(consolidate(cluster));
+  return isDeepStrictEqual(again, decision) ? [] : ['the same cluster is decided on differently'];
 }
 
 /** A scale-down goes on, of no workload in particular. */
