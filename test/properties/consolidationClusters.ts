@@ -67,6 +67,15 @@ const MANY_TYPES = [
   ),
 ];
 
+/** The larger the cheaper by the unit: large nodes are bought, and smaller ones pay once pods have gone. */
+const LADDER = [1, 2, 4, 8].map((cpu) =>
+  anInstanceType({
+    ...{ name: `l${cpu}.size`, cpuMillis: cpu * 1000, memoryBytes: 4 * cpu * GIB },
+    usdPerHour: 0.05 * cpu ** 0.9,
+  }),
+);
+const TYPES = { few: FEW_TYPES, many: MANY_TYPES, ladder: [...LADDER, ...FEW_TYPES.slice(-1)] };
+
 /** A daily window by hours: simple enough to be reckoned by hand. */
 export interface Daily {
   readonly startHour: number;
@@ -90,7 +99,7 @@ interface Drawn {
   /** So many times the pods, of which there are few in most clusters. */
   readonly times: number;
   readonly capacityTypes: readonly string[];
-  readonly hasManyTypes: boolean;
+  readonly types: keyof typeof TYPES;
   readonly keepPerMille: number;
   readonly policies: readonly [Policy, Policy];
   readonly others: readonly ('batch' | 'rack1' | 'rack2')[];
@@ -150,8 +159,8 @@ const aPolicy: fc.Arbitrary<Policy> = fc.record({
 const drawn: fc.Arbitrary<Drawn> = fc.record({
   apps: fc.array(anApp, { minLength: 1, maxLength: 6 }),
   times: fc.nat({ max: 24 }).map((one) => (one === 0 ? 6 : 1)),
-  capacityTypes: fc.constantFrom(['on-demand'], ['spot', 'on-demand'], ['spot', 'on-demand'], ['spot']),
-  hasManyTypes: fc.boolean(),
+  capacityTypes: fc.constantFrom(['on-demand'], ['on-demand'], ['spot', 'on-demand'], ['spot']),
+  types: fc.constantFrom('few', 'many', 'many', 'ladder', 'ladder'),
   keepPerMille: fc.integer({ min: 150, max: 900 }),
   policies: fc.tuple(aPolicy, aPolicy),
   others: fc.subarray(['batch', 'rack1', 'rack2']),
@@ -245,7 +254,7 @@ function provisionersOf({ capacityTypes, policies, others }: Drawn): Provisioner
 }
 
 function fragmented(draw: Drawn): FragmentedCluster {
-  const types = draw.hasManyTypes ? MANY_TYPES : FEW_TYPES;
+  const types = TYPES[draw.types];
   const provisioners = provisionersOf(draw);
   const catalogue: Catalogue = new Map(provisioners.map(({ name }) => [name, types]));
   const pods = draw.apps.flatMap(podsOf);
