@@ -11,6 +11,7 @@ import { aBoundPod, aNode, aPod, GIB, ZONES } from '../builders.ts';
 import { BATCH, RACK } from './consolidationApps.ts';
 
 const MINUTE_MS = 60_000;
+const SETTLING_EVERY = 4;
 const HOUR_MS = 60 * MINUTE_MS;
 const NOT_READY: Taint = { key: 'node.kubernetes.io/not-ready', value: '', effect: 'NoSchedule' };
 const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', value: '', effect: 'NoSchedule' };
@@ -67,7 +68,7 @@ export function staticNodes(
 
 const ODDITIES = [
   ...(['unready', 'cordoned', 'startup', 'marked', 'marked-while', 'stuck', 'terminating'] as const),
-  ...(['orphaned', 'unpriced', 'settling', 'expected', 'left-alone', 'gated', 'hopeless', 'ended'] as const),
+  ...(['orphaned', 'unpriced', 'expected', 'left-alone', 'gated', 'hopeless', 'ended'] as const),
   ...(['tainted', 'waiting', 'rising'] as const),
 ];
 
@@ -93,14 +94,16 @@ export interface OddCluster {
 
 export function withOddities(first: ClusterSnapshot, oddities: readonly Oddity[]): OddCluster {
   const nominatedUntilMs = new Map<string, number>();
-  const podsChangedAtMs = new Map<string, number>();
+  // Every few nodes have had a pod come or go: where that counts, they have to wait.
+  const settling = first.nodes.filter((_, index) => index % SETTLING_EVERY === 0);
+  const changedAtMs = first.takenAtMs - 10 * MINUTE_MS;
+  const podsChangedAtMs = new Map(settling.map(({ name }) => [name, changedAtMs]));
   const leftAlone = new Map<string, string>();
   let snapshot = first;
   for (const { what, at } of oddities) {
     const claim = snapshot.nodeClaims[at % Math.max(1, snapshot.nodeClaims.length)];
     const nodeName = claim?.status.nodeName ?? '';
-    if (what === 'settling') podsChangedAtMs.set(nodeName, first.takenAtMs - 10 * MINUTE_MS);
-    else if (what === 'expected') nominatedUntilMs.set(nodeName, first.takenAtMs + 2.5 * HOUR_MS);
+    if (what === 'expected') nominatedUntilMs.set(nodeName, first.takenAtMs + 2.5 * HOUR_MS);
     else if (what === 'left-alone') leftAlone.set(claim?.name ?? '', 'it was replaced before');
     else if (what === 'gated' || what === 'hopeless' || what === 'waiting')
       snapshot = { ...snapshot, pods: [...snapshot.pods, waitingPod(what, at, first.takenAtMs)] };
@@ -118,10 +121,7 @@ function waitingPod(what: 'gated' | 'hopeless' | 'waiting', at: number, nowMs: n
   });
 }
 
-type Trouble = Exclude<
-  Oddity['what'],
-  'settling' | 'expected' | 'left-alone' | 'gated' | 'hopeless' | 'waiting'
->;
+type Trouble = Exclude<Oddity['what'], 'expected' | 'left-alone' | 'gated' | 'hopeless' | 'waiting'>;
 
 function withTrouble(snapshot: ClusterSnapshot, claim: NodeClaim, what: Trouble): ClusterSnapshot {
   const { nodeName } = claim.status;
