@@ -53,7 +53,48 @@ export function stuckPod(scene: Scene, seatings: readonly Seating[]): string | n
     stuck ??= reason;
     order = tries === 0 ? order.reverse() : shuffled(seatings, tries);
   }
-  return stuck;
+  return findsOrder(scene, pilesOf(seatings)) ? null : stuck;
+}
+
+/** Seatings that are alike, as many as are left to bind. */
+type Pile = Seating[];
+
+function pilesOf(seatings: readonly Seating[]): Pile[] {
+  const numbers = new Map<unknown, number>();
+  const numberOf = (thing: unknown): number => {
+    const number = numbers.get(thing) ?? numbers.size;
+    numbers.set(thing, number);
+    return number;
+  };
+  const byName = Map.groupBy(seatings, ({ pod, place }) =>
+    [numberOf(pod.spec), numberOf(place), pod.namespace, JSON.stringify(pod.labels)].join(' '),
+  );
+  return [...byName.values()];
+}
+
+/** So many states are looked at, with steps back: what needs more has no order that anybody would find. */
+const STATES_MOST = 20_000;
+
+/** Where rounds get stuck: depth first, no state twice. */
+function findsOrder(scene: Scene, piles: readonly Pile[]): boolean {
+  const seen = new Set<string>();
+  const goesOn = (): boolean => {
+    if (piles.every((pile) => pile.length === 0)) return true;
+    const state = piles.map((pile) => pile.length).join(' ');
+    if (seen.has(state) || seen.size > STATES_MOST) return false;
+    seen.add(state);
+    return piles.some((pile) => {
+      const next = pile.at(-1);
+      if (next === undefined || objectionTo(next.pod, next.place, scene) !== null) return false;
+      pile.pop();
+      next.place.pods.push(next.pod);
+      const isDone = goesOn();
+      next.place.pods.pop();
+      pile.push(next);
+      return isDone;
+    });
+  };
+  return goesOn();
 }
 
 /** Binds what can be bound, round by round; leaves the places as they were. */
