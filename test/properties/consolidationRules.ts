@@ -100,7 +100,10 @@ export function budgetFaults(
     deletionRequestedAtMs !== null ||
     nodes.get(status.nodeName)?.conditions.some(({ status: ready }) => ready !== 'True') === true;
   return snapshot.provisioners.flatMap(({ name }: Provisioner) => {
-    const all = snapshot.nodeClaims.filter(({ spec }) => spec.provisioner === name);
+    // Nodes that never came up count neither as there nor as lost.
+    const all = snapshot.nodeClaims.filter(
+      ({ spec, status }) => spec.provisioner === name && status.conditions.length > 0,
+    );
     const gone = going.filter(({ spec }) => spec.provisioner === name).length;
     const most = mostAtOnce(budgets.get(name) ?? [], all.length, hour);
     const lost = all.filter(isLost).length;
