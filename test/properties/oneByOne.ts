@@ -73,7 +73,7 @@ function pilesOf(seatings: readonly Seating[]): Pile[] {
 }
 
 /** So many states are looked at, with steps back: what needs more has no order that anybody would find. */
-const STATES_MOST = 20_000;
+const STATES_MOST = 300_000;
 
 /** Where rounds get stuck: depth first, no state twice. */
 function findsOrder(scene: Scene, piles: readonly Pile[]): boolean {
