@@ -1,10 +1,14 @@
 // Tries orders of binding one after the other, with steps back, where the simple ones get stuck.
+import { RandomDraws } from '../randomDraws.ts';
 import { AffinityGroup } from './affinityGroup.ts';
 import type { Standing } from './interPod.ts';
 import type { SpreadGroup } from './spreadGroup.ts';
 
 /** Most looks at whether one pod may be bound now; a fraction of a second. */
-const MOST_LOOKS = 3_000_000;
+const MOST_LOOKS = 300_000;
+
+/** Sums of so many for each pod of a large batch are still whole numbers. */
+const WEIGHTS = 2 ** 32;
 
 /** Pods on one host that have yet to be bound, with the groups that rule and that count them. */
 export interface Pile {
@@ -35,13 +39,18 @@ class OrderSearch {
   /** By group: pods to come that it rules. */
   readonly #ruled = new Map<AffinityGroup | SpreadGroup, number>();
   /** States that were looked at; none of them leads anywhere, or is on the way here. */
-  readonly #seen = new Set<string>();
+  readonly #seen = new Set<number>();
+  /** By pile: what one of its pods adds to the number of a state. Two states of one number are all but impossible. */
+  readonly #weights: ReadonlyMap<Pile, number>;
+  #state = 0;
   readonly #steps: Step[] = [];
   #looks = 0;
   #ruledLeft = 0;
 
   constructor(piles: readonly Pile[]) {
     this.#piles = alikeTogether(piles);
+    const draws = new RandomDraws(1);
+    this.#weights = new Map(this.#piles.map((pile) => [pile, draws.below(WEIGHTS)]));
     for (const pile of this.#piles) this.#expect(pile, pile.left);
   }
 
@@ -74,6 +83,7 @@ class OrderSearch {
   #bind(pile: Pile | undefined, pods: 1 | -1): void {
     if (pile === undefined) return;
     pile.left -= pods;
+    this.#state += pods * (this.#weights.get(pile) ?? 0);
     this.#expect(pile, -pods);
     for (const group of pile.counting) group.add(pile.standing.host, pods);
   }
@@ -85,9 +95,8 @@ class OrderSearch {
   }
 
   #isNew(): boolean {
-    const state = this.#piles.map(({ left }) => left).join(' ');
-    if (this.#seen.has(state)) return false;
-    this.#seen.add(state);
+    if (this.#seen.has(this.#state)) return false;
+    this.#seen.add(this.#state);
     return true;
   }
 

@@ -25,8 +25,9 @@ export class SpreadGroup {
   /** Domain of each host that counts; hosts that do not are absent. */
   readonly #domains = new Map<Host, string>();
   readonly #counts = new Map<string, number>();
+  /** How many domains hold so many. */
+  readonly #domainsWith = new Map<number, number>();
   #minimum = 0;
-  #atMinimum = 0;
 
   /** @param kind any kind that carries the constraint; those of one `spreadName` are alike here */
   constructor(kind: Kind, constraint: TopologySpreadConstraint, hosts: readonly Host[]) {
@@ -40,7 +41,7 @@ export class SpreadGroup {
       this.#domains.set(host, domain);
       this.#counts.set(domain, 0);
     }
-    this.#recount();
+    this.reset();
   }
 
   /** A superset of the kinds that are counted. */
@@ -51,7 +52,9 @@ export class SpreadGroup {
   /** Forgets all pods. */
   reset(): void {
     for (const domain of this.#counts.keys()) this.#counts.set(domain, 0);
-    this.#recount();
+    this.#domainsWith.clear();
+    this.#domainsWith.set(0, this.#counts.size);
+    this.#minimum = this.#counts.size === 0 ? Number.POSITIVE_INFINITY : 0;
   }
 
   counts(kind: Kind): boolean {
@@ -67,9 +70,12 @@ export class SpreadGroup {
     const domain = this.#domains.get(host);
     if (domain === undefined || pods === 0) return;
     const before = this.#counts.get(domain) ?? 0;
-    this.#counts.set(domain, before + pods);
-    if (before === this.#minimum) this.#atMinimum -= 1;
-    if (this.#atMinimum === 0 || pods < 0) this.#recount();
+    const after = before + pods;
+    this.#counts.set(domain, after);
+    this.#domainsWith.set(before, (this.#domainsWith.get(before) ?? 0) - 1);
+    this.#domainsWith.set(after, (this.#domainsWith.get(after) ?? 0) + 1);
+    if (after < this.#minimum) this.#minimum = after;
+    else while ((this.#domainsWith.get(this.#minimum) ?? 0) === 0) this.#minimum += 1;
   }
 
   /** True when one more pod of the kind may be bound to the host now. Source: kube-scheduler, PodTopologySpread. */
@@ -133,11 +139,6 @@ export class SpreadGroup {
 
   #globalMinimum(): number {
     return this.#counts.size < this.constraint.minDomains ? 0 : this.#minimum;
-  }
-
-  #recount(): void {
-    this.#minimum = Math.min(...this.#counts.values());
-    this.#atMinimum = [...this.#counts.values()].filter((count) => count === this.#minimum).length;
   }
 }
 
