@@ -35,6 +35,8 @@ const LOOK_AGAIN_MS = 15_000;
 const WAIT_AGAIN_MS = 2_000;
 /** After an action that came to nothing, nodes are left alone for so long: its cause may still be there. */
 const GIVEN_UP_MS = 300_000;
+/** Pods of nodes that go are held to their places for so long, or until they are evicted. */
+const NOMINATED_MS = 60_000;
 /** A cluster that has not changed is looked at again after this long: nodes and pods come of age. */
 const UNCHANGED_MS = 60_000;
 
@@ -110,12 +112,10 @@ async function look(ports: Ports, consolidating: ConsolidatingNodes): Promise<Ne
     await tellPaused(ports, consolidating, action);
     return { afterMs: LOOK_AGAIN_MS };
   }
-  const order = await orderReplacements(
-    ports,
-    consolidating,
-    { ...action, reason: 'Underutilized' },
-    { snapshot, catalogue },
-  );
+  const { savingUsdPerHour, evicted: podsMoved } = action;
+  const gain = { savingUsdPerHour, podsMoved };
+  const draft = { ...action, reason: 'Underutilized' as const, gain };
+  const order = await orderReplacements(ports, consolidating, draft, { snapshot, catalogue });
   if (order === null) return { afterMs: LOOK_AGAIN_MS };
   const { nodeClaims, evicted } = action;
   memory.brake.acting(snapshot, { nodeClaims, evicted, replacements: order.replacements });
@@ -190,12 +190,19 @@ async function finish(
   const problem = problemOf(consolidating, snapshot, catalogue);
   const isOver = ports.clock.nowMs() > order.untilMs;
   if (haltOf(problem.snapshot) !== null && !isOver) return { afterMs: WAIT_AGAIN_MS };
-  const changed = await ports.planner.stillPays(problem, { nodeClaims, replacements });
+  const { nominations } = order;
+  const changed = await ports.planner.stillPays(problem, {
+    nodeClaims,
+    replacements,
+    ...(nominations === undefined ? {} : { nominations }),
+  });
   if (changed !== null) return giveUp(ports, consolidating, order, changed);
   orders.end(order);
   const nowMs = ports.clock.nowMs();
   for (const name of replacements) orders.reserve(name, nowMs + REPLACED_BY_MS);
   memory.leaving = { nodeClaims, untilMs: nowMs + REPLACED_BY_MS };
+  // What is planned for its pods while they are still there keeps to this, where another plan might buy a node.
+  if (nominations !== undefined) consolidating.nominations.nominate(nominations, nowMs, NOMINATED_MS);
   orders.noteLeaving(nodeClaims, nowMs);
   const plan = { reason: 'Underutilized', nodeClaims, replacements: [], message } as const;
   await deleteClaims(ports, live, { ...plan, ...order.gain });

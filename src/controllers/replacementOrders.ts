@@ -2,6 +2,7 @@
 
 import {
   NO_REPLACEMENT,
+  nominationsWith,
   type OpenReplacement,
   openReplacements,
   replacedBy,
@@ -10,7 +11,7 @@ import {
 } from '../disruption/replacements.ts';
 import type { BudgetedReason } from '../model/disruptionPolicy.ts';
 import { hasCondition, type NodeClaim } from '../model/nodeClaim.ts';
-import type { DisruptionPlan, PlannedNodeClaim } from '../model/plan.ts';
+import type { DisruptionPlan, Nomination, PlannedNodeClaim } from '../model/plan.ts';
 import type { Catalogue, ClusterSnapshot } from '../model/snapshot.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { LiveState } from './liveState.ts';
@@ -26,6 +27,8 @@ export interface Order extends OpenReplacement {
   readonly untilMs: number;
   /** What it is for, where that is money; not known any more after a restart. */
   readonly gain?: Gain;
+  /** Where its pods are to go; nor is that. */
+  readonly nominations?: readonly Nomination[];
 }
 
 export type Gain = Required<Pick<DisruptionPlan, 'savingUsdPerHour' | 'podsMoved'>>;
@@ -166,6 +169,8 @@ export interface ReplacementDraft {
   readonly replacements: readonly PlannedNodeClaim[];
   readonly message: string;
   readonly gain?: Gain;
+  /** Where pods are to go that existing nodes take; none when that was not decided. */
+  readonly nominations?: readonly Nomination[];
   /** Further annotations of the claims to be stored; none when absent. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -204,6 +209,9 @@ export async function orderReplacements(
     ...{ reason, nodeClaims, message, replacements, untilMs },
     orderedAtMs: untilMs - REPLACED_BY_MS,
     ...(draft.gain === undefined ? {} : { gain: draft.gain }),
+    ...(draft.nominations === undefined
+      ? {}
+      : { nominations: nominationsWith(draft.nominations, draft.replacements, replacements) }),
   };
   orders.begin(order);
   return order;

@@ -7,15 +7,20 @@ import {
 } from '../model/consolidation.ts';
 import { isReady } from '../model/node.ts';
 import { hasCondition } from '../model/nodeClaim.ts';
+import type { SchedulingPlan } from '../model/plan.ts';
 import { isTerminal, podKey } from '../model/pod.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
+import { checkPlan } from '../scheduling/checker/checkPlan.ts';
+import { RandomDraws } from '../scheduling/randomDraws.ts';
 import { BudgetRoom } from './budgets.ts';
+import type { Board } from './consolidationBoard.ts';
 import { type Candidate, outOfBudget, selectCandidates } from './consolidationCandidates.ts';
 import { ConsolidationCluster } from './consolidationCluster.ts';
+import { seekGoal } from './consolidationGoal.ts';
 import { downsizing, Offers, outlookOf } from './consolidationOutlook.ts';
-import { checked, type Deciding, type Saving, Search } from './consolidationSearch.ts';
+import { checked, type Deciding, nominating, type Saving, Search } from './consolidationSearch.ts';
 import { type Judgement, judge, type Terms } from './consolidationTrial.ts';
-import { wastefulFirst } from './consolidationWorth.ts';
+import { worthOf } from './consolidationWorth.ts';
 import { displacedPods } from './displaced.ts';
 import { occupiesNode } from './evictable.ts';
 import { EvictionRoom } from './evictionRoom.ts';
@@ -23,14 +28,12 @@ import type { Obstacle } from './obstacle.ts';
 
 /** Nodes that go together at most. */
 const TOGETHER_MOST = 200;
-/** What an eviction has to save: this share of what a pod costs on average. */
-const EVICTION_SHARE = 0.15;
 /** Of the price of the cluster. */
 const LARGE_STEP = 0.03;
-/** It has to save so much at least: less is not worth the disturbance. */
-const EVICTION_USD_PER_HOUR = 0.0001;
 /** Pods that have been waiting for longer will not be helped by waiting with them. */
 const WAITING_MS = 600_000;
+/** Any will do: the same cluster gets the same answer. */
+const GOAL_SEED = 2;
 /** With a larger share of its nodes unready, a cluster has other troubles (Karpenter v1). */
 const UNREADY_SHARE = 0.2;
 
@@ -45,20 +48,25 @@ export function* consolidate(consolidation: Consolidation): Deciding<Consolidati
   const halted = haltOf(snapshot);
   if (halted !== null) return undecided(halted);
   const selection = selectCandidates(snapshot, view);
-  const terms = termsOf(consolidation);
-  const shop = { terms, offers: new Offers(consolidation) };
-  const candidates = wastefulFirst(consolidation, selection.candidates, shop);
+  const offers = new Offers(consolidation);
+  const worth = worthOf(consolidation, selection.candidates, offers);
+  const candidates = worth.wastefulFirst;
   const { together, held } = withinBudgets(candidates, snapshot);
   const cluster = new ConsolidationCluster(snapshot, candidates);
+  const goal = yield* goalOf(cluster.board(candidates, worth));
+  const terms = termsOf(consolidation);
+  const shop = { terms, offers };
   const search = new Search(consolidation, cluster, terms);
-  const best = yield* search.front(together, outlookOf(together, cluster, shop));
+  const best =
+    (yield* search.toward(withinBudgets(goal.going, snapshot).together, goal.homes)) ??
+    (yield* search.front(together, outlookOf(together, cluster, shop)));
   if (best === null || !isLarge(best.saving, snapshot)) {
     const { paying, hopeless } = downsizing(candidates, cluster, shop);
     search.noteHopeless(hopeless);
     yield* search.growing(withinBudgets(paying, snapshot).together);
     if (!search.hasFound) yield* search.singles(paying, (some) => withinBudgets(some, snapshot).together);
   }
-  const action = yield* search.best();
+  const action = search.best;
   const blocked = candidates.flatMap((one) => {
     const obstacle = search.blocked.get(one.claim.name) ?? held.get(one.claim.name);
     return obstacle === undefined || action?.nodeClaims.includes(one.claim.name)
@@ -68,13 +76,32 @@ export function* consolidate(consolidation: Consolidation): Deciding<Consolidati
   return { action, halted: '', kept: [...selection.kept, ...blocked], trials: search.trials };
 }
 
+/** Nodes that would go if nothing were bought, and where their pods would be. */
+interface Goal {
+  readonly going: readonly Candidate[];
+  /** Node names by pod key. */
+  readonly homes: ReadonlyMap<string, string>;
+}
+
+function* goalOf(board: Board): Deciding<Goal> {
+  yield* seekGoal(board, new RandomDraws(GOAL_SEED));
+  const going = board.standings.filter((one) => board.isGone(one)).map(({ candidate }) => candidate);
+  return { going, homes: board.homes() };
+}
+
+function termsOf({ catalogue, snapshot }: Consolidation): Terms {
+  const wholeUsdPerHour = snapshot.nodeClaims.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
+  const pods = snapshot.pods.filter((pod) => pod.nodeName !== '' && occupiesNode(pod)).length;
+  return { catalogue, wholeUsdPerHour, pods };
+}
+
 /**
  * Whether an action that was decided on earlier may be carried out now: the same nodes may still go, and their pods
  * find places without another launch. Null when they do, else what has changed.
  */
 export function* stillPays(
   consolidation: Consolidation,
-  { nodeClaims, replacements }: OrderedConsolidation,
+  { nodeClaims, replacements, nominations = [] }: OrderedConsolidation,
 ): Deciding<string | null> {
   const { snapshot, view } = consolidation;
   const halted = haltOf(snapshot);
@@ -89,13 +116,33 @@ export function* stillPays(
   for (const { message } of held.values()) return message;
   yield;
   const cluster = new ConsolidationCluster(snapshot, chosen);
-  const terms = { catalogue: consolidation.catalogue, evictionUsdPerHour: EVICTION_USD_PER_HOUR };
-  const judgement = judge(chosen, checked(consolidation, cluster, chosen), terms);
+  // That it pays was decided before: the price of evictions is not asked for again.
+  const terms = { catalogue: consolidation.catalogue, wholeUsdPerHour: 0, pods: 0 };
+  const nodeOf = new Map(snapshot.nodeClaims.map(({ name, status }) => [name, status.nodeName]));
+  const homes = new Map(
+    nominations.map(({ pod, target: { kind, name } }) => [
+      pod,
+      kind === 'node' ? name : (nodeOf.get(name) ?? ''),
+    ]),
+  );
+  const judgement = judge(chosen, plannedAgain(consolidation, cluster, { chosen, homes }), terms);
   if (judgement.kind === 'blocked') return judgement.message;
   if (judgement.action.replacements.length > 0) return 'its pods would need another node by now';
   const bought = snapshot.nodeClaims.filter(({ name }) => replacements.includes(name));
   const boughtUsd = bought.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
   return boughtUsd < judgement.action.savingUsdPerHour ? null : 'the replacement costs as much as what goes';
+}
+
+/** Their pods where the decision has had them, if that holds before the whole cluster; else a plan near to that. */
+function plannedAgain(
+  consolidation: Consolidation,
+  cluster: ConsolidationCluster,
+  { chosen, homes }: { readonly chosen: readonly Candidate[]; readonly homes: ReadonlyMap<string, string> },
+): SchedulingPlan | null {
+  const { snapshot, pods } = cluster.whole(chosen);
+  const asDecided = nominating(pods.map(podKey), homes);
+  const violations = checkPlan(snapshot, consolidation.catalogue, pods, asDecided);
+  return violations.length === 0 ? asDecided : checked(consolidation, cluster, chosen, homes);
 }
 
 function isConsolidating({ disruption, suspended }: ClusterSnapshot['provisioners'][number]): boolean {
@@ -156,7 +203,8 @@ function withinBudgets(
 /** Whether it pays that these nodes go, by a plan before the whole cluster. */
 export function tried(consolidation: Consolidation, candidates: readonly Candidate[]): Judgement {
   const cluster = new ConsolidationCluster(consolidation.snapshot, candidates);
-  return judge(candidates, checked(consolidation, cluster, candidates), termsOf(consolidation));
+  const terms = termsOf(consolidation);
+  return judge(candidates, checked(consolidation, cluster, candidates), terms);
 }
 
 /** True for a step that goes first whatever smaller ones there are: they are looked for when it is done. */
@@ -164,13 +212,4 @@ function isLarge({ action, netUsdPerHour }: Saving, { nodeClaims }: ClusterSnaps
   if (action.replacements.length === 0) return true;
   const wholeUsd = nodeClaims.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
   return netUsdPerHour > LARGE_STEP * wholeUsd;
-}
-
-/** What moving pods has to save, from what they cost on average. */
-function termsOf({ catalogue, snapshot }: Consolidation): Terms {
-  let usdPerHour = 0;
-  for (const { status } of snapshot.nodeClaims) usdPerHour += status.usdPerHour ?? 0;
-  const pods = snapshot.pods.filter((pod) => pod.nodeName !== '' && occupiesNode(pod)).length;
-  const share = (EVICTION_SHARE * usdPerHour) / Math.max(1, pods);
-  return { catalogue, evictionUsdPerHour: Math.max(EVICTION_USD_PER_HOUR, share) };
 }

@@ -6,15 +6,21 @@ import type { ClusterSnapshot } from '../model/snapshot.ts';
 import { anyLimits } from '../scheduling/limits.ts';
 import { isHostname } from '../scheduling/topology.ts';
 import { volumeIndex } from '../scheduling/volumes.ts';
+import { Board, type Standing } from './consolidationBoard.ts';
 import type { Candidate } from './consolidationCandidates.ts';
 import { Neighbourhood } from './consolidationNeighbours.ts';
 import { Rooms, type Seat, type Sketch } from './consolidationRooms.ts';
+import { Tallies } from './consolidationTallies.ts';
+import { roomUsd, type Worth } from './consolidationWorth.ts';
 
 /** What has to be planned to learn whether some nodes can go. */
 export interface Trial {
   readonly snapshot: ClusterSnapshot;
   readonly pods: readonly Pod[];
 }
+
+/** Of nodes that are alike otherwise, well-used ones go last: room that is moved counts so much of its worth. */
+const USED_SHARE = 0.001;
 
 export class ConsolidationCluster {
   readonly #snapshot: ClusterSnapshot;
@@ -67,13 +73,15 @@ export class ConsolidationCluster {
   /**
    * The pods of these nodes before as much of the cluster as they need: nodes with room for them, those that stay
    * longest first, and the pods that rules look at. A plan for it has to be checked against the whole.
+   * @param also names of nodes that are to take pods in any case
    */
-  narrowed(candidates: readonly Candidate[]): Trial {
+  narrowed(candidates: readonly Candidate[], also: Iterable<string> = []): Trial {
     const going = new Set(candidates.map((one) => this.seatOf(one)));
     const moved = candidates.flatMap(({ pods }) => pods);
     const { counted, drawing, keys } = this.#neighbourhood.of(moved);
     const taking = new Set(this.#rooms.seatsFor(moved, (seat) => going.has(seat)));
     for (const seat of drawing) if (!going.has(seat)) taking.add(seat);
+    for (const name of also) taking.add(this.#seatOf.get(name) ?? -1);
     const nodes: Node[] = [];
     const pods: Pod[] = [];
     const shown = new Set<number>();
@@ -95,6 +103,17 @@ export class ConsolidationCluster {
     });
     const snapshot = { ...this.#snapshot, nodes, pods, nodeClaims: this.#withLimited(claims) };
     return { snapshot, pods: this.#unboundOf(candidates) };
+  }
+
+  /** A board to move the pods of these candidates about on. */
+  board(candidates: readonly Candidate[], { prices, wasteUsd, evictionUsdPerHour }: Worth): Board {
+    const tallies = new Tallies(this.#seats, this.#snapshot.namespaces);
+    const standings = candidates.map((candidate): Standing => {
+      const movedUsd = candidate.pods.reduce((sum, { spec }) => sum + roomUsd(spec.requests, prices), 0);
+      const gainUsd = candidate.usdPerHour - candidate.hurt * evictionUsdPerHour - USED_SHARE * movedUsd;
+      return { candidate, seat: this.seatOf(candidate), gainUsd, wasteUsd: wasteUsd.get(candidate) ?? 0 };
+    });
+    return new Board({ seats: this.#seats, rooms: this.#rooms, tallies, prices }, standings);
   }
 
   /** Where pods would go, nodes that stay longest first. */

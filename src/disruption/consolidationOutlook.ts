@@ -7,7 +7,7 @@ import type { Provisioner } from '../model/provisioner.ts';
 import { fits, type Resources } from '../model/resources.ts';
 import type { Candidate } from './consolidationCandidates.ts';
 import type { ConsolidationCluster } from './consolidationCluster.ts';
-import type { Terms } from './consolidationTrial.ts';
+import { evictionUsd, type Terms } from './consolidationTrial.ts';
 
 /** What a Provisioner may buy, each type at its least price, cheapest first. */
 interface Offer {
@@ -31,6 +31,7 @@ export function outlookOf(
   cluster: ConsolidationCluster,
   { terms, offers }: { readonly terms: Terms; readonly offers: Offers },
 ): Outlook {
+  const spared = evictionUsd(terms.wholeUsdPerHour, terms.pods);
   const sketch = cluster.sketch();
   const placed = new Map<number, Pod[]>();
   const rest: Record<string, number> = {};
@@ -41,7 +42,7 @@ export function outlookOf(
     const seat = cluster.seatOf(candidate);
     sketch.shut(seat);
     goingUsd += usdPerHour;
-    hurtUsd += hurt * terms.evictionUsdPerHour;
+    hurtUsd += hurt * spared;
     const homeless = [...pods, ...(placed.get(seat) ?? [])];
     let isShort = false;
     for (const pod of homeless.sort(largestFirst)) {
@@ -82,13 +83,14 @@ export function downsizing(
   cluster: ConsolidationCluster,
   { terms, offers }: { readonly terms: Terms; readonly offers: Offers },
 ): Downsizing {
+  const spared = evictionUsd(terms.wholeUsdPerHour, terms.pods);
   const reckoned = candidates.map((candidate) => {
     const { claim, usdPerHour, hurt } = candidate;
     const rest: Record<string, number> = {};
     for (const { spec } of cluster.homelessOf(candidate))
       for (const name in spec.requests) rest[name] = (rest[name] ?? 0) + (spec.requests[name] ?? 0);
     const savedUsdPerHour = usdPerHour - offers.nodeUsdPerHour(claim.spec.provisioner, rest);
-    return { candidate, savedUsdPerHour, pays: savedUsdPerHour > hurt * terms.evictionUsdPerHour };
+    return { candidate, savedUsdPerHour, pays: savedUsdPerHour > hurt * spared };
   });
   const rankOf = ({ candidate, savedUsdPerHour }: (typeof reckoned)[number]): number =>
     savedUsdPerHour / candidate.hurt;

@@ -33,7 +33,7 @@ interface Party {
 }
 
 /** What pods of one spec (and, with volumes, one pod) ask of a node. */
-interface PodKind {
+export interface PodKind {
   readonly spec: PodSpec;
   readonly requests: Float64Array;
   /** At most so many on one node, by rules of the spec over host names. */
@@ -73,10 +73,10 @@ export class Rooms {
     this.#axis = [...new Set([...specs].flatMap(({ requests }) => Object.keys(requests)))];
     const size = this.#axis.length;
     this.#free = new Float64Array(seats.length * size);
-    const vectors = new Map([...specs].map((spec) => [spec, this.#vectorOf(spec.requests)]));
+    const vectors = new Map([...specs].map((spec) => [spec, this.vectorOf(spec.requests)]));
     for (const [at, { node, pods }] of seats.entries()) {
       const room = this.#free.subarray(at * size, (at + 1) * size);
-      room.set(this.#vectorOf(node.allocatable));
+      room.set(this.vectorOf(node.allocatable));
       for (const { spec } of pods) {
         const taken = vectors.get(spec);
         for (let place = 0; place < size; place++)
@@ -115,6 +115,11 @@ export class Rooms {
     return chosen;
   }
 
+  /** What is left on every seat, to be reckoned with: amounts of one seat after those of the one before. */
+  freeRoom(): Float64Array {
+    return Float64Array.from(this.#free);
+  }
+
   /** An empty sketch. Rooms only shrink in it, so that each kind of pod walks along the seats once. */
   sketch(): Sketch {
     const order = this.#order;
@@ -124,11 +129,11 @@ export class Rooms {
     const cursors = new Map<PodKind, number>();
     return {
       place: (pod) => {
-        const kind = this.#kindOf(pod);
+        const kind = this.kindOf(pod);
         let at = cursors.get(kind) ?? 0;
         while (at < order.length) {
           const seat = order[at] as number;
-          if (shut[seat] === 0 && this.#fits(kind, seat, free)) break;
+          if (shut[seat] === 0 && this.fits(kind, seat, free)) break;
           at++;
         }
         const seat = order[at] ?? -1;
@@ -149,7 +154,7 @@ export class Rooms {
     const taken = new Map<number, Float64Array>();
     const size = this.#axis.length;
     return pods.filter((pod) => {
-      const kind = this.#kindOf(pod);
+      const kind = this.kindOf(pod);
       kind.first ??= this.#firstSeats(kind);
       const home = kind.first.find((seat) => {
         const there = taken.get(seat);
@@ -169,7 +174,7 @@ export class Rooms {
   #firstSeats(kind: PodKind): readonly number[] {
     const first: number[] = [];
     for (const seat of this.#order) {
-      if (this.#fits(kind, seat, this.#free)) first.push(seat);
+      if (this.fits(kind, seat, this.#free)) first.push(seat);
       if (first.length === FIRST_SEATS) break;
     }
     return first;
@@ -197,7 +202,7 @@ export class Rooms {
   #partiesOf(pods: readonly Pod[]): Party[] {
     const parties = new Map<PodKind, Party>();
     for (const pod of pods) {
-      const kind = this.#kindOf(pod);
+      const kind = this.kindOf(pod);
       const party = parties.get(kind);
       if (party === undefined) parties.set(kind, { kind, count: 1 });
       else party.count += 1;
@@ -205,7 +210,7 @@ export class Rooms {
     return [...parties.values()];
   }
 
-  #kindOf(pod: Pod): PodKind {
+  kindOf(pod: Pod): PodKind {
     const { spec } = pod;
     const key = spec.volumes.length === 0 ? spec : pod;
     const held = this.#kinds.get(key);
@@ -213,7 +218,7 @@ export class Rooms {
     const { terms } = spec.volumes.length === 0 ? NO_VOLUMES : volumeNeeds(pod, this.#volumes);
     const kind: PodKind = {
       spec,
-      requests: this.#vectorOf(spec.requests),
+      requests: this.vectorOf(spec.requests),
       mostANode: mostANode(spec),
       isChoosy: isChoosy(spec),
       alternatives: isAnywhere(spec, terms) ? null : requirementAlternatives(spec, terms),
@@ -239,7 +244,7 @@ export class Rooms {
     return this.#takes(kind, seat) ? places : 0;
   }
 
-  #fits(kind: PodKind, seat: number, free: Float64Array): boolean {
+  fits(kind: PodKind, seat: number, free: Float64Array): boolean {
     const { requests } = kind;
     if (this.#seats[seat]?.isOpen !== true) return false;
     for (let place = 0; place < requests.length; place++) {
@@ -258,7 +263,7 @@ export class Rooms {
     return takes;
   }
 
-  #vectorOf(resources: Readonly<Record<string, number>>): Float64Array {
+  vectorOf(resources: Readonly<Record<string, number>>): Float64Array {
     return Float64Array.from(this.#axis, (name) => resources[name] ?? 0);
   }
 }

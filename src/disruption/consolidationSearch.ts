@@ -1,6 +1,7 @@
 // Looks for the set of nodes that is best taken away: growing sets in some orders, then single nodes.
 import type { Consolidation, ConsolidationAction } from '../model/consolidation.ts';
-import type { SchedulingPlan } from '../model/plan.ts';
+import type { Nomination, SchedulingPlan } from '../model/plan.ts';
+import { podKey } from '../model/pod.ts';
 import { checkedPlan } from '../scheduling/checkedPlan.ts';
 import { checkPlan } from '../scheduling/checker/checkPlan.ts';
 import { FIRST_PLAN_ONLY, schedule } from '../scheduling/scheduler.ts';
@@ -22,7 +23,8 @@ export function decided<T>(deciding: Deciding<T>): T {
 
 export type Saving = Extract<Judgement, { readonly kind: 'saves' }>;
 
-interface Found {
+/** A set of candidates that pays. */
+export interface Found {
   readonly candidates: readonly Candidate[];
   readonly saving: Saving;
 }
@@ -37,8 +39,9 @@ interface Halving {
 const TRIALS_MOST = 80;
 const HALVINGS_MOST = 5;
 const HOPELESS_SAID = 100;
-/** Finds that are looked at again before the whole cluster. */
-const CHECKS_MOST = 3;
+/** Finds that are planned anew before the whole cluster, which takes its time. */
+const MENDED_MOST = 3;
+const UNSEEN_RULE = 'a rule between its pods and others keeps them where they are';
 
 export class Search {
   trials = 0;
@@ -47,8 +50,10 @@ export class Search {
   readonly #consolidation: Consolidation;
   readonly #cluster: ConsolidationCluster;
   readonly #terms: Terms;
-  /** What pays, as far as the trials could see. */
-  readonly #found: Found[] = [];
+  /** What saves most of what has been tried. */
+  #found: Found | null = null;
+  /** Finds that did not hold and were planned anew. */
+  #mended = 0;
 
   constructor(consolidation: Consolidation, cluster: ConsolidationCluster, terms: Terms) {
     this.#consolidation = consolidation;
@@ -64,7 +69,37 @@ export class Search {
   }
 
   get hasFound(): boolean {
-    return this.#found.length > 0;
+    return this.#found !== null;
+  }
+
+  /**
+   * Takes these candidates away with every pod where it would be by a search on paper; the packer looks for other
+   * places where that breaks a rule.
+   * @param homes node names by pod key
+   */
+  *toward(candidates: readonly Candidate[], homes: ReadonlyMap<string, string>): Deciding<Found | null> {
+    if (candidates.length === 0) return null;
+    yield;
+    this.trials += 1;
+    const evicted = candidates.flatMap(({ pods }) => pods.map(podKey));
+    const onPaper = judge(candidates, nominating(evicted, homes), this.#terms);
+    if (onPaper.kind === 'blocked') return null;
+    if (this.#holds(candidates, onPaper)) return this.#noted({ candidates, saving: onPaper });
+    yield;
+    this.trials += 1;
+    const hosts = new Set(evicted.map((pod) => homes.get(pod) ?? ''));
+    const { snapshot, pods } = this.#cluster.narrowed(candidates, hosts);
+    const options = { ...FIRST_PLAN_ONLY, nominated: homes };
+    const plan = schedule(snapshot, this.#consolidation.catalogue, pods, options);
+    const mended = judge(candidates, plan, this.#terms);
+    if (mended.kind === 'blocked' || mended.netUsdPerHour <= 0 || !this.#holds(candidates, mended))
+      return null;
+    return this.#noted({ candidates, saving: mended });
+  }
+
+  #noted(found: Found): Found {
+    this.#found = found;
+    return found;
   }
 
   /** The best of the first candidates, as many as the outlook says, and of the sizes around. */
@@ -131,19 +166,32 @@ export class Search {
     if (together.length > 1) yield* this.growing(together);
   }
 
+  /** A trial of these candidates, if it saves more than the best so far and holds before the whole cluster. */
   *#better(candidates: readonly Candidate[], best: Found | null): Deciding<Found | null> {
     yield;
     this.trials += 1;
-    const saving = this.#judged(candidates);
+    const judgement = this.#judged(candidates);
+    const leastUsd = best?.saving.netUsdPerHour ?? 0;
+    if (judgement.kind === 'saves' && judgement.netUsdPerHour <= leastUsd) return null;
+    yield;
+    const held = judgement.kind === 'saves' ? this.#heldOrMended(candidates, judgement) : judgement;
     const [first] = candidates;
-    if (saving.kind === 'blocked') {
-      if (candidates.length === 1 && first !== undefined) this.blocked.set(first.claim.name, saving);
+    if (held.kind === 'blocked') {
+      if (candidates.length === 1 && first !== undefined) this.blocked.set(first.claim.name, held);
       return null;
     }
-    if (saving.netUsdPerHour <= (best?.saving.netUsdPerHour ?? 0)) return null;
-    const found = { candidates, saving };
-    this.#found.push(found);
+    if (held.netUsdPerHour <= leastUsd) return null;
+    const found = { candidates, saving: held };
+    if (held.netUsdPerHour > (this.#found?.saving.netUsdPerHour ?? 0)) this.#found = found;
     return found;
+  }
+
+  /** What was found, if it holds before the whole cluster; else what a plan before the whole cluster comes to. */
+  #heldOrMended(candidates: readonly Candidate[], saving: Saving): Judgement {
+    if (this.#holds(candidates, saving)) return saving;
+    if (this.#mended >= MENDED_MOST) return { kind: 'blocked', message: UNSEEN_RULE };
+    this.#mended += 1;
+    return judge(candidates, checked(this.#consolidation, this.#cluster, candidates), this.#terms);
   }
 
   #judged(candidates: readonly Candidate[]): Judgement {
@@ -152,18 +200,9 @@ export class Search {
     return judge(candidates, plan, this.#terms);
   }
 
-  /** The best of what was found that holds before the whole cluster; null when nothing does. */
-  *best(): Deciding<ConsolidationAction | null> {
-    this.#found.sort((left, right) => right.saving.netUsdPerHour - left.saving.netUsdPerHour);
-    for (const { candidates, saving } of this.#found.slice(0, CHECKS_MOST)) {
-      yield;
-      if (this.#holds(candidates, saving)) return saving.action;
-      yield;
-      const again = checked(this.#consolidation, this.#cluster, candidates);
-      const judgement = judge(candidates, again, this.#terms);
-      if (judgement.kind === 'saves' && judgement.netUsdPerHour > 0) return judgement.action;
-    }
-    return null;
+  /** The best of what was found; null when nothing was. */
+  get best(): ConsolidationAction | null {
+    return this.#found?.saving.action ?? null;
   }
 
   #holds(candidates: readonly Candidate[], { plan }: Saving): boolean {
@@ -172,13 +211,31 @@ export class Search {
   }
 }
 
-/** A plan for the pods of these nodes before the whole cluster; null for one that fails its check. */
+/**
+ * The plan that nothing is bought for these pods, and that they go where they are said to.
+ * @param homes node names by pod key
+ */
+export function nominating(pods: readonly string[], homes: ReadonlyMap<string, string>): SchedulingPlan {
+  const nominations = pods.map(
+    (pod): Nomination => ({ pod, target: { kind: 'node', name: homes.get(pod) ?? '' } }),
+  );
+  return { nodeClaims: [], nominations, refusals: [], usdPerHour: 0, lowerBoundUsdPerHour: 0 };
+}
+
+/**
+ * A plan for the pods of these nodes before the whole cluster; null for one that fails its check.
+ * @param homes node names by key of pods that are to go there if they can
+ */
 export function checked(
   { catalogue }: Consolidation,
   cluster: ConsolidationCluster,
   candidates: readonly Candidate[],
+  homes: ReadonlyMap<string, string> = new Map(),
 ): SchedulingPlan | null {
   const { snapshot, pods } = cluster.whole(candidates);
-  const { plan, violations } = checkedPlan(snapshot, catalogue, pods, FIRST_PLAN_ONLY);
+  const { plan, violations } = checkedPlan(snapshot, catalogue, pods, {
+    ...FIRST_PLAN_ONLY,
+    nominated: homes,
+  });
   return violations.length === 0 ? plan : null;
 }

@@ -21,10 +21,27 @@ export type Judgement =
 /** What every set of nodes is judged by. */
 export interface Terms {
   readonly catalogue: Catalogue;
-  /** What moving one plain pod has to save at least: less is not worth the disturbance. */
-  readonly evictionUsdPerHour: number;
+  /** What all nodes cost now. */
+  readonly wholeUsdPerHour: number;
+  /** How many pods run on them. */
+  readonly pods: number;
 }
 
+/** What an eviction has to save: this share of what a pod costs on average afterwards. */
+export const EVICTION_SHARE = 0.25;
+/** It has to save so much at least: less is not worth the disturbance. */
+const EVICTION_USD_PER_HOUR = 0.0001;
+
+/**
+ * What moving one plain pod has to save at least, in USD an hour.
+ * @param usdPerHour what these pods cost together
+ */
+export function evictionUsd(usdPerHour: number, pods: number): number {
+  return Math.max(EVICTION_USD_PER_HOUR, (EVICTION_SHARE * usdPerHour) / Math.max(1, pods));
+}
+
+/** Bought nodes have to save so much of what goes, unless `minimumSavings.percent` says how much. */
+const REPLACEMENT_PERCENT = 25;
 /** Prices that differ by less are the same. */
 const ROUNDING_USD = 1e-6;
 /** EC2 needs so many types to choose from, or spot nodes would be replaced by ever scarcer ones (Karpenter v1). */
@@ -45,10 +62,12 @@ export function judge(
   }
   const goingUsd = sum(candidates.map(({ usdPerHour }) => usdPerHour));
   const evicted = candidates.flatMap(({ pods }) => pods.map(podKey));
-  const neededUsd = leastSaving(candidates, terms);
   const plannedSavingUsd = goingUsd - plan.usdPerHour;
-  if (plannedSavingUsd < neededUsd)
-    return { kind: 'blocked', ...tooLittle(candidates, plannedSavingUsd, terms) };
+  const hurtUsd = hurtUsdOf(candidates, terms, plannedSavingUsd);
+  const percent = plan.nodeClaims.length > 0 ? replacementPercent(candidates) : 0;
+  const neededUsd = Math.max((percent * goingUsd) / 100, leastSaving(candidates, hurtUsd));
+  if (plannedSavingUsd < neededUsd - ROUNDING_USD)
+    return { kind: 'blocked', message: tooLittleMessage(plannedSavingUsd, neededUsd) };
   const spareUsd = (plannedSavingUsd - neededUsd) / Math.max(1, plan.nodeClaims.length);
   const replacements: PlannedNodeClaim[] = [];
   let mostUsd = 0;
@@ -69,25 +88,47 @@ export function judge(
     savingUsdPerHour,
     message: messageOf(candidates, replacements, { savingUsdPerHour, evicted: evicted.length }),
   };
-  return { kind: 'saves', action, plan, netUsdPerHour: savingUsdPerHour - hurtUsdOf(candidates, terms) };
+  return {
+    kind: 'saves',
+    action,
+    plan,
+    netUsdPerHour: savingUsdPerHour - hurtUsd,
+  };
 }
 
 /** Why nodes stay whose pods would cost as much elsewhere. */
 export function tooLittle(candidates: readonly Candidate[], savedUsd: number, terms: Terms): Obstacle {
-  const saving = savedUsd <= ROUNDING_USD ? 'nothing' : usd(savedUsd);
-  const wanted = usd(leastSaving(candidates, terms));
-  return { message: `its pods would cost as much elsewhere: ${saving} saved, ${wanted} wanted` };
+  const hurtUsd = hurtUsdOf(candidates, terms, savedUsd);
+  return { message: tooLittleMessage(savedUsd, leastSaving(candidates, hurtUsd)) };
 }
 
-function hurtUsdOf(candidates: readonly Candidate[], { evictionUsdPerHour }: Terms): number {
-  return evictionUsdPerHour * sum(candidates.map(({ hurt }) => hurt));
+function tooLittleMessage(savedUsd: number, wantedUsd: number): string {
+  const saving = savedUsd <= ROUNDING_USD ? 'nothing' : usd(savedUsd);
+  return `its pods would cost as much elsewhere: ${saving} saved, ${usd(wantedUsd)} wanted`;
+}
+
+/** What the evictions have to save, given what is saved. */
+function hurtUsdOf(
+  candidates: readonly Candidate[],
+  { wholeUsdPerHour, pods }: Terms,
+  savedUsd: number,
+): number {
+  const hurt = sum(candidates.map((one) => one.hurt));
+  return evictionUsd(wholeUsdPerHour - savedUsd, pods) * hurt;
+}
+
+/** How much of the price of nodes those that are launched in their place have to save, in percent. */
+function replacementPercent(candidates: readonly Candidate[]): number {
+  return Math.max(
+    ...candidates.map(({ minimumSavings: { percent } }) => (percent > 0 ? percent : REPLACEMENT_PERCENT)),
+  );
 }
 
 /** The strictest wish of the Provisioners concerned, and always something: so that prices only ever descend. */
-function leastSaving(candidates: readonly Candidate[], terms: Terms): number {
+function leastSaving(candidates: readonly Candidate[], hurtUsd: number): number {
   const goingUsd = sum(candidates.map(({ usdPerHour }) => usdPerHour));
   const evicted = sum(candidates.map(({ pods }) => pods.length));
-  let least = Math.max(2 * ROUNDING_USD, hurtUsdOf(candidates, terms));
+  let least = Math.max(2 * ROUNDING_USD, hurtUsd);
   for (const { minimumSavings } of candidates) {
     const { percent, usdPerHour, usdPerHourPerEvictedPod } = minimumSavings;
     least = Math.max(least, (goingUsd * percent) / 100, usdPerHour, usdPerHourPerEvictedPod * evicted);

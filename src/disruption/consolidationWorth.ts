@@ -3,7 +3,7 @@ import type { Consolidation } from '../model/consolidation.ts';
 import type { Resources } from '../model/resources.ts';
 import type { Candidate } from './consolidationCandidates.ts';
 import type { Offers } from './consolidationOutlook.ts';
-import type { Terms } from './consolidationTrial.ts';
+import { evictionUsd } from './consolidationTrial.ts';
 
 /** A node as it could be kept or bought. */
 export interface Ware {
@@ -30,30 +30,47 @@ const NARROWINGS = 16;
 const LOWER_PART = 0.382;
 const UPPER_PART = 0.618;
 
-/**
- * The nodes that a cheapest cluster for the same pods would keep least go first: those that cost much for each
- * eviction, and more than their room is worth.
- * @param candidates those alike keep their order
- */
-export function wastefulFirst(
+/** What the candidates are worth to a cheapest cluster for the same pods. */
+export interface Worth {
+  /** Those that cost much for each eviction, and more than their room is worth, first. */
+  readonly wastefulFirst: readonly Candidate[];
+  readonly prices: RoomPrices;
+  /** What moving one plain pod has to save at least, if the cluster were the cheapest. */
+  readonly evictionUsdPerHour: number;
+  /** By candidate: its price less that of its evictions and of its room, in USD an hour. */
+  readonly wasteUsd: ReadonlyMap<Candidate, number>;
+}
+
+/** @param candidates those alike keep their order */
+export function worthOf(
   { snapshot }: Consolidation,
   candidates: readonly Candidate[],
-  { terms, offers }: { readonly terms: Terms; readonly offers: Offers },
-): readonly Candidate[] {
+  offers: Offers,
+): Worth {
   const nodes = new Map(snapshot.nodes.map((node) => [node.name, node.allocatable]));
   const wares = candidates.map((candidate) => {
     const allocatable = nodes.get(candidate.claim.status.nodeName) ?? {};
-    const sparedUsd = candidate.hurt * terms.evictionUsdPerHour;
-    return { candidate, allocatable, usdPerHour: candidate.usdPerHour - sparedUsd };
+    return { candidate, allocatable, usdPerHour: candidate.usdPerHour };
   });
-  const prices = roomPrices(neededBy(candidates), wares, offers.all());
-  const ranked = wares.map(({ candidate, allocatable }) => {
-    const worthUsd = roomUsd(allocatable, prices);
-    const dearness = worthUsd > 0 ? Math.min(DEAREST, candidate.usdPerHour / worthUsd) : 1;
-    return { candidate, rank: (candidate.usdPerHour * dearness ** DEARNESS) / candidate.hurt };
+  const { totalUsd } = roomPrices(neededBy(candidates), wares, offers.all());
+  const pods = candidates.reduce((sum, one) => sum + one.pods.length, 0);
+  const evictionUsdPerHour = evictionUsd(totalUsd, pods);
+  const spared = wares.map((one) => ({
+    ...one,
+    usdPerHour: one.usdPerHour - evictionUsdPerHour * one.candidate.hurt,
+  }));
+  const { prices } = roomPrices(neededBy(candidates), spared, offers.all());
+  const ranked = wares.map(({ candidate, allocatable, usdPerHour }) => {
+    const roomIsWorthUsd = roomUsd(allocatable, prices);
+    const dearness = roomIsWorthUsd > 0 ? Math.min(DEAREST, usdPerHour / roomIsWorthUsd) : 1;
+    const rank = (usdPerHour * dearness ** DEARNESS) / candidate.hurt;
+    const wasteUsd = usdPerHour - candidate.hurt * evictionUsdPerHour - roomIsWorthUsd;
+    return { candidate, rank, wasteUsd };
   });
+  const wasteUsd = new Map(ranked.map((one) => [one.candidate, one.wasteUsd]));
   ranked.sort((left, right) => right.rank - left.rank);
-  return ranked.map(({ candidate }) => candidate);
+  const wastefulFirst = ranked.map(({ candidate }) => candidate);
+  return { wastefulFirst, prices, evictionUsdPerHour, wasteUsd };
 }
 
 function neededBy(candidates: readonly Candidate[]): RoomPrices {
@@ -66,7 +83,8 @@ function neededBy(candidates: readonly Candidate[]): RoomPrices {
   return { cpu, memory };
 }
 
-function roomUsd({ cpu = 0, memory = 0 }: Resources, prices: RoomPrices): number {
+/** What so much CPU and memory is worth, in USD an hour. */
+export function roomUsd({ cpu = 0, memory = 0 }: Resources, prices: RoomPrices): number {
   return cpu * prices.cpu + memory * prices.memory;
 }
 
@@ -77,7 +95,11 @@ function roomUsd({ cpu = 0, memory = 0 }: Resources, prices: RoomPrices): number
  * @param kept nodes at hand; their price may be less than that of the room, or below zero
  * @param offered at most what these cost is paid for room
  */
-export function roomPrices(needed: RoomPrices, kept: readonly Ware[], offered: readonly Ware[]): RoomPrices {
+export function roomPrices(
+  needed: RoomPrices,
+  kept: readonly Ware[],
+  offered: readonly Ware[],
+): { readonly prices: RoomPrices; readonly totalUsd: number } {
   const cpuUsd = leastOf(offered, ({ cpu = 0 }) => cpu);
   const memoryUsd = leastOf(offered, ({ memory = 0 }) => memory);
   const dual = (prices: RoomPrices): number => {
@@ -86,7 +108,7 @@ export function roomPrices(needed: RoomPrices, kept: readonly Ware[], offered: r
       total += Math.min(0, usdPerHour - roomUsd(allocatable, prices));
     return total;
   };
-  let best = { prices: { cpu: 0, memory: 0 }, total: Number.NEGATIVE_INFINITY };
+  let best = { prices: { cpu: 0, memory: 0 }, totalUsd: Number.NEGATIVE_INFINITY };
   for (let step = 0; step <= RATIOS; step++) {
     const share = step / RATIOS;
     const ratio = { cpu: cpuUsd * (1 - share), memory: memoryUsd * share };
@@ -95,10 +117,10 @@ export function roomPrices(needed: RoomPrices, kept: readonly Ware[], offered: r
       (at) => dual(times(ratio, at)),
     );
     const prices = times(ratio, height);
-    const total = dual(prices);
-    if (total > best.total) best = { prices, total };
+    const totalUsd = dual(prices);
+    if (totalUsd > best.totalUsd) best = { prices, totalUsd };
   }
-  return best.prices;
+  return best;
 }
 
 function times({ cpu, memory }: RoomPrices, factor: number): RoomPrices {

@@ -2,6 +2,7 @@
 import { BUDGETED_REASONS, type BudgetedReason } from '../model/disruptionPolicy.ts';
 import { CLAIM_ANNOTATION } from '../model/labels.ts';
 import type { NodeClaim } from '../model/nodeClaim.ts';
+import type { Nomination, PlannedNodeClaim } from '../model/plan.ts';
 import type { ClusterSnapshot } from '../model/snapshot.ts';
 
 /** Nodes that go once others are up. */
@@ -135,4 +136,22 @@ export function withoutMarks(snapshot: ClusterSnapshot, replacements: readonly s
       : claim,
   );
   return { ...snapshot, nodeClaims };
+}
+
+/**
+ * Where all pods of a decision go: to nodes that are there, and to what has been stored for them.
+ * @param stored names of the NodeClaims, in the order of the replacements
+ */
+export function nominationsWith(
+  nominations: readonly Nomination[],
+  replacements: readonly PlannedNodeClaim[],
+  stored: readonly string[],
+): readonly Nomination[] {
+  const toStored = replacements.flatMap(({ pods }, index) => {
+    const name = stored[index];
+    return name === undefined
+      ? []
+      : pods.map((pod) => ({ pod, target: { kind: 'nodeClaim' as const, name } }));
+  });
+  return [...nominations, ...toStored];
 }

@@ -57,6 +57,8 @@ export interface OrderedConsolidation {
   readonly nodeClaims: readonly string[];
   /** Names of the NodeClaims that were launched in their place: pods are on their way to them. */
   readonly replacements: readonly string[];
+  /** Where the decision had the pods; absent when that is not known any more. */
+  readonly nominations?: readonly Nomination[];
 }
 
 /** A decision that was not made, for a reason that is a sentence for people. */

@@ -36,7 +36,7 @@ export class RuleReader {
     this.#selectors = selectors;
   }
 
-  of({ spec, namespace, matches }: PodClass): ClassRules {
+  of({ spec, namespace, matches }: Pick<PodClass, 'spec' | 'namespace' | 'matches'>): ClassRules {
     let held = this.#bySpec.get(spec);
     if (held === undefined || held.namespace !== namespace) {
       held = { namespace, terms: termsOf(spec, namespace, this.#selectors) };

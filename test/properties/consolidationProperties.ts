@@ -15,6 +15,7 @@ import {
   evictionFaults,
   evictionsUsd,
   haltFaults,
+  REPLACEMENT_PERCENT,
   reasonsToStay,
 } from './consolidationRules.ts';
 import { leftBehind } from './leftBehind.ts';
@@ -182,6 +183,12 @@ function nodeFaults({ cluster, going, action, moved }: Step): string[] {
   ];
 }
 
+/** What bought nodes have to save of the price of nodes of this Provisioner, in percent. */
+function minimumPercent({ provisioners }: ClusterSnapshot, name: string): number {
+  const percent = provisioners.find((one) => one.name === name)?.disruption.minimumSavings.percent ?? 0;
+  return percent > 0 ? percent : REPLACEMENT_PERCENT;
+}
+
 function priceFaults({ cluster, action, going, moved }: Step): string[] {
   const { snapshot, catalogue } = cluster;
   const saved = totalUsdPerHour(snapshot) - totalUsdPerHour(consolidated(snapshot, catalogue, action));
@@ -192,8 +199,12 @@ function priceFaults({ cluster, action, going, moved }: Step): string[] {
     faults.push(`${saved} saved, ${action.savingUsdPerHour} promised`);
   if (sureUsd < action.savingUsdPerHour - ROUNDING_USD)
     faults.push(`perhaps only ${sureUsd} saved, ${action.savingUsdPerHour} promised`);
-  const hurtUsd = evictionsUsd(snapshot, moved);
+  const hurtUsd = evictionsUsd(snapshot, moved, saved);
   if (sureUsd < hurtUsd - ROUNDING_USD) faults.push(`${sureUsd} saved, the evictions cost ${hurtUsd}`);
+  const percents = going.map(({ spec }) => minimumPercent(snapshot, spec.provisioner));
+  const forLaunchesUsd = action.replacements.length > 0 ? (Math.max(...percents) / 100) * goingUsd : 0;
+  if (sureUsd < forLaunchesUsd - ROUNDING_USD)
+    faults.push(`${sureUsd} saved by launches, ${forLaunchesUsd} wanted`);
   for (const { name, disruption } of snapshot.provisioners) {
     if (!going.some(({ spec }) => spec.provisioner === name)) continue;
     const { percent, usdPerHour, usdPerHourPerEvictedPod } = disruption.minimumSavings;

@@ -132,16 +132,28 @@ export function occupies(pod: Pod): boolean {
   return !isTerminal(pod) && !isOwnedByDaemonSet(pod);
 }
 
-/** What evictions are worth: of what a pod costs on average. */
-const EVICTION_SHARE = 0.15;
+/** What bought nodes have to save of the price of those that go, where a Provisioner does not say. */
+export const REPLACEMENT_PERCENT = 25;
+/** What evictions are worth: of what a pod costs on average afterwards. */
+const EVICTION_SHARE = 0.25;
 
-/** What evicting these pods costs by the documentation, in USD per hour: at least so much has to be saved. */
-export function evictionsUsd({ pods, nodeClaims }: ClusterSnapshot, evicted: readonly Pod[]): number {
+/**
+ * What evicting these pods costs by the documentation, in USD per hour: at least so much has to be saved.
+ * @param savedUsd by how much the nodes cost less afterwards
+ */
+export function evictionsUsd(
+  { pods, nodeClaims }: ClusterSnapshot,
+  evicted: readonly Pod[],
+  savedUsd: number,
+): number {
   const counted = pods.filter((pod) => pod.nodeName !== '' && occupies(pod)).length;
   const wholeUsd = nodeClaims.reduce((sum, { status }) => sum + (status.usdPerHour ?? 0), 0);
   const hurts = evicted.map(({ annotations, spec }) => {
     const cost = Number(annotations['controller.kubernetes.io/pod-deletion-cost'] ?? 0) / 2 ** 27;
     return Math.min(10, Math.max(0.1, 1 + cost + spec.priority / 2 ** 25));
   });
-  return (EVICTION_SHARE * wholeUsd * hurts.reduce((sum, hurt) => sum + hurt, 0)) / Math.max(1, counted);
+  return (
+    (EVICTION_SHARE * (wholeUsd - savedUsd) * hurts.reduce((sum, hurt) => sum + hurt, 0)) /
+    Math.max(1, counted)
+  );
 }

@@ -12,6 +12,7 @@ import {
   evictionsUsd,
   haltFaults,
   occupies,
+  REPLACEMENT_PERCENT,
   reasonsToStay,
 } from './consolidationRules.ts';
 import { standingPlaces } from './movedOneByOne.ts';
@@ -30,7 +31,7 @@ export function leftBehind(cluster: FragmentedCluster): string | null {
   for (const claim of snapshot.nodeClaims) {
     const pods = counted.filter(({ nodeName }) => nodeName === claim.status.nodeName);
     if (pods.length === 0 || pods.some(isSpread) || !mayGo(cluster, claim, pods)) continue;
-    const wanted = Math.max(2 * evictionsUsd(snapshot, pods), wantedUsd(cluster, claim, pods.length));
+    const wanted = Math.max(2 * evictionsUsd(snapshot, pods, 0), wantedUsd(cluster, claim, pods.length));
     if ((claim.status.usdPerHour ?? 0) <= wanted) continue;
     if (fitElsewhere(cluster, claim, pods))
       return `${claim.name} stays though its ${pods.length} pods fit on other nodes, which saves more than ${wanted}`;
@@ -71,7 +72,9 @@ function cheaperType(
   const owner = snapshot.provisioners.find(({ name }) => name === spec.provisioner);
   if (owner === undefined || owner.limits !== null || status.capacityType === 'spot') return null;
   const usd = status.usdPerHour ?? 0;
-  const most = usd - Math.max(wanted, (usd * owner.disruption.minimumSavings.percent) / 100) - ROUNDING_USD;
+  const { percent } = owner.disruption.minimumSavings;
+  const most =
+    usd - Math.max(wanted, (usd * (percent > 0 ? percent : REPLACEMENT_PERCENT)) / 100) - ROUNDING_USD;
   for (const type of catalogue.get(owner.name) ?? [])
     for (const offering of type.offerings) {
       if (!offering.available || offering.usdPerHour > most || !sells(owner, offering)) continue;

@@ -1,6 +1,7 @@
 // The second look at an action, once its replacements are up: it does not go ahead when something forbids it by now.
 import { stillPays } from '../../src/disruption/consolidation.ts';
 import { decided } from '../../src/disruption/consolidationSearch.ts';
+import { nominationsWith } from '../../src/disruption/replacements.ts';
 import type { ConsolidationAction } from '../../src/model/consolidation.ts';
 import { ANNOTATION } from '../../src/model/labels.ts';
 import type { Node } from '../../src/model/node.ts';
@@ -26,10 +27,10 @@ export function secondLookFaults(
   again: boolean,
 ): string[] {
   const { snapshot, names } = withReplacements(cluster, action);
+  const nominations = nominationsWith(action.nominations, action.replacements, names);
+  const ordered = { nodeClaims: action.nodeClaims, replacements: names, nominations };
   const look = (changed: ClusterSnapshot): string | null =>
-    decided(
-      stillPays({ ...cluster, snapshot: changed }, { nodeClaims: action.nodeClaims, replacements: names }),
-    );
+    decided(stillPays({ ...cluster, snapshot: changed }, ordered));
   const faults: string[] = [];
   const changed = again ? look(snapshot) : null;
   if (changed !== null) faults.push(`nothing has changed, but an action is given up: ${changed}`);
