@@ -17,7 +17,7 @@ import type { Board } from './consolidationBoard.ts';
 import { type Candidate, outOfBudget, selectCandidates } from './consolidationCandidates.ts';
 import { ConsolidationCluster } from './consolidationCluster.ts';
 import { seekGoal } from './consolidationGoal.ts';
-import { downsizing, Offers, outlookOf } from './consolidationOutlook.ts';
+import { downsizing, Offers } from './consolidationOutlook.ts';
 import { checked, type Deciding, nominating, type Saving, Search } from './consolidationSearch.ts';
 import { type Judgement, judge, type Terms } from './consolidationTrial.ts';
 import { worthOf } from './consolidationWorth.ts';
@@ -38,9 +38,10 @@ const GOAL_SEED = 2;
 const UNREADY_SHARE = 0.2;
 
 /**
- * Looks for the nodes that are best taken away. First growing sets, most wasteful nodes first, then single nodes.
- * A set pays when its pods, planned anew, cost less by `minimumSavings` and by the price of their evictions; of the
- * sets tried the one that saves most is taken. Pure: whoever runs the generator plans.
+ * Looks for the nodes that are best taken away. First as many as budgets allow of those that a cheapest cluster would
+ * do without, where nothing is bought; where that is little, growing sets of nodes that could be replaced by cheaper
+ * ones, then single nodes. A set pays when its pods, planned anew, cost less by `minimumSavings` and by the price of
+ * their evictions; of the sets tried the one that saves most is taken. Pure: whoever runs the generator plans.
  */
 export function* consolidate(consolidation: Consolidation): Deciding<ConsolidationDecision> {
   const { snapshot, view } = consolidation;
@@ -51,17 +52,14 @@ export function* consolidate(consolidation: Consolidation): Deciding<Consolidati
   const offers = new Offers(consolidation);
   const worth = worthOf(consolidation, selection.candidates, offers);
   const candidates = worth.wastefulFirst;
-  const { together, held } = withinBudgets(candidates, snapshot);
+  const { held } = withinBudgets(candidates, snapshot);
   const cluster = new ConsolidationCluster(snapshot, candidates);
   const goal = yield* goalOf(cluster.board(candidates, worth));
   const terms = termsOf(consolidation);
-  const shop = { terms, offers };
   const search = new Search(consolidation, cluster, terms);
-  const best =
-    (yield* search.toward(withinBudgets(goal.going, snapshot).together, goal.homes)) ??
-    (yield* search.front(together, outlookOf(together, cluster, shop)));
+  const best = yield* search.toward(withinBudgets(goal.going, snapshot).together, goal.homes);
   if (best === null || !isLarge(best.saving, snapshot)) {
-    const { paying, hopeless } = downsizing(candidates, cluster, shop);
+    const { paying, hopeless } = downsizing(candidates, cluster, { terms, offers });
     search.noteHopeless(hopeless);
     yield* search.growing(withinBudgets(paying, snapshot).together);
     if (!search.hasFound) yield* search.singles(paying, (some) => withinBudgets(some, snapshot).together);

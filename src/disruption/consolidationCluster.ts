@@ -9,7 +9,7 @@ import { volumeIndex } from '../scheduling/volumes.ts';
 import { Board, type Standing } from './consolidationBoard.ts';
 import type { Candidate } from './consolidationCandidates.ts';
 import { Neighbourhood } from './consolidationNeighbours.ts';
-import { Rooms, type Seat, type Sketch } from './consolidationRooms.ts';
+import { Rooms, type Seat } from './consolidationRooms.ts';
 import { Tallies } from './consolidationTallies.ts';
 import { roomUsd, type Worth } from './consolidationWorth.ts';
 
@@ -116,17 +116,12 @@ export class ConsolidationCluster {
     return new Board({ seats: this.#seats, rooms: this.#rooms, tallies, prices }, standings);
   }
 
-  /** Where pods would go, nodes that stay longest first. */
-  sketch(): Sketch {
-    return this.#rooms.sketch();
-  }
-
   /** Its pods that find no room elsewhere at first sight. */
   homelessOf(candidate: Candidate): readonly Pod[] {
     return this.#rooms.homeless(candidate.pods, this.seatOf(candidate));
   }
 
-  /** Its place in a sketch. */
+  /** Its node's place among the seats. */
   seatOf({ claim }: Candidate): number {
     return this.#seatOf.get(claim.status.nodeName) ?? -1;
   }

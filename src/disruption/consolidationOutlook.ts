@@ -1,8 +1,7 @@
-// What taking nodes away would save at best, reckoned without a plan: which sets of nodes are worth one.
+// What taking a node away would save at best, reckoned without a plan: which nodes are worth one.
 import type { Consolidation } from '../model/consolidation.ts';
 import type { InstanceType } from '../model/instanceType.ts';
 import { LABEL } from '../model/labels.ts';
-import type { Pod } from '../model/pod.ts';
 import type { Provisioner } from '../model/provisioner.ts';
 import { fits, type Resources } from '../model/resources.ts';
 import type { Candidate } from './consolidationCandidates.ts';
@@ -13,61 +12,6 @@ import { evictionUsd, type Terms } from './consolidationTrial.ts';
 interface Offer {
   readonly usdPerHour: number;
   readonly allocatable: Resources;
-}
-
-export interface Outlook {
-  /** How many of the candidates save most, at best, less the price of the evictions; 0 when none pays. */
-  readonly likely: number;
-  /** How many can go without a node bought in their place. */
-  readonly withoutLaunch: number;
-}
-
-/**
- * What it would save if only the first candidate went, the first two, and so on. Pods are put on what stays, and what
- * finds no room is bought by the unit.
- */
-export function outlookOf(
-  candidates: readonly Candidate[],
-  cluster: ConsolidationCluster,
-  { terms, offers }: { readonly terms: Terms; readonly offers: Offers },
-): Outlook {
-  const spared = evictionUsd(terms.wholeUsdPerHour, terms.pods);
-  const sketch = cluster.sketch();
-  const placed = new Map<number, Pod[]>();
-  const rest: Record<string, number> = {};
-  let [goingUsd, hurtUsd, restUsd, bestUsd] = [0, 0, 0, 0];
-  let [likely, withoutLaunch] = [0, 0];
-  for (const [at, candidate] of candidates.entries()) {
-    const { claim, pods, usdPerHour, hurt } = candidate;
-    const seat = cluster.seatOf(candidate);
-    sketch.shut(seat);
-    goingUsd += usdPerHour;
-    hurtUsd += hurt * spared;
-    const homeless = [...pods, ...(placed.get(seat) ?? [])];
-    let isShort = false;
-    for (const pod of homeless.sort(largestFirst)) {
-      const home = sketch.place(pod);
-      const there = placed.get(home);
-      if (home < 0) {
-        for (const name in pod.spec.requests) rest[name] = (rest[name] ?? 0) + (pod.spec.requests[name] ?? 0);
-        isShort = true;
-      } else if (there === undefined) placed.set(home, [pod]);
-      else there.push(pod);
-    }
-    if (isShort) restUsd = offers.leastUsdPerHour(claim.spec.provisioner, rest);
-    if (restUsd === 0) withoutLaunch = at + 1;
-    if (goingUsd - hurtUsd - restUsd <= bestUsd) continue;
-    bestUsd = goingUsd - hurtUsd - restUsd;
-    likely = at + 1;
-  }
-  return { likely, withoutLaunch };
-}
-
-function largestFirst({ spec: left }: Pod, { spec: right }: Pod): number {
-  return (
-    (right.requests.cpu ?? 0) - (left.requests.cpu ?? 0) ||
-    (right.requests.memory ?? 0) - (left.requests.memory ?? 0)
-  );
 }
 
 export interface Downsizing {

@@ -18,14 +18,6 @@ export interface Seat {
   readonly isOpen: boolean;
 }
 
-/** Where pods would go, worked out without a plan: room and labels are looked at, rules between pods are not. */
-export interface Sketch {
-  /** The seat that takes the pod, by number; -1 when none does. */
-  place(pod: Pod): number;
-  /** Takes the seat away with what it holds. */
-  shut(seat: number): void;
-}
-
 /** Pods that ask the same of a node, and how many of them look for one. */
 interface Party {
   readonly kind: PodKind;
@@ -120,35 +112,6 @@ export class Rooms {
     return Float64Array.from(this.#free);
   }
 
-  /** An empty sketch. Rooms only shrink in it, so that each kind of pod walks along the seats once. */
-  sketch(): Sketch {
-    const order = this.#order;
-    const free = Float64Array.from(this.#free);
-    const size = this.#axis.length;
-    const shut = new Uint8Array(this.#seats.length);
-    const cursors = new Map<PodKind, number>();
-    return {
-      place: (pod) => {
-        const kind = this.kindOf(pod);
-        let at = cursors.get(kind) ?? 0;
-        while (at < order.length) {
-          const seat = order[at] as number;
-          if (shut[seat] === 0 && this.fits(kind, seat, free)) break;
-          at++;
-        }
-        const seat = order[at] ?? -1;
-        cursors.set(kind, kind.mostANode === Number.POSITIVE_INFINITY || seat < 0 ? at : at + 1);
-        if (seat < 0) return -1;
-        for (let one = 0; one < size; one++)
-          free[seat * size + one] = (free[seat * size + one] as number) - (kind.requests[one] as number);
-        return seat;
-      },
-      shut: (seat) => {
-        shut[seat] = 1;
-      },
-    };
-  }
-
   /** Those of the pods of one seat that find no room on the first few others. */
   homeless(pods: readonly Pod[], own: number): Pod[] {
     const taken = new Map<number, Float64Array>();
@@ -210,6 +173,7 @@ export class Rooms {
     return [...parties.values()];
   }
 
+  /** What the pod asks of a node: one object for pods that ask the same. */
   kindOf(pod: Pod): PodKind {
     const { spec } = pod;
     const key = spec.volumes.length === 0 ? spec : pod;
@@ -244,6 +208,10 @@ export class Rooms {
     return this.#takes(kind, seat) ? places : 0;
   }
 
+  /**
+   * Whether the seat takes one more pod of the kind.
+   * @param free what is left on every seat, as `freeRoom` gives it
+   */
   fits(kind: PodKind, seat: number, free: Float64Array): boolean {
     const { requests } = kind;
     if (this.#seats[seat]?.isOpen !== true) return false;
@@ -263,6 +231,7 @@ export class Rooms {
     return takes;
   }
 
+  /** The amounts in the order that rooms have them in. */
   vectorOf(resources: Readonly<Record<string, number>>): Float64Array {
     return Float64Array.from(this.#axis, (name) => resources[name] ?? 0);
   }

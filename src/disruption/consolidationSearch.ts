@@ -1,4 +1,4 @@
-// Looks for the set of nodes that is best taken away: growing sets in some orders, then single nodes.
+// Looks for the set of nodes that is best taken away: what a goal says, growing sets, single nodes.
 import type { Consolidation, ConsolidationAction } from '../model/consolidation.ts';
 import type { Nomination, SchedulingPlan } from '../model/plan.ts';
 import { podKey } from '../model/pod.ts';
@@ -7,7 +7,7 @@ import { checkPlan } from '../scheduling/checker/checkPlan.ts';
 import { FIRST_PLAN_ONLY, schedule } from '../scheduling/scheduler.ts';
 import type { Candidate } from './consolidationCandidates.ts';
 import type { ConsolidationCluster } from './consolidationCluster.ts';
-import type { Downsizing, Outlook } from './consolidationOutlook.ts';
+import type { Downsizing } from './consolidationOutlook.ts';
 import { type Judgement, judge, type Terms, tooLittle } from './consolidationTrial.ts';
 import type { Obstacle } from './obstacle.ts';
 
@@ -100,20 +100,6 @@ export class Search {
   #noted(found: Found): Found {
     this.#found = found;
     return found;
-  }
-
-  /** The best of the first candidates, as many as the outlook says, and of the sizes around. */
-  *front(candidates: readonly Candidate[], { likely, withoutLaunch }: Outlook): Deciding<Found | null> {
-    if (likely === 0) return null;
-    let best: Found | null = null;
-    let tried = candidates.length + 1;
-    for (const size of new Set([likely, withoutLaunch])) {
-      if (size === 0) continue;
-      const better: Found | null = yield* this.#better(candidates.slice(0, size), best);
-      if (better === null && size > (best?.candidates.length ?? 0)) tried = Math.min(tried, size);
-      best = better ?? best;
-    }
-    return yield* this.#between(candidates, { best, tried });
   }
 
   /** Halves what lies between the best and a size above it that is no better. */

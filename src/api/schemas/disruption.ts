@@ -176,7 +176,10 @@ export const disruption: ObjectSchema = {
       type: 'object',
       description: 'A node is removed or replaced only when it saves at least each of these.',
       properties: {
-        percent: amount('Percentage of the price of the nodes that go.', 100),
+        percent: amount(
+          'Percentage of the price of the nodes that go. 25 for those that others are bought for, when absent or 0.',
+          100,
+        ),
         usdPerHour: amount('US dollars an hour.', 1_000_000),
         usdPerHourPerEvictedPod: amount('US dollars an hour for each pod that is evicted.', 1_000_000),
       },
