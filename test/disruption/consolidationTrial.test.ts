@@ -92,12 +92,6 @@ test('of several Provisioners the strictest says what a launch has to save', () 
   assert.equal(bought([lax, strict], 0.16).kind, 'blocked');
 });
 
-test('the quarter is not asked for where nothing is bought', () => {
-  const candidates = candidatesOf({ nodes: { a: [200] } });
-  const terms = { catalogue: new Map(), wholeUsdPerHour: 0, pods: 0 };
-  assert.equal(judge(candidates, NOTHING_BOUGHT, terms).kind, 'saves');
-});
-
 test('evictions are priced by what pods cost once the nodes have gone', () => {
   const candidates = candidatesOf({ nodes: { a: [100, 100] } });
   // Ten pods cost $0.404/h afterwards: each eviction has to save a quarter of a tenth of it.
