@@ -132,7 +132,7 @@ test('as JSON: the explanation as data, times as RFC 3339, resources as quantiti
   const consolidation = value.reasons.find(
     ({ reason }: { readonly reason: string }) => reason === 'Underutilized',
   );
-  assert.deepEqual(consolidation.proposal.moves, [{ pod: 'shop/cart-1', to: 'node-a' }]);
+  assert.deepEqual(consolidation.proposal.moves, [{ pod: 'shop/cart-1', to: 'node-b' }]);
 });
 
 const MISSING = [
