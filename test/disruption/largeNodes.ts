@@ -29,7 +29,13 @@ export const XLARGE = anInstanceType({
   memoryBytes: 16 * GIB,
   usdPerHour: 0.192,
 });
-const INITIALIZED = { type: 'Initialized', status: 'True', reason: '', message: '', sinceMs: 0 } as const;
+export const INITIALIZED = {
+  type: 'Initialized',
+  status: 'True',
+  reason: '',
+  message: '',
+  sinceMs: 0,
+} as const;
 const OWNER = { kind: 'ReplicaSet', name: 'app', uid: 'app' };
 
 /** What runs on one node of m5.large: CPU of each pod, or more of it. */
