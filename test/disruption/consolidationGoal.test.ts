@@ -12,10 +12,10 @@ import { worthOf } from '../../src/disruption/consolidationWorth.ts';
 import { podKey } from '../../src/model/pod.ts';
 import { checkPlan } from '../../src/scheduling/checker/checkPlan.ts';
 import { RandomDraws } from '../../src/scheduling/randomDraws.ts';
-import { GIB } from '../builders.ts';
+import { GIB, type PodFields } from '../builders.ts';
 import { QUIET } from './consolidated.ts';
 import { aCluster, type Cluster, ONLY_LARGE } from './largeNodes.ts';
-import { aPaper, type Place, type Places } from './paper.ts';
+import { aPaper, apartFrom, type Place, type Places } from './paper.ts';
 
 /** The names of the nodes that go, in order of their seats, and what that gains. */
 function sought(places: Places, seed = 2): { readonly going: string; readonly gainedUsd: number } {
@@ -114,21 +114,43 @@ function goalOf(cluster: Cluster): {
   return { going, wrong: checkPlan(snapshot, ONLY_LARGE, pods, plan) };
 }
 
-test('pods of what goes fit where they would be, by the rules of the scheduler', () => {
-  const aPod = fc.record({
-    cpuMillis: fc.constantFrom(50, 100, 300, 500),
-    memoryBytes: fc.constantFrom(GIB / 8, GIB, 2 * GIB),
-  });
-  const someNodes = fc
-    .array(fc.array(aPod, { minLength: 1, maxLength: 4 }), { minLength: 2, maxLength: 10 })
-    .map((list) => Object.fromEntries(list.map((pods, at) => [`n${at}`, pods])));
-  let goals = 0;
-  fc.assert(
-    fc.property(someNodes, (nodes) => {
-      const { going, wrong } = goalOf({ nodes });
-      goals += going.length;
-      assert.deepEqual(wrong, []);
-    }),
-  );
-  assert.ok(goals > 50, `only ${goals} nodes have gone`);
+const aPod = fc.record({
+  cpuMillis: fc.constantFrom(50, 100, 300, 500),
+  memoryBytes: fc.constantFrom(GIB / 8, GIB, 2 * GIB),
 });
+/** Pods of one node, of which some keep off others: by host one of `web` at most, and none beside `db`. */
+const APART: Readonly<Record<string, readonly PodFields[]>> = {
+  none: [],
+  web: [{ labels: { app: 'web' }, spec: apartFrom('web') }],
+  db: [{ labels: { app: 'db' }, spec: apartFrom('web') }],
+  dbs: [{ labels: { app: 'db' } }, { labels: { app: 'db' }, spec: apartFrom('web') }],
+};
+
+function nodesWith(...kinds: readonly string[]): fc.Arbitrary<Cluster['nodes']> {
+  const aNode = fc
+    .record({
+      plain: fc.array(aPod, { minLength: 1, maxLength: 4 }),
+      kind: fc.constantFrom(...kinds),
+    })
+    .map(({ plain, kind }) => [...plain, ...(APART[kind] ?? [])]);
+  return fc
+    .array(aNode, { minLength: 2, maxLength: 10 })
+    .map((list) => Object.fromEntries(list.map((pods, at) => [`n${at}`, pods])));
+}
+
+for (const [what, kinds] of [
+  ['plain pods', ['none']],
+  ['pods that keep off each other', ['none', 'web', 'db', 'dbs']],
+] as const) {
+  test(`${what} of what goes fit where they would be, by the rules of the scheduler`, () => {
+    let gone = 0;
+    fc.assert(
+      fc.property(nodesWith(...kinds), (nodes) => {
+        const { going, wrong } = goalOf({ nodes });
+        gone += going.length;
+        assert.deepEqual(wrong, []);
+      }),
+    );
+    assert.ok(gone > 50, `only ${gone} nodes have gone`);
+  });
+}
