@@ -138,3 +138,27 @@ test('the whole cluster without a node is all of it, its claim on the way out', 
   );
   assert.deepEqual([snapshot.pods.length, pods.length], [1, 1]);
 });
+
+test('nodes that are to take pods are shown in any case, with what runs there', () => {
+  const { candidates, cluster } = aCluster({ nodes: { a: [100], b: [1930], c: [1000], d: [900], e: [800] } });
+  const { snapshot } = cluster.narrowed(candidates.slice(0, 1), ['b', 'no-node']);
+  const shownOpen = snapshot.nodes.filter(({ unschedulable }) => !unschedulable).map(({ name }) => name);
+  assert.deepEqual(shownOpen, ['c', 'd', 'e', 'b']);
+  assert.ok(snapshot.pods.some(({ name }) => name === 'b-0'));
+});
+
+test('a node gains its price less that of its evictions, and next to nothing for what has to move', () => {
+  const { candidates, cluster } = aCluster({ nodes: { a: [100, 300], b: [1000] } });
+  const [first] = candidates;
+  assert.ok(first !== undefined);
+  const { standings } = cluster.board(candidates, {
+    ...{ wastefulFirst: candidates, prices: { cpu: 0.0001, memory: 0 }, evictionUsdPerHour: 0.01 },
+    wasteUsd: new Map([[first, 0.5]]),
+  });
+  const gains = [0.096 - 2 * 0.01 - 0.001 * 0.04, 0.096 - 0.01 - 0.001 * 0.1];
+  assert.equal(standings.length, 2);
+  for (const { candidate, seat, gainUsd, wasteUsd } of standings) {
+    assert.ok(Math.abs(gainUsd - (gains[seat] ?? 0)) < 1e-9, `${candidate.claim.name} gains ${gainUsd} $/h`);
+    assert.equal(wasteUsd, candidate === first ? 0.5 : 0);
+  }
+});
