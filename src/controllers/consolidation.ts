@@ -205,7 +205,7 @@ async function finish(
   if (nominations !== undefined) consolidating.nominations.nominate(nominations, nowMs, NOMINATED_MS);
   orders.noteLeaving(nodeClaims, nowMs);
   const plan = { reason: 'Underutilized', nodeClaims, replacements: [], message } as const;
-  await deleteClaims(ports, live, { ...plan, ...order.gain });
+  await deleteClaims(ports, consolidating, { ...plan, ...order.gain });
   ports.telemetry.metrics.count('cooper_consolidations_total', {});
   const { savingUsdPerHour, podsMoved } = order.gain ?? {};
   const facts = { nodeClaims, replacements, savingUsdPerHour, pods: podsMoved?.length };

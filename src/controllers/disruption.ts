@@ -12,6 +12,7 @@ import type { LiveState } from './liveState.ts';
 import { type NextRun, sooner } from './nextRun.ts';
 import type { Nominations } from './nominations.ts';
 import { type Repairing, repairNodes } from './repair.ts';
+import type { ReplacementOrders } from './replacementOrders.ts';
 import type { ControllerSettings } from './settings.ts';
 
 /** A write that failed is tried again after this long. */
@@ -40,7 +41,8 @@ export async function disruptNodes(ports: Ports, disrupting: Disrupting): Promis
     decision.plans,
     settings.writesAtOnce,
     async (plan) => {
-      if (await deleteClaims(ports, live, plan)) orders.noteLeaving(plan.nodeClaims, ports.clock.nowMs());
+      if (await deleteClaims(ports, disrupting, plan))
+        orders.noteLeaving(plan.nodeClaims, ports.clock.nowMs());
       else retryMs = FAILED_AGAIN_MS;
     },
     (plan, failure) => failed(plan.nodeClaims, failure),
@@ -121,11 +123,21 @@ async function isInUse(ports: Ports, live: LiveState, claim: NodeClaim): Promise
   return true;
 }
 
+/** What deletions are noted in. */
+interface Deleting {
+  readonly live: LiveState;
+  readonly orders: Pick<ReplacementOrders, 'noteDeleted'>;
+}
+
 /**
  * Deletes the claims of a plan, and says why on each; the drain follows from that.
  * @returns false when a claim was left alone and is to be looked at again
  */
-export async function deleteClaims(ports: Ports, live: LiveState, plan: DisruptionPlan): Promise<boolean> {
+export async function deleteClaims(
+  ports: Ports,
+  { live, orders }: Deleting,
+  plan: DisruptionPlan,
+): Promise<boolean> {
   let isDone = true;
   for (const name of plan.nodeClaims) {
     const claim = live.get('nodeClaim', name);
@@ -135,6 +147,7 @@ export async function deleteClaims(ports: Ports, live: LiveState, plan: Disrupti
       continue;
     }
     if ((await deleteAndTell(ports, live, claim, decisionOf(plan))) === 'gone') continue;
+    orders.noteDeleted(claim, ports.clock.nowMs());
     const labels = { provisioner: claim.spec.provisioner, reason: plan.reason };
     ports.telemetry.metrics.count('cooper_nodeclaims_disrupted_total', labels);
     const facts = { node: claim.status.nodeName, disruption: plan.reason };

@@ -15,7 +15,7 @@ import type { ReplacementOrders } from './replacementOrders.ts';
 export interface Repairing {
   readonly live: LiveState;
   /** Says what has been deleted a moment ago, by whomever, and what is kept for pods on their way. */
-  readonly orders: Pick<ReplacementOrders, 'seen' | 'noteLeaving' | 'reservedUntilMs'>;
+  readonly orders: Pick<ReplacementOrders, 'seen' | 'noteLeaving' | 'noteDeleted' | 'reservedUntilMs'>;
   readonly failures: LaunchFailuresMemory;
   /** By claim name: what was last told of what keeps it, though its node is unhealthy. */
   readonly toldUnrepaired: Map<string, string>;
@@ -75,7 +75,7 @@ async function replace(
   const facts = { provisioner };
   const why = { type: 'Warning', reason: 'DisruptionUnhealthy', message, facts } as const;
   if ((await deleteAndTell(ports, live, claim, { ...why, disruption: 'Unhealthy' })) === 'gone') return true;
-  orders.noteLeaving([claim.name], ports.clock.nowMs());
+  orders.noteDeleted(claim, ports.clock.nowMs());
   ports.telemetry.log.warn({ nodeClaim: claim.name, node, message }, 'unhealthy node is replaced');
   const labels = { provisioner, reason: 'Unhealthy' };
   ports.telemetry.metrics.count('cooper_nodeclaims_disrupted_total', labels);

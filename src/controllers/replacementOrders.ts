@@ -19,7 +19,7 @@ import { claimDraft, createSurely } from './plannedLaunches.ts';
 
 /** Replacements that are not up by then are not waited for, and nodes are kept for their pods for so long. */
 export const REPLACED_BY_MS = 600_000;
-/** A watch that is later than this has troubles of its own; until then, what we deleted is taken for leaving. */
+/** What is about to be deleted is taken for leaving for so long: the server may refuse it, or not answer. */
 const SEEN_LEAVING_MS = 60_000;
 
 /** One order: what goes, and what has been stored in its place. */
@@ -42,6 +42,8 @@ export class ReplacementOrders {
   readonly #launched = new Set<string>();
   readonly #reservedUntilMs = new Map<string, number>();
   readonly #leavingUntilMs = new Map<string, number>();
+  /** By uid of a claim that stands in the last snapshot: when the server accepted its deletion. */
+  readonly #deletedAtMs = new Map<string, number>();
   #last: Promise<unknown> = Promise.resolve();
 
   /** Runs decisions one after the other: two at a time could count on the same room. */
@@ -84,19 +86,31 @@ export class ReplacementOrders {
     return this.#reservedUntilMs.get(claim) ?? 0;
   }
 
-  /** These have been deleted: a watch that is late may show them as if nothing had happened. */
+  /** These are being deleted, by their names: a watch that is late may show them as if nothing had happened. */
   noteLeaving(claims: readonly string[], nowMs: number): void {
     for (const name of claims) this.#leavingUntilMs.set(name, nowMs + SEEN_LEAVING_MS);
   }
 
-  /** The snapshot with what was deleted a moment ago shown as leaving. */
+  /**
+   * The server has accepted its deletion, which nothing takes back: however long the watch shows it as if nothing had
+   * happened, it leaves, and uses up the budgets of its Provisioner.
+   */
+  noteDeleted({ uid }: NodeClaim, nowMs: number): void {
+    this.#deletedAtMs.set(uid, nowMs);
+  }
+
+  /** The snapshot with what we have deleted shown as leaving. */
   seen(snapshot: ClusterSnapshot): ClusterSnapshot {
     const nowMs = snapshot.takenAtMs;
-    const isLeaving = ({ name, deletionRequestedAtMs }: NodeClaim): boolean =>
-      deletionRequestedAtMs === null && (this.#leavingUntilMs.get(name) ?? 0) > nowMs;
-    if (!snapshot.nodeClaims.some(isLeaving)) return snapshot;
+    const leavesAtMs = ({ name, uid, deletionRequestedAtMs }: NodeClaim): number | null => {
+      const knownMs = deletionRequestedAtMs ?? this.#deletedAtMs.get(uid);
+      if (knownMs !== undefined) return knownMs;
+      return (this.#leavingUntilMs.get(name) ?? 0) > nowMs ? nowMs : null;
+    };
+    const isNews = (claim: NodeClaim): boolean => leavesAtMs(claim) !== claim.deletionRequestedAtMs;
+    if (!snapshot.nodeClaims.some(isNews)) return snapshot;
     const nodeClaims = snapshot.nodeClaims.map((claim) =>
-      isLeaving(claim) ? { ...claim, deletionRequestedAtMs: nowMs } : claim,
+      isNews(claim) ? { ...claim, deletionRequestedAtMs: leavesAtMs(claim) } : claim,
     );
     return { ...snapshot, nodeClaims };
   }
@@ -121,6 +135,8 @@ export class ReplacementOrders {
       if (untilMs <= nowMs) this.#reservedUntilMs.delete(name);
     for (const [name, untilMs] of [...this.#leavingUntilMs])
       if (untilMs <= nowMs) this.#leavingUntilMs.delete(name);
+    const standing = new Set([...claims.values()].map(({ uid }) => uid));
+    for (const uid of [...this.#deletedAtMs.keys()]) if (!standing.has(uid)) this.#deletedAtMs.delete(uid);
     for (const name of [...this.#abandoned]) {
       const claim = claims.get(name);
       if (claim === undefined || replacedBy(claim).length === 0) this.#abandoned.delete(name);
@@ -143,6 +159,7 @@ export class ReplacementOrders {
       replacementsLaunched: this.#launched.size,
       replacementsReserved: this.#reservedUntilMs.size,
       claimsSeenLeaving: this.#leavingUntilMs.size,
+      claimsDeleted: this.#deletedAtMs.size,
     };
   }
 }

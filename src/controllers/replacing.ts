@@ -279,13 +279,14 @@ function leavingOf({ nodeClaims, reason, message }: Order, live: LiveState): rea
 
 async function remove(
   ports: Ports,
-  { live, orders, memory }: Replacing,
+  replacing: Replacing,
   { claim, reason }: Leaving,
   message: string,
 ): Promise<void> {
+  const { orders, memory } = replacing;
   const nodeClaims = [claim.name];
   orders.noteLeaving(nodeClaims, ports.clock.nowMs());
-  await deleteClaims(ports, live, { reason, nodeClaims, replacements: [], message });
+  await deleteClaims(ports, replacing, { reason, nodeClaims, replacements: [], message });
   memory.unplaceableSinceMs.delete(claim.name);
 }
 

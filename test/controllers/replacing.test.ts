@@ -10,6 +10,7 @@ import { ReplacingMemory, replaceNodes } from '../../src/controllers/replacing.t
 import { DEFAULT_SETTINGS } from '../../src/controllers/settings.ts';
 import { replacementAnnotations } from '../../src/disruption/replacements.ts';
 import { type BudgetedReason, NO_CONSOLIDATION, type NodeBudget } from '../../src/model/disruptionPolicy.ts';
+import type { Node } from '../../src/model/node.ts';
 import { NO_STATUS, type NodeClaim } from '../../src/model/nodeClaim.ts';
 import type { Ports } from '../../src/ports/ports.ts';
 import { ClusterState } from '../../src/state/clusterState.ts';
@@ -30,6 +31,11 @@ interface Given {
   readonly others?: readonly NodeClaim[];
   readonly orders?: ReplacementOrders;
   readonly memory?: ReplacingMemory;
+  readonly nowMs?: number;
+}
+
+function emptyNodesOf(claims: readonly NodeClaim[]): readonly Node[] {
+  return claims.flatMap(({ status: { nodeName: name } }) => (name === '' ? [] : [anOwnedNode({ name })]));
 }
 
 /** Looks once at an expired node with a pod, where nothing is on sale. */
@@ -38,6 +44,7 @@ async function looked({
   others = [],
   orders = new ReplacementOrders(),
   memory = new ReplacingMemory(),
+  nowMs = NOW_MS,
 }: Given): Promise<Looked> {
   const node = anOwnedNode({ name: 'node' });
   const { providerId } = node;
@@ -49,12 +56,13 @@ async function looked({
   const state = new ClusterState();
   state.apply({ type: 'upsert', kind: 'provisioner', key: provisioner.name, object: provisioner });
   state.apply({ type: 'upsert', kind: 'nodeClass', key: nodeClass.key, object: nodeClass });
-  state.apply({ type: 'upsert', kind: 'node', key: node.name, object: node });
+  for (const object of [node, ...emptyNodesOf(others)])
+    state.apply({ type: 'upsert', kind: 'node', key: object.name, object });
   state.apply({ type: 'upsert', kind: 'pod', key: 'default/web', object: pod });
   for (const claim of claims)
     state.apply({ type: 'upsert', kind: 'nodeClaim', key: claim.name, object: claim });
   const ignore = (): void => {};
-  const clock = { nowMs: () => NOW_MS, sleep: async () => {} };
+  const clock = { nowMs: () => nowMs, sleep: async () => {} };
   const telemetry = {
     log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     metrics: { count: ignore, gauge: ignore, observe: ignore },
@@ -105,4 +113,23 @@ test('a mark whose reason nobody knows is taken off, those of open orders are no
   const { unmarked } = await looked({ others: [marked('later', 'Outdated'), marked('empty', 'Empty')] });
   assert.deepEqual(unmarked, ['later', 'empty']);
   assert.deepEqual((await looked({ others: [marked('new', 'Expired')] })).unmarked, []);
+});
+
+test('a deleted claim uses the budget up for as long as the watch shows it, and no longer', async () => {
+  const [first, second] = ['first', 'second'].map((name) =>
+    aNodeClaim({ name, status: { ...NO_STATUS, nodeName: name, conditions: [INITIALIZED] } }),
+  );
+  assert.ok(first && second);
+  const memory = new ReplacingMemory();
+  memory.pauses.hold('claim', NOW_MS + 60 * MINUTE_MS);
+  const nodes = { kind: 'count', amount: 1 } as const;
+  const given = { orders: new ReplacementOrders(), memory, budgets: [{ ...NONE_MAY_GO, nodes }] };
+  const deletedBy = async (minute: number, others: readonly NodeClaim[]): Promise<readonly string[]> =>
+    (await looked({ ...given, others, nowMs: NOW_MS + minute * MINUTE_MS })).deleted;
+  assert.deepEqual(await deletedBy(0, [first, second]), ['first']);
+  assert.deepEqual(await deletedBy(2, [first, second]), [], 'the watch stands still');
+  const anew = { ...first, uid: 'another' };
+  assert.deepEqual(await deletedBy(3, [second]), ['second']);
+  assert.deepEqual(await deletedBy(5, [anew]), ['first'], 'another claim of that name');
+  assert.equal(given.orders.sizes().claimsDeleted, 1, 'those that are gone are forgotten');
 });

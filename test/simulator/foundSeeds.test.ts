@@ -26,6 +26,10 @@ const FOUND = [
   { seed: 9939, was: 'nodes that were up for long spoke for those that never came up' },
   { seed: 1329, was: 'pods that were taken off a silent node counted as the doing of a consolidation' },
   { seed: 91026, was: 'three nodes in place of one that drifted counted as three canaries' },
+  {
+    seed: 3204,
+    was: 'a node that was let go came back into the budgets when the watch stood still for longer than a minute',
+  },
 ];
 
 for (const { seed, was } of FOUND) {
