@@ -25,7 +25,7 @@ export class Nominations {
     for (const { pod, target } of nominations) {
       this.forgetPod(pod);
       const held = this.#targets.get(target.name) ?? { untilMs: 0, pods: new Set() };
-      held.untilMs = nowMs + holdMs;
+      held.untilMs = Math.max(held.untilMs, nowMs + holdMs);
       held.pods.add(pod);
       this.#targets.set(target.name, held);
       this.#targetOfPod.set(pod, target.name);

@@ -33,7 +33,7 @@ const LARGE_STEP = 0.03;
 /** Pods that have been waiting for longer will not be helped by waiting with them. */
 const WAITING_MS = 600_000;
 /** Any will do: the same cluster gets the same answer. */
-const GOAL_SEED = 2;
+const GOAL_SEED = 5;
 /** With a larger share of its nodes unready, a cluster has other troubles (Karpenter v1). */
 const UNREADY_SHARE = 0.2;
 
@@ -49,11 +49,14 @@ export function* consolidate(consolidation: Consolidation): Deciding<Consolidati
   const halted = haltOf(snapshot);
   if (halted !== null) return undecided(halted);
   const selection = selectCandidates(snapshot, view);
+  yield;
   const offers = new Offers(consolidation);
   const worth = worthOf(consolidation, selection.candidates, offers);
   const candidates = worth.wastefulFirst;
   const { held } = withinBudgets(candidates, snapshot);
+  yield;
   const cluster = new ConsolidationCluster(snapshot, candidates);
+  yield;
   const goal = yield* goalOf(cluster.board(candidates, worth));
   const terms = termsOf(consolidation);
   const search = new Search(consolidation, cluster, terms);

@@ -44,7 +44,7 @@ const SEATS_MOST = 256;
 const CROWD = 64;
 
 export class Board {
-  /** How many seats have been looked at for a pod: what a search has cost so far. */
+  /** How often a seat was looked at for a pod or a pod was moved: what a search has cost so far. */
   looks = 0;
   readonly standings: readonly Standing[];
   readonly #ground: Ground;
@@ -244,6 +244,7 @@ export class Board {
   #put(piece: Piece, to: number): void {
     const { seat: from, home } = piece;
     if (from === to) return;
+    this.looks += 1;
     piece.seat = to;
     if (from >= 0) this.#shift(piece, from, -1);
     if (to >= 0) this.#shift(piece, to, 1);

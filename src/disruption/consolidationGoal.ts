@@ -7,16 +7,15 @@ import type { Deciding } from './consolidationSearch.ts';
 const CHANGES_MOST = 2048;
 /** or so many in vain, fewer where there are fewer nodes, */
 const IN_VAIN_MOST = 512;
-/** or when so many seats have been looked at: half a second. */
-const LOOKS_MOST = 24e6;
+/** or when its changes have taken so many looks at seats: a quarter of a second. */
+const LOOKS_MOST = 12e6;
 /** Nodes put back at most in one change, and nodes that are then tried in their place. */
 const PUT_BACK_MOST = 4;
 const TRIED = 20;
 /** How far chance shifts the order in which they are tried, as a share of a node's mean price. */
 const SHIFT = 0.05;
-/** So much is done between two pauses: some ten milliseconds. */
-const REMOVALS_A_TURN = 100;
-const CHANGES_A_TURN = 32;
+/** Looks between two pauses: some ten milliseconds. */
+export const LOOKS_A_TURN = 400_000;
 /** Gains that differ by less are the same. */
 const ROUNDING_USD = 1e-9;
 
@@ -28,18 +27,25 @@ const ROUNDING_USD = 1e-9;
 export function* seekGoal(board: Board, draws: RandomDraws): Deciding<void> {
   const paying = board.standings.filter(({ gainUsd }) => gainUsd > 0);
   const byWaste = [...paying].sort((left, right) => right.wasteUsd - left.wasteUsd);
-  for (const [at, one] of byWaste.entries()) {
-    if (at % REMOVALS_A_TURN === 0) yield;
+  let turnEndsAt = 0;
+  const isTurnOver = (): boolean => {
+    if (board.looks < turnEndsAt) return false;
+    turnEndsAt = board.looks + LOOKS_A_TURN;
+    return true;
+  };
+  for (const one of byWaste) {
+    if (isTurnOver()) yield;
     board.remove(one);
   }
   board.settle();
+  const looksMost = board.looks + LOOKS_MOST;
   const shiftUsd =
     (SHIFT * paying.reduce((sum, { candidate }) => sum + candidate.usdPerHour, 0)) / paying.length;
   const inVainMost = Math.min(IN_VAIN_MOST, 0.75 * paying.length);
   let inVain = 0;
   for (let change = 0; change < CHANGES_MOST && inVain < inVainMost; change++) {
-    if (board.looks > LOOKS_MOST) return;
-    if (change % CHANGES_A_TURN === 0) yield;
+    if (board.looks > looksMost) return;
+    if (isTurnOver()) yield;
     const gone = byWaste.filter((one) => board.isGone(one));
     const there = byWaste.filter((one) => !board.isGone(one));
     if (gone.length === 0 || there.length === 0) return;

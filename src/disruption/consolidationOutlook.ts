@@ -6,7 +6,7 @@ import type { Provisioner } from '../model/provisioner.ts';
 import { fits, type Resources } from '../model/resources.ts';
 import type { Candidate } from './consolidationCandidates.ts';
 import type { ConsolidationCluster } from './consolidationCluster.ts';
-import { evictionUsd, type Terms } from './consolidationTrial.ts';
+import { neededSaving, type Prospect, type Terms } from './consolidationTrial.ts';
 
 /** What a Provisioner may buy, each type at its least price, cheapest first. */
 interface Offer {
@@ -18,7 +18,7 @@ export interface Downsizing {
   /** The most saved for each eviction first. */
   readonly paying: readonly Candidate[];
   /** What the others would save at best, in their order. */
-  readonly hopeless: readonly { readonly candidate: Candidate; readonly savedUsdPerHour: number }[];
+  readonly hopeless: readonly { readonly candidate: Candidate; readonly prospect: Prospect }[];
 }
 
 /** Which candidates pay by themselves at best: what finds no room elsewhere goes to the cheapest node that holds it. */
@@ -27,17 +27,18 @@ export function downsizing(
   cluster: ConsolidationCluster,
   { terms, offers }: { readonly terms: Terms; readonly offers: Offers },
 ): Downsizing {
-  const spared = evictionUsd(terms.wholeUsdPerHour, terms.pods);
   const reckoned = candidates.map((candidate) => {
-    const { claim, usdPerHour, hurt } = candidate;
+    const { claim, usdPerHour } = candidate;
     const rest: Record<string, number> = {};
     for (const { spec } of cluster.homelessOf(candidate))
       for (const name in spec.requests) rest[name] = (rest[name] ?? 0) + (spec.requests[name] ?? 0);
-    const savedUsdPerHour = usdPerHour - offers.nodeUsdPerHour(claim.spec.provisioner, rest);
-    return { candidate, savedUsdPerHour, pays: savedUsdPerHour > hurt * spared };
+    const savedUsd = usdPerHour - offers.nodeUsdPerHour(claim.spec.provisioner, rest);
+    // What launches have to save is asked of whole sets: some of a set may save less than others.
+    const prospect = { savedUsd, launches: false };
+    return { candidate, prospect, pays: savedUsd >= neededSaving([candidate], terms, prospect) };
   });
-  const rankOf = ({ candidate, savedUsdPerHour }: (typeof reckoned)[number]): number =>
-    savedUsdPerHour / candidate.hurt;
+  const rankOf = ({ candidate, prospect }: (typeof reckoned)[number]): number =>
+    prospect.savedUsd / candidate.hurt;
   const paying = reckoned.filter(({ pays }) => pays).sort((left, right) => rankOf(right) - rankOf(left));
   return {
     paying: paying.map(({ candidate }) => candidate),

@@ -63,9 +63,9 @@ export class Search {
 
   /** Says of the first of them why no plan was made: of a large cluster there would be no end. */
   noteHopeless(hopeless: Downsizing['hopeless']): void {
-    for (const { candidate, savedUsdPerHour } of hopeless.slice(0, HOPELESS_SAID))
+    for (const { candidate, prospect } of hopeless.slice(0, HOPELESS_SAID))
       if (!this.blocked.has(candidate.claim.name))
-        this.blocked.set(candidate.claim.name, tooLittle([candidate], savedUsdPerHour, this.#terms));
+        this.blocked.set(candidate.claim.name, tooLittle([candidate], this.#terms, prospect));
   }
 
   get hasFound(): boolean {

@@ -1,4 +1,5 @@
 // Rules between pods, counted by domain while pods move on paper: who may go where as things stand.
+import { LABEL } from '../model/labels.ts';
 import type { Pod, PodSpec } from '../model/pod.ts';
 import type { Namespace } from '../model/workloads.ts';
 import { SelectorTable } from '../scheduling/selectors.ts';
@@ -11,6 +12,11 @@ interface Tally {
   readonly domains: Int32Array;
   readonly counts: Int32Array;
   readonly isByHost: boolean;
+  /** All that are counted. */
+  total: number;
+  /** How many domains hold so many, and the least that any holds. */
+  readonly domainsWith: Map<number, number>;
+  least: number;
 }
 
 /** What pods of one spec and like labels ask of each other. */
@@ -35,8 +41,8 @@ const NO_RULES: PodRules = { raised: [], spreads: [], apart: [], near: [] };
 const NO_MATCHES: readonly number[] = [];
 
 /**
- * Spread, affinity and anti-affinity as far as they decide on most moves. Policies that leave nodes out of a spread,
- * `minDomains` and what depends on the order of binding are left to the check of the plan.
+ * Spread, affinity, anti-affinity and ports of hosts as far as they decide on most moves. Policies that leave nodes out
+ * of a spread, `minDomains` and what depends on the order of binding are left to the check of the plan.
  */
 export class Tallies {
   readonly #seats: readonly Seat[];
@@ -48,6 +54,8 @@ export class Tallies {
   readonly #holding = new Map<string, Tally>();
   readonly #matchedBy = new Map<number, Tally[]>();
   readonly #holdingOff = new Map<number, Tally[]>();
+  /** By protocol and number. */
+  readonly #ports = new Map<string, Tally>();
   readonly #rules = new Map<PodSpec, Ruled[]>();
 
   constructor(seats: readonly Seat[], namespaces: readonly Namespace[]) {
@@ -61,28 +69,32 @@ export class Tallies {
         seen.set(spec, namespace);
         this.#declare(this.#reader.of({ spec, namespace, matches: NO_MATCHES }));
       }
-    if (this.#selectors.size === 0) return;
+    const holdsPorts = [...seen.keys()].some(({ hostPorts }) => hostPorts.length > 0);
+    if (this.#selectors.size === 0 && !holdsPorts) return;
     for (const [seat, { pods }] of seats.entries())
       for (const pod of pods) this.count(this.rulesOf(pod), seat, 1);
   }
 
   rulesOf({ spec, namespace, labels }: Pod): PodRules {
-    if (this.#selectors.size === 0) return NO_RULES;
+    if (this.#selectors.size === 0 && spec.hostPorts.length === 0) return NO_RULES;
     const matches = this.#selectors.matchesOf(namespace, labels);
     const known = this.#rules.get(spec) ?? [];
     this.#rules.set(spec, known);
     const held = known.find((one) => one.matches === matches && one.namespace === namespace);
     if (held !== undefined) return held.rules;
-    const rules = this.#rulesFrom(this.#reader.of({ spec, namespace, matches }), matches);
+    const rules = this.#withPorts(
+      this.#rulesFrom(this.#reader.of({ spec, namespace, matches }), matches),
+      spec,
+    );
     known.push({ namespace, matches, rules });
     return rules;
   }
 
   /** Counts a pod in where it comes to, or out of where it leaves. */
   count({ raised }: PodRules, seat: number, by: 1 | -1): void {
-    for (const { domains, counts } of raised) {
-      const domain = domains[seat] as number;
-      if (domain >= 0) counts[domain] = (counts[domain] as number) + by;
+    for (const tally of raised) {
+      const domain = tally.domains[seat] as number;
+      if (domain >= 0) raise(tally, domain, by);
     }
   }
 
@@ -95,13 +107,12 @@ export class Tallies {
     for (const { tally, maxSkew, own } of spreads) {
       const domain = tally.domains[seat] as number;
       if (domain < 0) return false;
-      if ((tally.counts[domain] as number) + own - leastOf(tally) > maxSkew) return false;
+      if ((tally.counts[domain] as number) + own - (tally.isByHost ? 0 : tally.least) > maxSkew) return false;
     }
     for (const { tally, isOwn } of near) {
       const domain = tally.domains[seat] as number;
       if (domain < 0) return false;
-      if ((tally.counts[domain] as number) === 0 && !(isOwn && tally.counts.every((one) => one === 0)))
-        return false;
+      if ((tally.counts[domain] as number) === 0 && !(isOwn && tally.total === 0)) return false;
     }
     return true;
   }
@@ -131,17 +142,37 @@ export class Tallies {
     return Object.values(rules).every((list) => list.length === 0) ? NO_RULES : rules;
   }
 
+  /** Pods that hold a port of their host keep each other off it; addresses are not told apart. */
+  #withPorts(rules: PodRules, { hostPorts }: PodSpec): PodRules {
+    if (hostPorts.length === 0) return rules;
+    const tallies = hostPorts.map(({ protocol, port }) => this.#portTally(`${protocol}/${port}`));
+    return { ...rules, raised: [...rules.raised, ...tallies], apart: [...rules.apart, ...tallies] };
+  }
+
+  #portTally(port: string): Tally {
+    const held = this.#ports.get(port) ?? this.#newTally(LABEL.hostname);
+    this.#ports.set(port, held);
+    return held;
+  }
+
   #tallyOf({ selector, key }: PodTerm, held: Map<string, Tally>, bySelector: Map<number, Tally[]>): Tally {
     const name = `${selector}|${key}`;
     const found = held.get(name);
     if (found !== undefined) return found;
-    const { domains, size } = this.#domainsOf(key);
-    const tally = { domains, counts: new Int32Array(size), isByHost: isHostname(key) };
+    const tally = this.#newTally(key);
     held.set(name, tally);
     const others = bySelector.get(selector);
     if (others === undefined) bySelector.set(selector, [tally]);
     else others.push(tally);
     return tally;
+  }
+
+  #newTally(key: string): Tally {
+    const { domains, size } = this.#domainsOf(key);
+    return {
+      ...{ domains, counts: new Int32Array(size), isByHost: isHostname(key) },
+      ...{ total: 0, domainsWith: new Map([[0, size]]), least: 0 },
+    };
   }
 
   #domainsOf(key: string): { readonly domains: Int32Array; readonly size: number } {
@@ -162,10 +193,16 @@ export class Tallies {
   }
 }
 
-/** How many the emptiest domain has. Some node of many has none. */
-function leastOf({ counts, isByHost }: Tally): number {
-  if (isByHost) return 0;
-  let least = Number.POSITIVE_INFINITY;
-  for (const count of counts) if (count < least) least = count;
-  return least;
+function raise(tally: Tally, domain: number, by: 1 | -1): void {
+  const { counts, domainsWith } = tally;
+  const before = counts[domain] as number;
+  const after = before + by;
+  counts[domain] = after;
+  tally.total += by;
+  // Some node of many has none: by host name the least is not asked for.
+  if (tally.isByHost) return;
+  domainsWith.set(before, (domainsWith.get(before) ?? 0) - 1);
+  domainsWith.set(after, (domainsWith.get(after) ?? 0) + 1);
+  if (after < tally.least) tally.least = after;
+  else if (domainsWith.get(tally.least) === 0) tally.least += 1;
 }

@@ -64,10 +64,10 @@ export function judge(
   const evicted = candidates.flatMap(({ pods }) => pods.map(podKey));
   const plannedSavingUsd = goingUsd - plan.usdPerHour;
   const hurtUsd = hurtUsdOf(candidates, terms, plannedSavingUsd);
-  const percent = plan.nodeClaims.length > 0 ? replacementPercent(candidates) : 0;
-  const neededUsd = Math.max((percent * goingUsd) / 100, leastSaving(candidates, hurtUsd));
+  const launches = plan.nodeClaims.length > 0;
+  const neededUsd = neededSaving(candidates, terms, { savedUsd: plannedSavingUsd, launches });
   if (plannedSavingUsd < neededUsd - ROUNDING_USD)
-    return { kind: 'blocked', message: tooLittleMessage(plannedSavingUsd, neededUsd) };
+    return { kind: 'blocked', ...tooLittle(candidates, terms, { savedUsd: plannedSavingUsd, launches }) };
   const spareUsd = (plannedSavingUsd - neededUsd) / Math.max(1, plan.nodeClaims.length);
   const replacements: PlannedNodeClaim[] = [];
   let mostUsd = 0;
@@ -96,15 +96,33 @@ export function judge(
   };
 }
 
-/** Why nodes stay whose pods would cost as much elsewhere. */
-export function tooLittle(candidates: readonly Candidate[], savedUsd: number, terms: Terms): Obstacle {
-  const hurtUsd = hurtUsdOf(candidates, terms, savedUsd);
-  return { message: tooLittleMessage(savedUsd, leastSaving(candidates, hurtUsd)) };
+/** What a step has come to, or would at best. */
+export interface Prospect {
+  readonly savedUsd: number;
+  /** Whether nodes are bought for it. */
+  readonly launches: boolean;
 }
 
-function tooLittleMessage(savedUsd: number, wantedUsd: number): string {
-  const saving = savedUsd <= ROUNDING_USD ? 'nothing' : usd(savedUsd);
-  return `its pods would cost as much elsewhere: ${saving} saved, ${usd(wantedUsd)} wanted`;
+/** What taking these nodes away has to save, in USD an hour. */
+export function neededSaving(
+  candidates: readonly Candidate[],
+  terms: Terms,
+  { savedUsd, launches }: Prospect,
+): number {
+  const least = leastSaving(candidates, hurtUsdOf(candidates, terms, savedUsd));
+  if (!launches) return least;
+  const goingUsd = sum(candidates.map(({ usdPerHour }) => usdPerHour));
+  return Math.max(least, (replacementPercent(candidates) * goingUsd) / 100);
+}
+
+/** Why nodes stay whose pods would cost as much elsewhere, or little less. */
+export function tooLittle(candidates: readonly Candidate[], terms: Terms, prospect: Prospect): Obstacle {
+  const wanted = usd(neededSaving(candidates, terms, prospect));
+  const message =
+    prospect.savedUsd <= ROUNDING_USD
+      ? `its pods would cost as much elsewhere: nothing saved, ${wanted} wanted`
+      : `its pods would cost little less elsewhere: ${usd(prospect.savedUsd)} saved, ${wanted} wanted`;
+  return { message };
 }
 
 /** What the evictions have to save, given what is saved. */

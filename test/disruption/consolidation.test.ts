@@ -287,7 +287,7 @@ test('pods are not moved for less than a share of what they cost', () => {
   assert.equal(action, null);
   assert.match(
     kept[0]?.message ?? '',
-    /would cost as much elsewhere: \$0\.0060\/h saved, \$0\.0\d+\/h wanted/,
+    /would cost little less elsewhere: \$0\.0060\/h saved, \$0\.0\d+\/h wanted/,
   );
   const cheap: Catalogue = new Map([['default', [{ ...cheaper, offerings: SMALL.offerings }]]]);
   assert.equal(decide({ nodes: { a: full, b: full }, catalogue: cheap }).action?.nodeClaims.length, 2);

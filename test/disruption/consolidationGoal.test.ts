@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { Board } from '../../src/disruption/consolidationBoard.ts';
 import { type Candidate, selectCandidates } from '../../src/disruption/consolidationCandidates.ts';
 import { ConsolidationCluster } from '../../src/disruption/consolidationCluster.ts';
-import { seekGoal } from '../../src/disruption/consolidationGoal.ts';
+import { LOOKS_A_TURN, seekGoal } from '../../src/disruption/consolidationGoal.ts';
 import { Offers } from '../../src/disruption/consolidationOutlook.ts';
 import { decided, nominating } from '../../src/disruption/consolidationSearch.ts';
 import { worthOf } from '../../src/disruption/consolidationWorth.ts';
@@ -62,11 +62,18 @@ test('what went first comes back where others gain more in its place', () => {
   assert.equal(gainedUsd, 1.6);
 });
 
-test('the search gives way to others every now and then', () => {
-  const { board } = aPaper(atOdds());
+test('the search gives way to others after so many looks', () => {
+  const sizes = [100, 250, 300, 400, 700, 900];
+  const many = Array.from({ length: 400 }, (_, at) => {
+    const pods = [sizes[at % 6] ?? 0, sizes[(at + (at >> 3)) % 6] ?? 0];
+    return [`n${at}`, { pods, gainUsd: 1, wasteUsd: 0.1 + (at % 7) / 100 }] as const;
+  });
+  const { board } = aPaper(Object.fromEntries(many));
   let pauses = 0;
   for (const _ of seekGoal(board, new RandomDraws(1))) pauses += 1;
-  assert.ok(pauses >= 2, `${pauses} pauses`);
+  assert.ok(board.looks > 2 * LOOKS_A_TURN, `${board.looks} looks`);
+  // A removal and a change are not interrupted.
+  assert.ok(pauses > board.looks / LOOKS_A_TURN / 2, `${pauses} pauses, ${board.looks} looks`);
 });
 
 const somePlaces = fc

@@ -22,6 +22,8 @@ function open(places: Places, fields: PodFields, leaves: readonly string[] = [])
   return names.filter((name, seat) => name !== '' && tallies.allows(rules, seat)).join(' ');
 }
 
+const onPort = (port: number): PodFields => ({ spec: { hostPorts: [{ ip: '', protocol: 'TCP', port }] } });
+
 interface Case {
   readonly what: string;
   readonly places: Places;
@@ -44,6 +46,12 @@ const CASES: readonly Case[] = [
     what: 'pods keep others off by rules of their own',
     places: { ...TWO, a: { pods: [db(apartFrom('web'))] } },
     pod: web(),
+    goes: 'b',
+  },
+  {
+    what: 'a port of the host is held by one pod',
+    places: { a: { pods: [onPort(80)] }, b: { pods: [onPort(81)] } },
+    pod: onPort(80),
     goes: 'b',
   },
   {
