@@ -51,7 +51,7 @@ describe('availability', { skip: await reasonToSkip() }, () => {
     await world.apply(deployment({ name: 'app', namespace: 'other', replicas: REPLICAS, ...SIZE }));
     await world.untilRunning('web', REPLICAS, 90_000);
     await world.untilRunning('other', REPLICAS, 90_000);
-    readiness.restart(REPLICAS);
+    await readiness.restart(REPLICAS);
   });
 
   test('five are ready at every moment while the nodes that half the pods have left are consolidated', async () => {

@@ -60,20 +60,23 @@ describe('a killed controller', { skip: await reasonToSkip() }, () => {
       assert.equal(died.signal, 'SIGKILL');
       world.controller.start();
       await world.untilRunning('web', 3, 60_000);
+      // Pods that a crash in the middle of their drain has parted may be planned for in two batches.
+      const most = drains ? 2 : 1;
       const claims = await world.until(
         async () => {
           const held = await world.kube.list('/apis/karpenter.sh/v1/nodeclaims');
-          return held.length === 1 ? held : null;
+          const settled = held.every(({ metadata }) => metadata.deletionTimestamp === undefined);
+          return settled && held.length >= 1 && held.length <= most ? held : null;
         },
-        { what: 'one claim', timeoutMs: 60_000 },
+        { what: `at most ${most} claims, and none that leaves`, timeoutMs: 60_000 },
       );
-      assert.equal(claims.length, 1);
-      await world.until(async () => (await world.moto.liveInstances()).length === 1, {
-        what: 'exactly one live instance',
+      await world.until(async () => (await world.moto.liveInstances()).length === claims.length, {
+        what: 'exactly one live instance for each claim',
         timeoutMs: 30_000,
       });
       const launched = (await world.moto.instances()).length - before;
-      assert.equal(launched, drains ? 2 : 1, `${launched} instances were launched`);
+      const wanted = claims.length + (drains ? 1 : 0);
+      assert.equal(launched, wanted, `${launched} instances were launched for ${wanted} claims`);
       await world.kubectl(['-n', 'web', 'delete', 'deployment', 'app']);
       await untilNothingLeft();
       assert.equal((await world.moto.instances()).length - before, launched);

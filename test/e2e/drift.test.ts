@@ -97,7 +97,7 @@ describe('drift', { skip: await reasonToSkip() }, () => {
     await world.apply(BUDGET);
     await world.apply(deployment({ name: 'app', namespace: 'web', replicas: REPLICAS, ...SIZE }));
     await world.untilRunning('web', REPLICAS, 90_000);
-    readiness.restart(REPLICAS);
+    await readiness.restart(REPLICAS);
     assert.ok((await claims()).length >= 3);
   });
 
